@@ -1,0 +1,342 @@
+package wirepost
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Identity names one deployed stage of one WebSocket API. Connections carry it
+// instead of a URL, so that an endpoint that moves is healed for all of them by
+// one write.
+type Identity struct {
+	APIID  string `json:"apiId"`
+	Stage  string `json:"stage"`
+	Region string `json:"region"`
+}
+
+// String is "apiId/stage@region".
+func (i Identity) String() string { return i.APIID + "/" + i.Stage + "@" + i.Region }
+
+// Validate says what is missing or malformed in the identity.
+//
+// API Gateway allows letters, digits, '-' and '_' in a stage name, 128 at most
+// (AWS, WebSocket quotas page and CreateStage reference); "$default" is the one
+// exception.
+func (i Identity) Validate() error {
+	switch {
+	case i.APIID == "" || len(i.APIID) > 128 || strings.ContainsAny(i.APIID, "/#@ \t\r\n"):
+		return fmt.Errorf("endpoint identity %q: the API ID is empty or malformed", i.String())
+	case !stageName.MatchString(i.Stage):
+		return fmt.Errorf("endpoint identity %q: the stage is empty or malformed", i.String())
+	case !regionName.MatchString(i.Region):
+		return fmt.Errorf("endpoint identity %q: the region is empty or malformed", i.String())
+	}
+	return nil
+}
+
+// Endpoint is the management endpoint of one stage: where posts go and what
+// they are signed for.
+type Endpoint struct {
+	Identity
+	// URL is https://host/stage without a trailing slash. A connection's URL is
+	// URL + "/@connections/" + the escaped ID.
+	URL string `json:"url"`
+}
+
+// StageRecord is what a store keeps of a stage: its endpoint, and when the event
+// happened that it was learned from.
+type StageRecord struct {
+	Endpoint
+	// EventTime is the event's requestTimeEpoch: the gateway's clock in
+	// milliseconds, never the reader's.
+	EventTime time.Time `json:"eventTime"`
+}
+
+// Newer reports whether r takes the place of old: a later event wins, and of two
+// events of one millisecond the greater URL, so that every order of arrival ends
+// the same.
+func (r StageRecord) Newer(old StageRecord) bool {
+	a, b := r.EventTime.UnixMilli(), old.EventTime.UnixMilli()
+	return a > b || a == b && r.URL > old.URL
+}
+
+var (
+	stageName  = regexp.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
+	regionName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
+	// executeAPIHost matches the default host of an API, its FIPS and its
+	// dual-stack form (suffixes from the endpoint tables of AWS's SDK).
+	executeAPIHost = regexp.MustCompile(`^([a-z0-9]+)\.execute-api(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu)$`)
+	bareService    = regexp.MustCompile(`^execute-api\.[a-z0-9-]+\.amazonaws\.`)
+	hostLabel      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+)
+
+// dnsSuffix is the domain of a region's partition (endpoint tables of AWS's SDK).
+func dnsSuffix(region string) string {
+	for _, p := range [...]struct{ prefix, suffix string }{
+		{"cn-", "amazonaws.com.cn"},
+		{"eusc-", "amazonaws.eu"},
+		{"us-isob-", "sc2s.sgov.gov"},
+		{"us-isof-", "csp.hci.ic.gov"},
+		{"us-iso-", "c2s.ic.gov"},
+		{"eu-isoe-", "cloud.adc-e.uk"},
+	} {
+		if strings.HasPrefix(region, p.prefix) {
+			return p.suffix
+		}
+	}
+	return "amazonaws.com"
+}
+
+// DefaultEndpointURL is the management endpoint that every stage has unless its
+// API's execute-api endpoint is disabled.
+func DefaultEndpointURL(i Identity) string {
+	return "https://" + i.APIID + ".execute-api." + i.Region + "." + dnsSuffix(i.Region) + "/" + i.Stage
+}
+
+// EndpointOptions is what [ParseEndpoint] may know besides the string.
+type EndpointOptions struct {
+	// Region is what requests would be signed for. It must not differ from the
+	// region in an execute-api host, and it must be given for every other host.
+	Region string
+	// Stage is a stage name of the API. It tells a custom domain with the stage
+	// wrongly appended from one whose mapping key it is.
+	Stage string
+	// APIID is kept in the result if the host does not name the API.
+	APIID string
+}
+
+// ParseEndpoint reads a management endpoint and finds every mistake that can be
+// seen in the string, before any network call. The error is an [*Error] whose
+// Problem names the mistake and whose Fix is the cure.
+func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
+	if o == nil {
+		o = &EndpointOptions{}
+	}
+	fail := func(p Problem, fix, format string, args ...any) (Endpoint, error) {
+		return Endpoint{}, &Error{Problem: p, Endpoint: redactURL(raw), Detail: fmt.Sprintf(format, args...), FixText: fix}
+	}
+	if strings.TrimSpace(raw) == "" {
+		return fail(ProblemEndpointUnset, "", "no management endpoint is configured")
+	}
+	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r > 0x7e }) {
+		return fail(ProblemEndpointScheme, "", "the endpoint contains a space, a line break or another character that no URL has")
+	}
+	scheme, rest, found := strings.Cut(raw, "://")
+	if !found {
+		return fail(ProblemEndpointScheme, "use https://"+strings.TrimLeft(raw, "/"), "the endpoint has no scheme")
+	}
+	switch {
+	case strings.EqualFold(scheme, "wss") || strings.EqualFold(scheme, "ws"):
+		to := "https://"
+		if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
+			to = "http://"
+		}
+		return fail(ProblemEndpointScheme, "use "+to+rest, "the endpoint starts with %s://, the address that clients dial; sending uses HTTPS", strings.ToLower(scheme))
+	case scheme != "https" && scheme != "http":
+		return fail(ProblemEndpointScheme, "use https://"+rest, "the endpoint's scheme is %q", scheme)
+	case strings.HasPrefix(strings.ToLower(rest), "http:") || strings.HasPrefix(strings.ToLower(rest), "https:"):
+		return fail(ProblemEndpointScheme, "leave one https://", "the endpoint has a scheme inside its host")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return fail(ProblemEndpointHost, "", "the endpoint is not a URL: %v", err)
+	}
+	host := u.Hostname()
+	if host == "" || host == "<nil>" {
+		return fail(ProblemEndpointHost, "", "the host of the endpoint is empty")
+	}
+	loopback := isLoopback(u.Host)
+	if !loopback {
+		if strings.ToLower(host) != host {
+			return fail(ProblemEndpointHost, "use "+strings.Replace(raw, host, strings.ToLower(host), 1), "the host of the endpoint has upper-case letters, which the signature would keep and the server would not")
+		}
+		if net.ParseIP(host) == nil {
+			labels := strings.Split(host, ".")
+			for _, l := range labels {
+				if !hostLabel.MatchString(l) {
+					return fail(ProblemEndpointHost, "", "%q is not a host name", host)
+				}
+			}
+			if len(labels) == 1 {
+				return fail(ProblemEndpointHost, "", "the host part is %q: the host is empty and the stage took its place", host)
+			}
+		}
+		if scheme == "http" {
+			return fail(ProblemEndpointScheme, "use https://"+rest, "the endpoint uses http:// to a host that is not this machine")
+		}
+	}
+	if p := u.Port(); p != "" {
+		if n, err := parsePort(p); err != nil || n == 0 {
+			return fail(ProblemEndpointHost, "", "the port %q is not a port", p)
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return fail(ProblemEndpointHost, "", "the port is empty")
+	}
+	if bareService.MatchString(host) {
+		return fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#") {
+		return fail(ProblemEndpointPath, "", "the endpoint has a user, a query or a fragment")
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	if i := connectionsSegment(path); i >= 0 {
+		return fail(ProblemEndpointSuffix, "use "+scheme+"://"+u.Host+path[:i], "the endpoint contains /@connections, which is added for each call")
+	}
+	if strings.Contains(path, "//") || strings.Contains(path, "%") || strings.Contains(path, "/../") || strings.Contains(path, "/./") || strings.HasSuffix(path, "/..") || strings.HasSuffix(path, "/.") {
+		return fail(ProblemEndpointPath, "", "the path %q of the endpoint is not plain", path)
+	}
+	stage := strings.TrimPrefix(path, "/")
+	ep := Endpoint{Identity: Identity{APIID: o.APIID, Stage: o.Stage, Region: o.Region}, URL: scheme + "://" + u.Host + path}
+	m := executeAPIHost.FindStringSubmatch(host)
+	switch {
+	case m != nil:
+		if stage == "" {
+			fix := ""
+			if o.Stage != "" {
+				fix = "append /" + o.Stage
+			}
+			return fail(ProblemEndpointStageMissing, fix, "the endpoint has no stage, so API Gateway reads \"@connections\" as the stage and answers 403 Forbidden")
+		}
+		if !stageName.MatchString(stage) {
+			return fail(ProblemEndpointPath, "", "the path %q is more than a stage", path)
+		}
+		if o.Region != "" && o.Region != m[2] {
+			return fail(ProblemSigningRegion, "set AWS_REGION="+m[2], "the endpoint is in %s but requests would be signed for %s", m[2], o.Region)
+		}
+		ep.APIID, ep.Stage, ep.Region = m[1], stage, m[2]
+	case loopback:
+		if stage == "" {
+			return fail(ProblemEndpointStageMissing, "append the stage, such as /dev", "the endpoint has no stage")
+		}
+		if !stageName.MatchString(stage) {
+			return fail(ProblemEndpointPath, "", "the path %q is more than a stage", path)
+		}
+		ep.Stage = stage
+	default:
+		if o.Stage != "" && stage == o.Stage {
+			return fail(ProblemEndpointStageOnDomain, "use "+scheme+"://"+u.Host+", or add the mapping key only", "%s is a custom domain and its mapping already contains the stage; with /%s appended API Gateway does not know the path", host, stage)
+		}
+	}
+	if ep.Region == "" {
+		return fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "requests would be signed with an empty region, which AWS's SDK does not report")
+	}
+	if !regionName.MatchString(ep.Region) {
+		return fail(ProblemSigningRegion, "", "%q is not a region", ep.Region)
+	}
+	return ep, nil
+}
+
+// connectionsSegment is where "/@connections" starts in an escaped path, or -1.
+func connectionsSegment(path string) int {
+	low := strings.ToLower(path)
+	for _, s := range []string{"/@connections", "/%40connections"} {
+		if i := strings.Index(low, s); i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func parsePort(s string) (uint16, error) {
+	a, err := netip.ParseAddrPort("127.0.0.1:" + s)
+	return a.Port(), err
+}
+
+// redactURL keeps a password in a mistyped URL out of errors and logs.
+func redactURL(raw string) string {
+	if i := strings.LastIndex(raw, "@"); i >= 0 && !strings.HasPrefix(raw[i:], "@connections") {
+		if j := strings.Index(raw, "://"); j >= 0 && j < i && !strings.Contains(raw[j+3:i], "/") {
+			raw = raw[:j+3] + "…" + raw[i:]
+		}
+	}
+	if len(raw) > 300 {
+		raw = raw[:300] + "…"
+	}
+	return raw
+}
+
+// isLoopback reports whether a host, with or without a port, is this machine.
+func isLoopback(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// endpointFromEvent derives the endpoint of a WebSocket event:
+//
+//   - override, if there is one, is the URL;
+//   - a loopback domainName is a gateway on this machine, in plain HTTP;
+//   - an execute-api domainName is the endpoint's host;
+//   - any other domainName is a custom domain. Its mapping key is in no event and
+//     "https://{customDomain}/{stage}" is wrong unless they happen to be equal, so
+//     the URL is the default host of the API instead (AWS's own chat sample moved
+//     to the same rule: aws-samples/simple-websockets-chat-app, pull request 59).
+func endpointFromEvent(domainName, apiID, stage, region, override string) (Endpoint, error) {
+	if m := executeAPIHost.FindStringSubmatch(domainName); m != nil {
+		region = m[2]
+	} else if region == "" && isLoopback(domainName) {
+		region = developmentRegion
+	}
+	if domainName == "" && override == "" {
+		return Endpoint{}, &Error{Problem: ProblemEventMalformed, Detail: "the event has no requestContext.domainName"}
+	}
+	id := Identity{APIID: apiID, Stage: stage, Region: region}
+	if region == "" {
+		return Endpoint{}, &Error{Problem: ProblemSigningRegion, Detail: fmt.Sprintf("the region of %q is not known", domainName), FixText: "set AWS_REGION to the region of the API"}
+	}
+	if err := id.Validate(); err != nil {
+		return Endpoint{}, &Error{Problem: ProblemEventMalformed, Detail: err.Error()}
+	}
+	raw := override
+	if raw == "" {
+		switch {
+		case isLoopback(domainName):
+			raw = "http://" + domainName + "/" + stage
+		case executeAPIHost.MatchString(domainName):
+			raw = "https://" + domainName + "/" + stage
+		default:
+			raw = DefaultEndpointURL(id)
+		}
+	}
+	// The region of an override's host may differ from the function's: say so
+	// here, where it can still be mended, and not as a 403 later.
+	ep, err := ParseEndpoint(raw, &EndpointOptions{Region: region, APIID: apiID})
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return Endpoint{Identity: id, URL: ep.URL}, nil
+}
+
+// environment variables that override the endpoint, in their order.
+var overrideVariables = []string{"WIREPOST_ENDPOINT", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"}
+
+// endpointOverride is the explicit endpoint: the option, then the environment.
+// The generic AWS_ENDPOINT_URL is never read: it is set for other services.
+func endpointOverride(option string, getenv func(string) string) string {
+	if option != "" {
+		return option
+	}
+	for _, name := range overrideVariables {
+		if v := getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,212 @@
+package wirepost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Connection is the row that a store keeps of a live connection.
+type Connection struct {
+	ID          string    `json:"connectionId"`
+	Endpoint    Identity  `json:"endpoint"`
+	User        string    `json:"user,omitempty"`   // empty: no user
+	Topics      []string  `json:"topics,omitempty"` // sorted, each once
+	ConnectedAt time.Time `json:"connectedAt"`      // the gateway's clock, whole milliseconds
+	ExpiresAt   time.Time `json:"expiresAt"`        // whole milliseconds; the row is dead from then on
+}
+
+// Key is what identifies the connection's row.
+func (c Connection) Key() ConnectionKey {
+	return ConnectionKey{c.ID, c.Endpoint, c.ConnectedAt}
+}
+
+// Validate says what is wrong with a row. Drivers call it before they write.
+func (c Connection) Validate() error {
+	if err := ValidateConnectionID(c.ID); err != nil {
+		return err
+	}
+	if err := c.Endpoint.Validate(); err != nil {
+		return fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	if c.User != "" {
+		if err := ValidateName(c.User); err != nil {
+			return fmt.Errorf("connection %s: user: %w", c.ID, err)
+		}
+	}
+	for _, t := range c.Topics {
+		if err := ValidateName(t); err != nil {
+			return fmt.Errorf("connection %s: topic %q: %w", c.ID, clip(t), err)
+		}
+	}
+	if c.ConnectedAt.IsZero() || c.ExpiresAt.IsZero() {
+		return fmt.Errorf("connection %s: connectedAt or expiresAt is missing", c.ID)
+	}
+	return nil
+}
+
+// ConnectionKey names one connection for good. The ID finds the row; endpoint
+// and connectedAt keep a late or misdirected delete from removing another
+// connection's row.
+type ConnectionKey struct {
+	ID          string
+	Endpoint    Identity
+	ConnectedAt time.Time
+}
+
+// Matches reports whether c is the connection that the key names.
+func (k ConnectionKey) Matches(c Connection) bool {
+	return k.ID == c.ID && k.Endpoint == c.Endpoint && k.ConnectedAt.UnixMilli() == c.ConnectedAt.UnixMilli()
+}
+
+// Cursor is a place in a listing. It is opaque, may be stored, and is valid for
+// the same store, audience and part only. The empty cursor is the beginning.
+type Cursor string
+
+// ListOptions narrows a listing.
+type ListOptions struct {
+	// After continues behind an item that was yielded before.
+	After Cursor
+	// Parts > 1 splits the listing into that many; Part is 0 … Parts-1. Each
+	// connection is in exactly one part.
+	Part, Parts int
+}
+
+// Validate says what is wrong with the options.
+func (o ListOptions) Validate() error {
+	if o.Parts < 0 || o.Part < 0 || o.Part > 0 && o.Part >= o.Parts {
+		return fmt.Errorf("list part %d of %d: the part must be from 0 to parts-1", o.Part, o.Parts)
+	}
+	return nil
+}
+
+// Contains reports whether the part of these options has the connection. Drivers
+// without partitions of their own use it as their filter.
+func (o ListOptions) Contains(id string) bool {
+	if o.Parts <= 1 {
+		return true
+	}
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return int(h.Sum32()%uint32(o.Parts)) == o.Part
+}
+
+// Listed is one item of a listing: as much as a post needs. The whole row is
+// [Store.Connection].
+type Listed struct {
+	ID       string
+	Endpoint Identity
+	Cursor   Cursor
+}
+
+// Store keeps endpoints, connections and subscriptions for every program of a
+// system. This interface is implemented by drivers; its comments are the
+// contract, and wireposttest.TestStore checks it.
+//
+// All methods may be called concurrently, from many processes. They return
+// promptly when the context ends, with an error that wraps its cause. A method
+// that returns an error may or may not have taken effect; each may be repeated.
+//
+// A row is expired when now ≥ ExpiresAt, by the store's own clock, for every
+// method: an expired connection is not found, not listed and not subscribed.
+//
+// A listing or lookup that starts after a write has returned sees that write.
+type Store interface {
+	// Put writes the row of a connection together with its subscriptions. No
+	// listing shows the connection before the row is whole.
+	//
+	// Put of the same connection again (see [ConnectionKey]) sets user and expiry
+	// and adds the topics to those that are there. Put under an ID whose row is of
+	// another connection replaces that row and its subscriptions if ConnectedAt is
+	// later, and does nothing otherwise.
+	Put(ctx context.Context, c Connection) error
+	// Delete removes the row and the subscriptions of exactly this connection and
+	// reports whether it did; a row that is absent or of another connection is
+	// left alone, without an error.
+	Delete(ctx context.Context, k ConnectionKey) (bool, error)
+	// Connection finds a row by ID. It returns [ErrNotFound].
+	Connection(ctx context.Context, id string) (Connection, error)
+	// Subscribe adds a topic to a connection. It is idempotent, and returns
+	// [ErrNotFound] if there is no row for the connection.
+	Subscribe(ctx context.Context, id, topic string) error
+	// Unsubscribe removes a topic. It is idempotent; an absent connection is no
+	// error.
+	Unsubscribe(ctx context.Context, id, topic string) error
+	// Connections lists an audience in an order of the driver's. A connection that
+	// is in the audience throughout the listing is yielded exactly once; one that
+	// joins or leaves meanwhile at most once. An error is yielded once, as the
+	// last item. Nothing is locked while the body runs: it may call any method of
+	// the store, and may break.
+	Connections(ctx context.Context, a Audience, o ListOptions) iter.Seq2[Listed, error]
+	// PutStage keeps the record if it is newer than the stored one
+	// ([StageRecord.Newer]), in one atomic step, and returns what is stored then.
+	PutStage(ctx context.Context, r StageRecord) (StageRecord, error)
+	// Stage finds the record of a stage. It returns [ErrNotFound].
+	Stage(ctx context.Context, id Identity) (StageRecord, error)
+	// Stages lists all stage records, ordered by identity.
+	Stages(ctx context.Context) ([]StageRecord, error)
+	// Close releases what the store holds. It may be called more than once.
+	Close() error
+}
+
+// A StoreOpener opens the store that a URL names.
+type StoreOpener func(ctx context.Context, rawURL string) (Store, error)
+
+// The registry of drivers is the module's one global, as in database/sql: a
+// driver puts itself in when it is imported.
+var storeOpeners = struct {
+	sync.Mutex
+	byScheme map[string]StoreOpener
+}{byScheme: map[string]StoreOpener{
+	"mem": func(context.Context, string) (Store, error) { return NewMemStore(nil), nil },
+}}
+
+// RegisterStore makes a driver known to [OpenStore]. It panics if the scheme is
+// taken: two drivers of one name are a mistake of the program.
+func RegisterStore(scheme string, open StoreOpener) {
+	storeOpeners.Lock()
+	defer storeOpeners.Unlock()
+	if _, taken := storeOpeners.byScheme[scheme]; taken {
+		panic("wirepost: a store driver for " + scheme + ": is registered twice")
+	}
+	storeOpeners.byScheme[scheme] = open
+}
+
+// OpenStore opens the store that a URL names: "mem:" (in this process only),
+// "sqlite:PATH", or what other drivers registered. An empty URL means
+// $WIREPOST_STORE.
+func OpenStore(ctx context.Context, rawURL string) (Store, error) {
+	if rawURL == "" {
+		if rawURL = os.Getenv("WIREPOST_STORE"); rawURL == "" {
+			return nil, errors.New("open store: no store is named; set WIREPOST_STORE, for example to sqlite:.wirepost/store.db")
+		}
+	}
+	scheme, _, ok := strings.Cut(rawURL, ":")
+	if !ok {
+		return nil, fmt.Errorf("open store %q: a store is named by a URL such as sqlite:PATH", clip(rawURL))
+	}
+	storeOpeners.Lock()
+	open := storeOpeners.byScheme[scheme]
+	known := make([]string, 0, len(storeOpeners.byScheme))
+	for s := range storeOpeners.byScheme {
+		known = append(known, s)
+	}
+	storeOpeners.Unlock()
+	if open == nil {
+		slices.Sort(known)
+		shown := scheme
+		if u, err := url.Parse(rawURL); err == nil {
+			shown = u.Redacted()
+		}
+		return nil, fmt.Errorf("open store %s: no driver for %q is linked into this program (there are: %s); import it, as in import _ \"github.com/wirepost/wirepost/sqlitestore\"", shown, scheme, strings.Join(known, ", "))
+	}
+	return open(ctx, rawURL)
+}

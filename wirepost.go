@@ -1,0 +1,53 @@
+// Package wirepost pushes messages from Go code to WebSocket clients, on
+// Amazon API Gateway or, with the same code and no AWS account, on one machine.
+//
+// # The problem
+//
+// A function behind an API Gateway WebSocket API can only send through the
+// API's own management endpoint. A WebSocket event carries what is needed to
+// know it; no other event does. So a queue consumer or a cron job that wants to
+// push has to be told the endpoint and the connections by somebody who saw
+// them: a [Store].
+//
+// # The two halves
+//
+// The WebSocket function runs a [Mux]. It learns the endpoint from every event,
+// keeps a row for each connection, and calls your handlers:
+//
+//	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: whoIsIt})
+//	lambda.Start(mux)
+//
+// Any other program opens the same store and publishes:
+//
+//	publisher := wirepost.NewPublisher(store, nil)
+//	result, err := publisher.Publish(ctx, wirepost.ToUser("alice"), []byte(`{"text":"hi"}`), nil)
+//
+// Publish sends through the signed management API everywhere, on a laptop too,
+// so what works there works on AWS.
+//
+// # Stores
+//
+// [OpenStore] opens what the environment variable WIREPOST_STORE names. A driver
+// is linked by a blank import, as in database/sql:
+//
+//	import _ "github.com/wirepost/wirepost/sqlitestore"
+//
+// # Gone, failed, sent
+//
+// A connection that has ended answers 410 Gone. That is a result and not an
+// error: [Result] counts it, and its row is removed if the guards of
+// [Publisher.Publish] allow it. A post that fails is counted under the
+// [Problem] that explains it.
+//
+// # Environment
+//
+//	WIREPOST_STORE     the store that OpenStore opens
+//	WIREPOST_ENDPOINT  an explicit management endpoint, for APIs whose default
+//	                   execute-api endpoint is disabled
+//	AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI
+//	                   the same, under the name that AWS's SDKs use; read last
+//	AWS_REGION         the region of events whose host does not name one
+package wirepost
+
+// Version is the version of this module. Between releases it ends in "-dev".
+const Version = "0.1.0-dev"
