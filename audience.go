@@ -1,7 +1,10 @@
 package wirepost
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -151,4 +154,8 @@ func clip(s string) string {
 		return s
 	}
 	return s[:160] + "…"
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	return slices.Sorted(maps.Keys(m))
 }

@@ -1,0 +1,281 @@
+package wirepost
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// management makes the three @connections calls of one endpoint. One is shared
+// by all goroutines of a process, with one pool of connections.
+type management struct {
+	endpoint Endpoint
+	base     *url.URL
+	prefix   string // escaped path up to and including "@connections/"
+	loopback bool
+	client   *http.Client
+	signer   signer
+	opened   atomic.Int64 // connections dialled
+
+	lastUse atomic.Int64 // wall clock, unix nanoseconds
+}
+
+// idleAfter is how long a connection may have lain idle by the wall clock and
+// still be trusted. A Lambda is frozen between invocations: its timers stand
+// still while the other side closes what it holds.
+const idleAfter = 5 * time.Second
+
+func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*management, error) {
+	u, err := url.Parse(ep.URL)
+	if err != nil {
+		return nil, err
+	}
+	m := &management{
+		endpoint: ep,
+		base:     u,
+		prefix:   u.EscapedPath() + "/@connections/",
+		loopback: isLoopback(u.Host),
+		signer:   signer{host: hostHeader(u), region: ep.Region},
+	}
+	if transport == nil {
+		dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+		transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				m.opened.Add(1)
+				c, err := dialer.DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, &dialError{err}
+				}
+				return c, nil
+			},
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(concurrency)},
+			TLSHandshakeTimeout:   5 * time.Second,
+			MaxIdleConns:          0,
+			MaxIdleConnsPerHost:   concurrency,
+			MaxConnsPerHost:       concurrency,
+			IdleConnTimeout:       55 * time.Second,
+			ResponseHeaderTimeout: 30 * time.Second,
+			DisableCompression:    true,
+			ForceAttemptHTTP2:     true,
+			ReadBufferSize:        2 << 10,
+			WriteBufferSize:       2 << 10,
+		}
+	}
+	m.client = &http.Client{
+		Transport: transport,
+		// A redirect would turn the POST into a GET and lose the message.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return m, nil
+}
+
+// hostHeader is the Host that goes over the wire and is signed: without the
+// scheme's own port, as AWS's client has it.
+func hostHeader(u *url.URL) string {
+	if p := u.Port(); u.Scheme == "https" && p == "443" || u.Scheme == "http" && p == "80" {
+		return strings.TrimSuffix(u.Host, ":"+p)
+	}
+	return u.Host
+}
+
+// dialError marks an error before anything was sent, so that trying again cannot
+// deliver twice.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// answer is what the endpoint said.
+type answer struct {
+	status    int
+	errorType string
+	body      []byte // cut at maxAnswer
+	date      time.Time
+	html      bool
+	server    string
+}
+
+const maxAnswer = 2 << 10
+
+// thaw closes idle connections that the wall clock says are too old to trust.
+func (m *management) thaw(now time.Time) {
+	now = now.Round(0) // wall clock only: the monotonic one stands still in a frozen process
+	last := m.lastUse.Swap(now.UnixNano())
+	if last != 0 && now.UnixNano()-last > int64(idleAfter) {
+		m.client.CloseIdleConnections()
+	}
+}
+
+// call makes one request. The error is of the transport; an HTTP status is not
+// an error here.
+func (m *management) call(ctx context.Context, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
+	m.thaw(now)
+	escaped := m.prefix + escapeSegment(connectionID)
+	header := make(http.Header, 6)
+	if method == http.MethodPost {
+		header["Content-Type"] = octetStream
+	}
+	header["User-Agent"] = userAgent
+	m.signer.sign(header, method, escaped, hash, c, now)
+	req := &http.Request{
+		Method: method,
+		// Opaque keeps the path as it was signed; net/http would unescape and
+		// escape it again.
+		URL:        &url.URL{Scheme: m.base.Scheme, Host: m.base.Host, Opaque: escapedOpaque(m.base, escaped)},
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     header,
+		Host:       m.signer.host,
+	}
+	if len(data) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(data))
+		req.ContentLength = int64(len(data))
+	} else if method == http.MethodPost {
+		req.Body = http.NoBody
+	}
+	resp, err := m.client.Do(req.WithContext(ctx))
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) { // it repeats the URL, which our error has
+			err = ue.Err
+		}
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode, errorType: resp.Header.Get("X-Amzn-Errortype"), server: resp.Header.Get("Server")}
+	a.errorType, _, _ = strings.Cut(a.errorType, ":")
+	a.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	if d := resp.Header.Get("Date"); d != "" && (a.status == http.StatusGone || a.status == http.StatusForbidden) {
+		a.date, _ = http.ParseTime(d)
+	}
+	if resp.ContentLength != 0 {
+		a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		if err != nil && a.status/100 == 2 && method == http.MethodGet {
+			return a, err
+		}
+		io.CopyN(io.Discard, resp.Body, 64<<10) // drained so that the connection is used again
+	}
+	return a, nil
+}
+
+var (
+	octetStream = []string{"application/octet-stream"}
+	userAgent   = []string{"wirepost/" + Version}
+)
+
+func escapedOpaque(base *url.URL, escaped string) string {
+	return "//" + base.Host + escaped
+}
+
+// problem explains an answer that is not a success and not 410.
+func (m *management) problem(a answer, connectionID string) *Error {
+	e := &Error{Endpoint: m.endpoint.URL, ConnectionID: connectionID, Status: a.status, Body: string(a.body)}
+	text := string(a.body)
+	has := func(s string) bool { return strings.Contains(text, s) }
+	switch {
+	case a.status/100 == 2 && a.html, a.html && a.errorType == "":
+		e.Problem = ProblemNotAPIGateway
+		if a.server != "" {
+			e.Detail = fmt.Sprintf("the endpoint is answered by %s, not by API Gateway", a.server)
+		}
+		e.Body = ""
+	case a.status == http.StatusTooManyRequests:
+		e.Problem = ProblemThrottled
+	case a.status == http.StatusRequestEntityTooLarge:
+		e.Problem = ProblemMessageSize
+	case a.status == http.StatusBadRequest && has("Invalid connectionId"):
+		e.Problem = ProblemConnectionID
+	case has("No method found matching route"), has("execute-api:Invoke"):
+		e.Problem = ProblemPathNotSend
+	case has("execute-api:ManageConnections"):
+		e.Problem = ProblemSendDenied
+	case has("Credential should be scoped to a valid region"):
+		e.Problem = ProblemSigningRegion
+	case has("Credential should be scoped to correct service"), has("signature we calculated does not match"):
+		e.Problem = ProblemSignatureMismatch
+	case has("Signature expired"), has("Signature not yet current"):
+		e.Problem = ProblemClockSkew
+	case has("Missing Authentication Token"):
+		e.Problem = ProblemCredentialsMissing
+	case has("security token"), a.errorType == "UnrecognizedClientException", a.errorType == "ExpiredTokenException":
+		e.Problem = ProblemCredentialsInvalid
+	case a.status == http.StatusForbidden:
+		e.Problem = ProblemForbidden
+	case a.status >= 500:
+		e.Problem = ProblemServerError
+	default:
+		e.Problem = ProblemUnexpected
+	}
+	return e
+}
+
+// transportProblem explains a request that got no answer. sent tells whether
+// the message may have been delivered.
+func (m *management) transportProblem(err error, connectionID string) (e *Error, sent bool) {
+	e = &Error{Endpoint: m.endpoint.URL, ConnectionID: connectionID, Err: err}
+	var (
+		dns      *net.DNSError
+		dial     *dialError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		verify   *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &dns):
+		e.Problem = ProblemEndpointUnresolved
+		if !dns.IsNotFound {
+			e.Problem = ProblemEndpointUnreachable
+		}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Problem = ProblemEndpointRefused
+	case errors.As(err, &dial):
+		e.Problem = ProblemEndpointUnreachable
+	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
+		e.Problem = ProblemEndpointCertificate
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Problem, e.Detail = ProblemNotAPIGateway, "the endpoint speaks plain HTTP, not HTTPS"
+	case strings.Contains(err.Error(), "TLS handshake timeout"):
+		e.Problem = ProblemEndpointUnreachable
+	default:
+		e.Problem, sent = ProblemNoAnswer, true
+	}
+	return e, sent
+}
+
+// ConnectionInfo is what the management API tells of a connection.
+type ConnectionInfo struct {
+	ConnectedAt  time.Time `json:"connectedAt"`
+	LastActiveAt time.Time `json:"lastActiveAt"`
+	Identity     struct {
+		SourceIP  string `json:"sourceIp"`
+		UserAgent string `json:"userAgent,omitempty"`
+	} `json:"identity"`
+}
+
+func parseConnectionInfo(body []byte) (ConnectionInfo, error) {
+	var info ConnectionInfo
+	if err := json.Unmarshal(body, &info); err != nil {
+		return info, fmt.Errorf("read the description of a connection: %w", err)
+	}
+	return info, nil
+}
+
+// close ends the pool.
+func (m *management) close() { m.client.CloseIdleConnections() }

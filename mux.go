@@ -1,0 +1,407 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// connectionLife is the longest that API Gateway keeps a connection (AWS,
+// WebSocket quotas page: 2 hours), and expirySlack what a row outlives it by, so
+// that clocks that differ never hide a live connection.
+const (
+	connectionLife = 2 * time.Hour
+	expirySlack    = 5 * time.Minute
+)
+
+// MuxOptions are all optional.
+type MuxOptions struct {
+	// Connect decides about a new connection: who its user is, which topics it
+	// gets, which subprotocol is chosen. An error refuses it: with the status of
+	// [Refuse], else with 500. It runs before anything is written, and a refusal
+	// writes nothing. Nil accepts everybody, without a user.
+	//
+	// A browser sends cookies with every WebSocket handshake and no preflight: a
+	// hook that trusts them has to check Request.Header("Origin") itself.
+	Connect func(ctx context.Context, r *ConnectRequest) (Accept, error)
+	// Disconnect is told of connections that ended, after their rows are removed.
+	// API Gateway does its best to deliver the event and promises nothing (AWS,
+	// developer guide, "$disconnect").
+	Disconnect func(ctx context.Context, e *DisconnectEvent)
+	// Endpoint is an explicit management endpoint to keep for the stage of every
+	// event. Default: WIREPOST_ENDPOINT, then
+	// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI, then what the event says.
+	Endpoint string
+	// Region is used for events whose host does not name one. Default: AWS_REGION;
+	// for a loopback host us-east-1.
+	Region string
+	// WriteTimeout bounds the store's work for one event. Default 5 s.
+	WriteTimeout time.Duration
+	// Logger gets what went wrong and no payloads. Default: nothing.
+	Logger *slog.Logger
+}
+
+// Accept says what a new connection is.
+type Accept struct {
+	User   string // empty: none
+	Topics []string
+	// Subprotocol is the answer's Sec-WebSocket-Protocol: one of those that the
+	// client offered, or empty.
+	Subprotocol string
+	// ExpiresAt ends the row earlier than the connection's two hours, such as
+	// when a token ends. The zero time means no earlier.
+	ExpiresAt time.Time
+}
+
+// Refuse makes the error with which a Connect hook refuses a connection. The
+// client sees the status (400 to 599, else 403) and nothing of the reason, which
+// is logged.
+func Refuse(status int, reason string) error {
+	if status < 400 || status > 599 {
+		status = http.StatusForbidden
+	}
+	return &refusal{status, reason}
+}
+
+type refusal struct {
+	status int
+	reason string
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %s", r.status, r.reason) }
+
+// Request is what every event of a connection says.
+type Request struct {
+	Event        events.APIGatewayWebsocketProxyRequest
+	ConnectionID string
+	Endpoint     Endpoint
+	ConnectedAt  time.Time
+	Time         time.Time // when the event happened, by the gateway's clock
+}
+
+// Key names the connection.
+func (r *Request) Key() ConnectionKey {
+	return ConnectionKey{r.ConnectionID, r.Endpoint.Identity, r.ConnectedAt}
+}
+
+// ConnectRequest is a client that wants to connect.
+type ConnectRequest struct{ Request }
+
+// Header is the first value of a handshake header, by any spelling of its name:
+// API Gateway changes the case of names behind a mapping of several levels (AWS,
+// developer guide, "WebSocket API mappings").
+func (r *ConnectRequest) Header(name string) string {
+	for k, v := range r.Event.Headers {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// Query is all values of a query parameter, in their order.
+func (r *ConnectRequest) Query(name string) []string {
+	if v := r.Event.MultiValueQueryStringParameters[name]; len(v) > 0 {
+		return v
+	}
+	if v, ok := r.Event.QueryStringParameters[name]; ok {
+		return []string{v}
+	}
+	return nil
+}
+
+// Subprotocols is what the client offers in Sec-WebSocket-Protocol, trimmed.
+func (r *ConnectRequest) Subprotocols() []string {
+	var all []string
+	for s := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// DisconnectEvent is a connection that ended.
+type DisconnectEvent struct {
+	Request
+	Code   int
+	Reason string
+}
+
+// Message is what a client sent.
+type Message struct {
+	Request
+	Body  []byte
+	store Store
+}
+
+// Connection is the sender's row. It returns [ErrNotFound] if there is none: a
+// message never creates a row, because it does not say who the user is.
+func (m *Message) Connection(ctx context.Context) (Connection, error) {
+	c, err := m.store.Connection(ctx, m.ConnectionID)
+	if err == nil && !m.Key().Matches(c) {
+		return Connection{}, ErrNotFound
+	}
+	return c, err
+}
+
+// Subscribe adds the sender to a topic. See [Store].Subscribe.
+func (m *Message) Subscribe(ctx context.Context, topic string) error {
+	return m.store.Subscribe(ctx, m.ConnectionID, topic)
+}
+
+// Unsubscribe removes the sender from a topic.
+func (m *Message) Unsubscribe(ctx context.Context, topic string) error {
+	return m.store.Unsubscribe(ctx, m.ConnectionID, topic)
+}
+
+// A Handler does the work of one route. The bytes it returns reach the client
+// only if the route has a route response (AWS, developer guide, "Set up route
+// responses"); an error is logged and answered with status 500, which API Gateway
+// does not pass on.
+type Handler func(ctx context.Context, m *Message) ([]byte, error)
+
+// Mux is the handler of the WebSocket function: lambda.Start(mux) is all there
+// is to do with it. It keeps the store in step with the events and calls the
+// handler of a message's route. It may be called concurrently.
+type Mux struct {
+	store    Store
+	o        MuxOptions
+	handlers map[string]Handler
+
+	mu   sync.Mutex
+	seen map[Identity]StageRecord // what this process last saw in the store
+}
+
+// NewMux makes a Mux on a store.
+func NewMux(store Store, o *MuxOptions) *Mux {
+	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]StageRecord{}}
+	if o != nil {
+		m.o = *o
+	}
+	if m.o.WriteTimeout <= 0 {
+		m.o.WriteTimeout = 5 * time.Second
+	}
+	if m.o.Logger == nil {
+		m.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return m
+}
+
+// Handle sets the handler of a route key, such as "sendmessage" or "$default".
+// Call it before the first event. It panics for $connect and $disconnect, which
+// have hooks in [MuxOptions].
+func (m *Mux) Handle(routeKey string, h Handler) {
+	if routeKey == "$connect" || routeKey == "$disconnect" || routeKey == "" {
+		panic("wirepost: Mux.Handle: route key " + routeKey + ": use MuxOptions.Connect and MuxOptions.Disconnect")
+	}
+	m.handlers[routeKey] = h
+}
+
+// RouteKeys lists what the API has to have routes for.
+func (m *Mux) RouteKeys() []string {
+	return append([]string{"$connect", "$disconnect"}, sortedKeys(m.handlers)...)
+}
+
+// response is what a proxy integration answers.
+type response struct {
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers,omitempty"`
+	Body       string            `json:"body,omitempty"`
+}
+
+// Invoke handles one event. It is what lambda.Start calls, and what a gateway in
+// the same process calls. An error means that the payload is not a WebSocket
+// event; everything else is an answer. A panic of a handler or hook is an answer
+// too (500), with the stack in the log: it must not end the process, which
+// aws-lambda-go would do.
+func (m *Mux) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
+	req, err := m.parse(payload)
+	if err != nil {
+		m.o.Logger.Error("refused an event", "error", err)
+		return nil, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			m.o.Logger.Error("a handler panicked", "routeKey", req.Event.RequestContext.RouteKey, "connectionId", req.ConnectionID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			out, err = json.Marshal(response{StatusCode: http.StatusInternalServerError})
+		}
+	}()
+	var answer response
+	switch req.Event.RequestContext.EventType {
+	case "CONNECT":
+		answer = m.connect(ctx, &ConnectRequest{*req})
+	case "DISCONNECT":
+		answer = m.disconnect(ctx, req)
+	default:
+		answer = m.message(ctx, req)
+	}
+	return json.Marshal(answer)
+}
+
+// parse reads an event and says in one sentence what it lacks.
+func (m *Mux) parse(payload []byte) (*Request, error) {
+	malformed := func(format string, args ...any) error {
+		return &Error{Problem: ProblemEventMalformed, Detail: fmt.Sprintf(format, args...)}
+	}
+	req := &Request{}
+	if err := json.Unmarshal(payload, &req.Event); err != nil {
+		return nil, malformed("the event is not the JSON of a WebSocket event: %v", err)
+	}
+	rc := &req.Event.RequestContext
+	switch rc.EventType {
+	case "CONNECT", "MESSAGE", "DISCONNECT":
+	case "":
+		return nil, malformed("the event has no requestContext.eventType: it does not come from a WebSocket API")
+	default:
+		return nil, malformed("the event's requestContext.eventType is %q; CONNECT, MESSAGE and DISCONNECT are known", clip(rc.EventType))
+	}
+	for _, f := range [...]struct{ name, value string }{
+		{"connectionId", rc.ConnectionID}, {"apiId", rc.APIID}, {"stage", rc.Stage},
+	} {
+		if f.value == "" {
+			return nil, malformed("the %s event has no requestContext.%s", rc.EventType, f.name)
+		}
+	}
+	if err := ValidateConnectionID(rc.ConnectionID); err != nil {
+		return nil, malformed("the %s event's %v", rc.EventType, err)
+	}
+	if rc.ConnectedAt <= 0 || rc.RequestTimeEpoch <= 0 {
+		return nil, malformed("the %s event has no requestContext.connectedAt or requestTimeEpoch", rc.EventType)
+	}
+	region := m.o.Region
+	if region == "" {
+		region = os.Getenv("AWS_REGION")
+	}
+	ep, err := endpointFromEvent(rc.DomainName, rc.APIID, rc.Stage, region, endpointOverride(m.o.Endpoint, os.Getenv))
+	if err != nil {
+		return nil, fmt.Errorf("learn the endpoint of %s/%s: %w", clip(rc.APIID), clip(rc.Stage), err)
+	}
+	req.ConnectionID, req.Endpoint = rc.ConnectionID, ep
+	req.ConnectedAt = time.UnixMilli(rc.ConnectedAt).UTC()
+	req.Time = time.UnixMilli(rc.RequestTimeEpoch).UTC()
+	return req, nil
+}
+
+// learn keeps the endpoint of an event's stage. In the steady state it compares
+// with what this process last saw, and neither reads nor writes the store.
+func (m *Mux) learn(ctx context.Context, req *Request) error {
+	r := StageRecord{Endpoint: req.Endpoint, EventTime: req.Time}
+	m.mu.Lock()
+	last, ok := m.seen[r.Identity]
+	m.mu.Unlock()
+	if ok && (last.URL == r.URL || !r.Newer(last)) {
+		return nil
+	}
+	stored, err := m.store.PutStage(ctx, r)
+	if err != nil {
+		return fmt.Errorf("keep the endpoint of %s: %w", r.Identity, err)
+	}
+	if ok && stored.URL != last.URL {
+		m.o.Logger.Info("the endpoint of a stage has moved", "endpoint", r.Identity.String(), "from", last.URL, "to", stored.URL)
+	}
+	m.mu.Lock()
+	m.seen[r.Identity] = stored
+	m.mu.Unlock()
+	return nil
+}
+
+func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
+	var accept Accept
+	if m.o.Connect != nil {
+		var err error
+		accept, err = m.o.Connect(ctx, r)
+		if err != nil {
+			status := http.StatusInternalServerError
+			var refused *refusal
+			if errors.As(err, &refused) {
+				status = refused.status
+			}
+			m.o.Logger.Info("refused a connection", "connectionId", r.ConnectionID, "status", status, "reason", err.Error())
+			return response{StatusCode: status}
+		}
+	}
+	c := Connection{ID: r.ConnectionID, Endpoint: r.Endpoint.Identity, User: accept.User, Topics: slices.Clone(accept.Topics),
+		ConnectedAt: r.ConnectedAt, ExpiresAt: r.ConnectedAt.Add(connectionLife + expirySlack)}
+	slices.Sort(c.Topics)
+	c.Topics = slices.Compact(c.Topics)
+	if !accept.ExpiresAt.IsZero() && accept.ExpiresAt.Before(c.ExpiresAt) {
+		c.ExpiresAt = accept.ExpiresAt
+	}
+	if err := c.Validate(); err != nil {
+		m.o.Logger.Error("refused a connection", "connectionId", r.ConnectionID, "status", http.StatusBadRequest, "reason", err.Error())
+		return response{StatusCode: http.StatusBadRequest}
+	}
+	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
+	defer cancel()
+	// The row decides: a client that is connected and cannot be reached is worse
+	// than one that is refused and tries again.
+	if err := m.store.Put(write, c); err != nil {
+		m.o.Logger.Error("refused a connection: its row could not be written", "connectionId", r.ConnectionID, "error", err)
+		return response{StatusCode: http.StatusInternalServerError}
+	}
+	if err := m.learn(write, &r.Request); err != nil {
+		m.o.Logger.Error("accepted a connection whose endpoint could not be kept; the next event tries again", "connectionId", r.ConnectionID, "error", err)
+	}
+	answer := response{StatusCode: http.StatusOK}
+	if accept.Subprotocol != "" {
+		answer.Headers = map[string]string{"Sec-WebSocket-Protocol": accept.Subprotocol}
+	}
+	return answer
+}
+
+func (m *Mux) disconnect(ctx context.Context, r *Request) response {
+	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
+	defer cancel()
+	status := http.StatusOK
+	if _, err := m.store.Delete(write, r.Key()); err != nil {
+		m.o.Logger.Error("the row of a connection that ended could not be removed; the next publish to it does", "connectionId", r.ConnectionID, "error", err)
+		status = http.StatusInternalServerError
+	}
+	if err := m.learn(write, r); err != nil {
+		m.o.Logger.Error("an endpoint could not be kept", "error", err)
+	}
+	if m.o.Disconnect != nil {
+		e := &DisconnectEvent{Request: *r, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
+		if reason := r.Event.RequestContext.DisconnectReason; reason != nil {
+			e.Reason = *reason
+		}
+		m.o.Disconnect(ctx, e)
+	}
+	return response{StatusCode: status}
+}
+
+func (m *Mux) message(ctx context.Context, r *Request) response {
+	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
+	err := m.learn(write, r)
+	cancel()
+	if err != nil {
+		m.o.Logger.Error("an endpoint could not be kept", "error", err)
+	}
+	key := r.Event.RequestContext.RouteKey
+	h := m.handlers[key]
+	if h == nil {
+		h = m.handlers["$default"]
+	}
+	if h == nil {
+		m.o.Logger.Error("no handler for a route that the API sends here", "routeKey", clip(key))
+		return response{StatusCode: http.StatusNotFound}
+	}
+	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), store: m.store})
+	if err != nil {
+		m.o.Logger.Error("a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
+		return response{StatusCode: http.StatusInternalServerError}
+	}
+	return response{StatusCode: http.StatusOK, Body: string(body)}
+}
