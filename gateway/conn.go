@@ -1,0 +1,232 @@
+package gateway
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Reasons of ends as $disconnect gets them.
+const (
+	noStatusReason = "Client-side close frame status not set" // seven recorded events
+	goingAway      = "Going away"                             // recorded after an idle timeout
+	deletedReason  = "Connection Closed Normally"             // aws/chalice#2060
+)
+
+// conn is one WebSocket connection, from the handshake's answer to its
+// $disconnect. One goroutine, in run, reads and in the end tells; sends come
+// from anywhere.
+//
+// Its life: open; closing, from the first close frame in either direction on:
+// it can no longer be posted to and what the client sends is skipped; killed:
+// every read and write fails. run then closes the socket.
+type conn struct {
+	peer
+	engine *engine
+	nc     net.Conn
+	raw    syscall.RawConn // nil: see rawConn
+
+	openedAt time.Duration // since engine.started
+	active   atomic.Int64  // last message, in nanoseconds since engine.started
+	activeAt atomic.Int64  // the same by engine.now, in Unix milliseconds
+	closing  atomic.Bool   // set under mu
+	dead     chan struct{} // closed by kill
+
+	mu     sync.Mutex
+	out    outbound
+	timer  *time.Timer   // idle and age; once closing, the wait for the client
+	killAt time.Duration // when closing: the end of the wait, since engine.started
+	killed bool
+	code   int // why it ended, for $disconnect; 0: not known yet
+	reason string
+
+	in         inbound
+	peerClosed bool // the client's close frame has come; of the reading goroutine
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// start makes nc a connection: head, the handshake's answer, goes out first
+// and buffered is what the client has sent already. It returns at once; the
+// caller's registered work is over when $disconnect has returned.
+func (e *engine) start(nc net.Conn, p peer, head, buffered []byte) *conn {
+	c := &conn{peer: p, engine: e, nc: nc, raw: rawConn(nc), dead: make(chan struct{})}
+	c.touch()
+	c.openedAt = time.Duration(c.active.Load())
+	// Under the lock: a post that finds it in the table comes after head.
+	c.mu.Lock()
+	e.table.open.Add(1)
+	c.timer = time.AfterFunc(min(e.idleTimeout, e.maxAge), c.tick)
+	if e.table.put(c) {
+		_ = c.push(head)
+	} else {
+		c.killLocked() // a second connection of this ID: Random repeats itself
+	}
+	c.mu.Unlock()
+
+	go c.run(buffered)
+	select {
+	case <-e.draining: // it missed Shutdown's round
+		c.close(closeGoingAway, goingAway, e.closeWait)
+	default:
+	}
+	return c
+}
+
+// run reads until the connection is over and then tells its function.
+func (c *conn) run(buffered []byte) {
+	if c.feedBuffered(buffered) {
+		if c.raw != nil {
+			c.readRaw()
+		} else {
+			c.readPlain()
+		}
+	}
+	c.finish()
+	c.engine.disconnected(c)
+	c.engine.leave()
+}
+
+func (c *conn) feedBuffered(p []byte) bool {
+	if len(p) == 0 {
+		return true
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	return c.feed(p, s)
+}
+
+// readPlain is readRaw with nothing but Read: a small buffer stays with the
+// connection while it is idle.
+func (c *conn) readPlain() {
+	small := make([]byte, 1<<10)
+	for {
+		n, err := c.nc.Read(small)
+		if n > 0 && !c.feedBuffered(small[:n]) || err != nil {
+			return
+		}
+	}
+}
+
+// finish ends the connection on the wire and in the table.
+func (c *conn) finish() {
+	if c.closing.Load() {
+		c.drain()
+		if !c.peerClosed {
+			c.linger()
+		}
+	}
+	c.mu.Lock()
+	c.retire(closeAbnormal, "") // UNCERTAIN: no recorded event of such an end
+	c.killLocked()
+	c.timer.Stop()
+	c.mu.Unlock()
+	c.nc.Close()
+	c.engine.table.remove(c)
+}
+
+// linger ends this direction and discards the other until the client has left
+// too. Closing at once would make the kernel answer unread bytes with a reset,
+// and the reset could overtake the close frame.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	for {
+		if _, err := c.nc.Read(s.buffer[:]); err != nil {
+			return // the client's end, or the timer's kill
+		}
+	}
+}
+
+// close sends a close frame after what waits and gives the client some time to
+// answer it. It reports false if the connection was closing already. Safe for
+// concurrent use; it does not block.
+func (c *conn) close(code int, reason string, wait time.Duration) bool {
+	return c.closeWith(code, reason, compileClose(code, reason), wait)
+}
+
+func (c *conn) closeWith(code int, reason string, frame []byte, wait time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing.Load() {
+		return false
+	}
+	c.retire(code, reason)
+	c.killAt = time.Since(c.engine.started) + wait
+	c.timer.Reset(wait)
+	_ = c.push(frame) // beyond the queue's bound: there is one of these
+	return true
+}
+
+// retire makes the connection closing, once, and keeps why. The caller holds mu.
+func (c *conn) retire(code int, reason string) {
+	if c.closing.Load() {
+		return
+	}
+	c.closing.Store(true)
+	c.code, c.reason = code, reason
+	c.engine.table.open.Add(-1)
+}
+
+// kill makes every read and write of the connection fail. Whoever reads then
+// finishes it. It does not block.
+func (c *conn) kill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killLocked()
+}
+
+func (c *conn) killLocked() {
+	if c.killed {
+		return
+	}
+	c.killed = true
+	close(c.dead)
+	// Not Close: it would wait for a callback of RawConn, perhaps the caller.
+	c.nc.SetDeadline(time.Unix(1, 0))
+}
+
+// touch counts as a message for the idle timer. Whether AWS counts both
+// directions for lastActiveAt is UNCERTAIN; for the idle timer it does
+// (reports of users).
+func (c *conn) touch() {
+	now := time.Now()
+	c.active.Store(int64(now.Sub(c.engine.started)))
+	if c.engine.clock != nil {
+		now = c.engine.clock()
+	}
+	c.activeAt.Store(now.UnixMilli())
+}
+
+// tick is the timer. There is one for the idle limit and the age, and sends do
+// not reset it: it looks when the last message was and sleeps for the rest.
+func (c *conn) tick() {
+	e := c.engine
+	now := time.Since(e.started)
+	c.mu.Lock()
+	if c.closing.Load() {
+		if now >= c.killAt { // else it was set for later a moment ago
+			c.killLocked()
+		}
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	rest := min(time.Duration(c.active.Load())+e.idleTimeout, c.openedAt+e.maxAge) - now
+	if rest <= 0 {
+		// Idle: recorded. Age: UNCERTAIN, the same by analogy.
+		c.close(closeGoingAway, goingAway, e.closeWait)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing.Load() {
+		c.timer.Reset(rest)
+	}
+}

@@ -1,0 +1,166 @@
+package gateway
+
+// dispatch gives a message to its route. It runs in the reading goroutine up
+// to the invocation, so that data need not be copied; it waits only for a free
+// invocation, and with it the connection is not read. It reports false when
+// the connection ends meanwhile.
+func (c *conn) dispatch(data []byte) bool {
+	e := c.engine
+	c.touch()
+	requestID := e.newRequestID()
+	r := e.find(data)
+	if r == nil {
+		c.sendError("Forbidden", requestID)
+		return true
+	}
+	fault := e.ask(Call{Kind: CallMessage, ConnectionID: c.id, RouteKey: r.key, Payload: data})
+	event := e.messageEvent(&c.peer, r.key, requestID, data, e.now())
+	if fault.isZero() {
+		if !e.acquire(c.dead) {
+			return false
+		}
+		e.nest()
+		c.invoke(r, event, requestID, nil)
+		return true
+	}
+	if fault.ResetBefore && fault.Delay == 0 {
+		c.abort()
+		return false
+	}
+	e.nest()
+	go c.dispatchFaulty(r, event, requestID, fault) // ends with the connection
+	return true
+}
+
+// dispatchFaulty is the rest of dispatch where something is to go wrong. Its
+// work is registered.
+func (c *conn) dispatchFaulty(r *route, event []byte, requestID string, fault Fault) {
+	e := c.engine
+	switch {
+	case !e.pause(&fault, c.dead):
+	case fault.ResetBefore:
+		c.abort()
+	case fault.Status != 0:
+		c.sendFault(&fault, requestID)
+	case fault.Drop:
+	case e.acquire(c.dead):
+		var after func()
+		if fault.ResetAfter {
+			after = c.abort
+		}
+		c.invoke(r, event, requestID, after)
+		return
+	}
+	e.leave()
+}
+
+// invoke gives an event to a function and its answer, if the route is two-way,
+// to the client. instead, if not nil, is done in place of answering.
+func (c *conn) invoke(r *route, event []byte, requestID string, instead func()) {
+	e := c.engine
+	e.invoke(r.function, event, func(answer []byte, err error) {
+		if instead != nil {
+			instead()
+			return
+		}
+		if err == nil && r.twoWay {
+			body, ok, malformed := parseMessageAnswer(answer)
+			err = malformed
+			if err == nil && ok && c.answer(body) {
+				return
+			}
+		}
+		switch err {
+		case nil:
+			return
+		case errEnded:
+		case errTimedOut:
+			c.sendError("Endpoint request timed out", requestID)
+		default:
+			// Also on a one-way route (UNCERTAIN; simple-websockets-chat-app#42).
+			c.sendError("Internal server error", requestID)
+		}
+		e.report(err, r.key, c.id)
+	})
+}
+
+// answer sends the body of a two-way route's answer.
+func (c *conn) answer(body []byte) bool {
+	if len(body) > c.engine.messageBytes {
+		c.engine.log.Error("answer of a two-way route is longer than a message may be", "connectionId", c.id, "bytes", len(body))
+		return true // UNCERTAIN what AWS does
+	}
+	if err := c.send(compileText(body, c.engine.frameBytes)); err != nil {
+		c.engine.log.Debug("answer of a two-way route was not delivered", "connectionId", c.id, "error", err)
+		return true
+	}
+	c.touch()
+	return true
+}
+
+// sendError sends an error frame, in the exact bytes of recorded ones: a space
+// after the first colon and after commas, none after the later colons.
+func (c *conn) sendError(message, requestID string) {
+	text := make([]byte, 0, 128)
+	text = append(text, `{"message": `...)
+	text = appendString(text, message)
+	text = append(text, `, "connectionId":`...)
+	text = appendString(text, c.id)
+	text = append(text, `, "requestId":`...)
+	text = appendString(text, requestID)
+	text = append(text, '}')
+	if c.send(compileText(text, c.engine.frameBytes)) == nil {
+		c.touch()
+	}
+}
+
+func (c *conn) sendFault(f *Fault, requestID string) {
+	if f.Body != "" {
+		_ = c.send(compileText([]byte(f.Body), c.engine.frameBytes))
+		return
+	}
+	switch f.Status {
+	case 400:
+		c.sendError("Bad request body", requestID)
+	case 403:
+		c.sendError("Forbidden", requestID)
+	case 504:
+		c.sendError("Endpoint request timed out", requestID)
+	default:
+		c.sendError("Internal server error", requestID)
+	}
+}
+
+// abort ends the connection with a TCP reset.
+func (c *conn) abort() {
+	if tcp, ok := c.nc.(interface{ SetLinger(int) error }); ok {
+		tcp.SetLinger(0)
+	}
+	c.kill()
+}
+
+// disconnected tells the function of the end of a connection, once, after it
+// has ended on the wire.
+func (e *engine) disconnected(c *conn) {
+	e.tellDisconnect(&c.peer, c.code, c.reason)
+}
+
+// tellDisconnect invokes $disconnect and waits for it. What it returns means
+// nothing to anyone.
+func (e *engine) tellDisconnect(p *peer, code int, reason string) {
+	if e.disconnect == nil {
+		return
+	}
+	fault := e.ask(Call{Kind: CallDisconnect, ConnectionID: p.id, RouteKey: "$disconnect"})
+	fault.Status, fault.ResetBefore = 0, false // there is nobody to see them
+	if !e.pause(&fault, e.base.Done()) || fault.Drop {
+		return
+	}
+	event := e.disconnectEvent(p, code, reason, e.now())
+	if !e.acquire(e.base.Done()) {
+		return
+	}
+	if _, err := e.call(e.disconnect.function, event); err != nil {
+		e.report(err, "$disconnect", p.id)
+	}
+}

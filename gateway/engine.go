@@ -1,0 +1,216 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// engine is a Server with its defaults filled in, and its state.
+type engine struct {
+	routes     map[string]*route
+	connect    *route // nil: every connection is accepted
+	disconnect *route // nil: nobody is told
+	fallback   *route // $default; nil: Forbidden
+	selection  selection
+
+	stage, apiID, region, accountID, domain string
+
+	messageBytes, frameBytes, queueBytes    int
+	idleTimeout, maxAge, integrationTimeout time.Duration
+	closeWait                               time.Duration
+	pingKeepsAlive                          bool
+
+	fault  func(Call) Fault
+	clock  func() time.Time // nil: time.Now
+	random io.Reader
+	notice func(string)
+	log    *slog.Logger
+
+	keys    *keyring
+	table   *table
+	slots   chan struct{} // one element for each invocation that runs
+	started time.Time     // origin of the monotonic clock of idle times
+
+	// base ends when the server has ended: it ends the functions' contexts.
+	base context.Context
+	end  context.CancelFunc
+	// draining is closed when Shutdown begins.
+	draining chan struct{}
+
+	mu      sync.Mutex
+	stopped bool
+	servers []*http.Server
+	work    int           // connections, handshakes and invocations that are not over
+	quiet   chan struct{} // closed once stopped and work is 0
+}
+
+// route is one row of the routing table.
+type route struct {
+	key      string
+	function Function
+	twoWay   bool
+}
+
+func newEngine(s *Server) (*engine, error) {
+	e := &engine{
+		stage:              cmp.Or(s.Stage, "dev"),
+		apiID:              s.APIID,
+		region:             cmp.Or(s.Region, "us-east-1"),
+		accountID:          cmp.Or(s.AccountID, "000000000000"),
+		domain:             s.Domain,
+		messageBytes:       cmp.Or(s.MessageBytes, DefaultMessageBytes),
+		frameBytes:         cmp.Or(s.FrameBytes, DefaultFrameBytes),
+		queueBytes:         cmp.Or(s.QueueBytes, DefaultQueueBytes),
+		idleTimeout:        cmp.Or(s.IdleTimeout, DefaultIdleTimeout),
+		maxAge:             cmp.Or(s.MaxAge, DefaultMaxAge),
+		integrationTimeout: cmp.Or(s.IntegrationTimeout, DefaultIntegrationTimeout),
+		closeWait:          cmp.Or(s.CloseWait, DefaultCloseWait),
+		pingKeepsAlive:     s.PingKeepsAlive,
+		fault:              s.Fault,
+		clock:              s.Now,
+		random:             s.Random,
+		notice:             s.Notice,
+		log:                s.Logger,
+		table:              newTable(),
+		started:            time.Now(),
+		draining:           make(chan struct{}),
+		quiet:              make(chan struct{}),
+	}
+	if e.random == nil {
+		e.random = rand.Reader
+	}
+	if e.notice == nil {
+		e.notice = func(string) {}
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	invocations := cmp.Or(s.MaxInvocations, DefaultMaxInvocations)
+	for _, limit := range []struct {
+		name     string
+		negative bool
+	}{
+		{"MessageBytes", e.messageBytes < 0}, {"FrameBytes", e.frameBytes < 0}, {"QueueBytes", e.queueBytes < 0},
+		{"IdleTimeout", e.idleTimeout < 0}, {"MaxAge", e.maxAge < 0}, {"IntegrationTimeout", e.integrationTimeout < 0},
+		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0},
+	} {
+		if limit.negative {
+			return nil, fmt.Errorf("gateway: %s is negative", limit.name)
+		}
+	}
+	if !validStage(e.stage) {
+		return nil, fmt.Errorf("gateway: stage %q: 1 to 128 letters, digits, hyphens and underscores", e.stage)
+	}
+	if e.apiID == "" {
+		e.apiID = e.newAPIID()
+	}
+	selection, err := parseSelection(cmp.Or(s.RouteSelection, "$request.body.action"))
+	if err != nil {
+		return nil, fmt.Errorf("gateway: route selection expression %q: %w", s.RouteSelection, err)
+	}
+	e.selection = selection
+	if err := e.setRoutes(s); err != nil {
+		return nil, err
+	}
+	e.slots = make(chan struct{}, invocations)
+	e.keys = newKeyring(s.Credentials, e.region, cmp.Or(s.ClockSkew, DefaultClockSkew))
+	e.base, e.end = context.WithCancel(context.Background())
+	return e, nil
+}
+
+func (e *engine) setRoutes(s *Server) error {
+	routes := s.Routes
+	if routes == nil {
+		routes = map[string]Route{"$connect": {}, "$disconnect": {}, "$default": {}}
+	}
+	e.routes = make(map[string]*route, len(routes))
+	for key, r := range routes {
+		function := r.Function
+		if function == nil {
+			function = s.Function
+		}
+		if function == nil {
+			return fmt.Errorf("gateway: route %q has no function and the server has none", key)
+		}
+		row := &route{key: key, function: function, twoWay: r.RouteResponse}
+		switch {
+		case key == "$connect":
+			e.connect = row
+		case key == "$disconnect":
+			e.disconnect = row
+		case key == "$default":
+			e.fallback = row
+		case key == "":
+			return errors.New("gateway: a route key is empty")
+		case strings.HasPrefix(key, "$"):
+			return fmt.Errorf("gateway: route key %q begins with a dollar sign and is not $connect, $disconnect or $default", key)
+		default:
+			// Only these can be reached by a message. Whether AWS lets a
+			// client name $connect is UNCERTAIN; here it cannot.
+			e.routes[key] = row
+		}
+	}
+	return nil
+}
+
+// validStage holds a name against the rule of AWS docs, WebSocket quotas page.
+func validStage(name string) bool {
+	for _, c := range []byte(name) {
+		if !isAlphanumeric(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(name) > 0 && len(name) <= 128
+}
+
+func (e *engine) now() time.Time {
+	if e.clock != nil {
+		return e.clock()
+	}
+	return time.Now()
+}
+
+// ask asks for a fault. Call it once for each management call or event.
+func (e *engine) ask(c Call) Fault {
+	if e.fault == nil {
+		return Fault{}
+	}
+	return e.fault(c)
+}
+
+// enter registers work that Shutdown waits for. It reports false when the
+// server is shutting down: nothing new may begin.
+func (e *engine) enter() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return false
+	}
+	e.work++
+	return true
+}
+
+// nest registers work inside work that has entered and not left.
+func (e *engine) nest() {
+	e.mu.Lock()
+	e.work++
+	e.mu.Unlock()
+}
+
+func (e *engine) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.work--
+	if e.work == 0 && e.stopped {
+		close(e.quiet)
+	}
+}

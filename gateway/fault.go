@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// CallKind tells what a Call is.
+type CallKind string
+
+// The three management calls and the three events.
+const (
+	CallPost       CallKind = "post"
+	CallGet        CallKind = "get"
+	CallDelete     CallKind = "delete"
+	CallConnect    CallKind = "connect"
+	CallMessage    CallKind = "message"
+	CallDisconnect CallKind = "disconnect"
+)
+
+// Call is what Server.Fault is asked about.
+type Call struct {
+	Kind         CallKind
+	ConnectionID string // as in the path, for a management call: perhaps of no connection
+	RouteKey     string // of an event; empty for a management call
+	Payload      []byte // of a post or a message; not to be kept or changed
+}
+
+// Fault is how a call goes wrong. The zero value is no fault. Of several
+// fields Delay comes first, then ResetBefore, Hang, Status, Drop, ResetAfter.
+type Fault struct {
+	// Status is answered instead of any effect. For a management call the
+	// answer has AWS's bytes for that status unless ErrorType, Body or Header
+	// say otherwise. For $connect it is the status of the handshake, and the
+	// function is not invoked. For a message it chooses the error frame: 403
+	// Forbidden, 400 Bad request body, 504 Endpoint request timed out, any
+	// other Internal server error; a Body replaces the whole frame. It has no
+	// meaning for $disconnect. An ErrorType that AWS has a body for, such as
+	// AccessDeniedException or TooManyRequestsException, chooses that body.
+	Status    int
+	ErrorType string
+	Body      string
+	Header    http.Header
+
+	// ResetBefore resets the TCP connection before anything happens: that of
+	// the management call, or the WebSocket connection itself.
+	ResetBefore bool
+
+	// ResetAfter lets the effect happen (the post is delivered, the function
+	// returns) and then resets the TCP connection instead of answering.
+	ResetAfter bool
+
+	// Hang does nothing and answers nothing until the client leaves or the
+	// server ends.
+	Hang bool
+
+	// Drop loses the call and looks like success: an event is not delivered
+	// to the function (a $connect is accepted), a post or delete is answered
+	// without effect.
+	Drop bool
+
+	// Delay waits before anything else.
+	Delay time.Duration
+}
+
+func (f *Fault) isZero() bool {
+	return f.Status == 0 && !f.ResetBefore && !f.ResetAfter && !f.Hang && !f.Drop && f.Delay == 0
+}
+
+// pause waits for the fault's delay and, if it hangs, for gone. It reports
+// whether the call is to go on.
+func (e *engine) pause(f *Fault, gone <-chan struct{}) bool {
+	if f.Delay > 0 {
+		timer := time.NewTimer(f.Delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-gone:
+			return false
+		case <-e.draining:
+			return false
+		}
+	}
+	if f.Hang && !f.ResetBefore {
+		select {
+		case <-gone:
+		case <-e.draining:
+		}
+		return false
+	}
+	return true
+}
+
+// resetRequest ends the TCP connection of a request with a reset, so that its
+// client sees a broken connection and no answer.
+func resetRequest(w http.ResponseWriter) {
+	nc, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2: resets the stream
+	}
+	reset(nc)
+}
+
+// reset closes with an RST where there is TCP below.
+func reset(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
+}
+
+// answerFault answers a fault's status.
+func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) {
+	if f.Status < 200 || f.Status > 999 {
+		resetRequest(w) // nothing that HTTP could say
+		return
+	}
+	r := *refusalOf(f.Status)
+	if f.ErrorType != "" {
+		r.errorType = f.ErrorType
+		r.body = e.bodyOf(f.ErrorType, method, r.body)
+	}
+	if f.Body != "" {
+		r.body = f.Body
+	}
+	for name, values := range f.Header {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	r.answer(w)
+}
+
+// refusalOf has AWS's type and body for a status.
+func refusalOf(status int) *refusal {
+	switch status {
+	case http.StatusGone:
+		return gone
+	case http.StatusForbidden:
+		return forbidden
+	case http.StatusBadRequest:
+		return badRequest
+	case http.StatusRequestEntityTooLarge:
+		return payloadTooLarge
+	case http.StatusTooManyRequests:
+		return limitExceeded
+	case http.StatusInternalServerError, http.StatusBadGateway:
+		return &refusal{status, "InternalServerErrorException", messageBody("Internal server error")}
+	case http.StatusServiceUnavailable:
+		return &refusal{status, "ServiceUnavailableException", messageBody("Service Unavailable")}
+	case http.StatusGatewayTimeout:
+		return &refusal{status, "", messageBody("Endpoint request timed out")}
+	}
+	return &refusal{status, "", messageBody(http.StatusText(status))}
+}
+
+// bodyOf has AWS's body for an error type that is not the usual one of its
+// status, or body.
+func (e *engine) bodyOf(errorType, method, body string) string {
+	switch errorType {
+	case "AccessDeniedException":
+		// The text of three projects' logs: a capital Message, the account
+		// masked to its last four digits, and {connectionId} literally.
+		masked := "********" + e.accountID[max(0, len(e.accountID)-4):]
+		text := "User: arn:aws:iam::" + e.accountID + ":user/wirepost is not authorized to perform: execute-api:ManageConnections on resource: " +
+			"arn:aws:execute-api:" + e.region + ":" + masked + ":" + e.apiID + "/" + e.stage + "/" + method + "/@connections/{connectionId}"
+		return string(append(appendString([]byte(`{"Message":`), text), '}'))
+	case "TooManyRequestsException":
+		return messageBody("Too Many Requests")
+	case "InvalidSignatureException":
+		return signatureMismatch.body
+	}
+	for _, r := range []*refusal{missingToken, incompleteSignature, unrecognizedClient} {
+		if r.errorType == errorType {
+			return r.body
+		}
+	}
+	return body
+}

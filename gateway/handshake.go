@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// handshake answers what is not a management call: it upgrades, once $connect
+// has said yes.
+//
+// The statuses are those of the sources that the developer guide, validated
+// tests and issues give; bodies and headers of refused handshakes are recorded
+// nowhere and follow other execute-api errors (UNCERTAIN).
+func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string) {
+	// /{stage}, with or without a slash at its end.
+	if path[0] != e.stage || len(path) > 2 || len(path) == 2 && path[1] != "" {
+		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return
+	}
+	if !hasToken(r.Header["Upgrade"], "websocket") || !hasToken(r.Header["Connection"], "upgrade") {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		answerMessage(w, http.StatusUpgradeRequired, "BadRequestException", "Upgrade Required") // UNCERTAIN
+		return
+	}
+	key := r.Header.Get("Sec-Websocket-Key")
+	nonce, err := base64.StdEncoding.DecodeString(key)
+	switch {
+	case r.Header.Get("Sec-Websocket-Version") != "13":
+		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
+		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
+		return
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || err != nil || len(nonce) != 16:
+		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
+		return
+	}
+	if !e.enter() {
+		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		return
+	}
+	if !e.open(w, r, acceptKey(key)) {
+		e.leave()
+	}
+}
+
+// open asks $connect and upgrades. It reports whether the connection began,
+// and with it has taken over the work that was registered.
+func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) bool {
+	now := e.now()
+	p := peer{
+		id:          e.newConnectionID(),
+		sourceIP:    hostOf(r.RemoteAddr),
+		userAgent:   strings.Clone(lastOf(r.Header["User-Agent"])),
+		domain:      e.domain,
+		connectedAt: now.UnixMilli(),
+	}
+	if p.domain == "" {
+		if addr := localAddress(r); addr != nil {
+			p.domain = addr.String()
+		}
+	}
+	fault := e.ask(Call{Kind: CallConnect, ConnectionID: p.id, RouteKey: "$connect"})
+	if !e.pause(&fault, r.Context().Done()) || fault.ResetBefore {
+		resetRequest(w)
+		return false
+	}
+	if fault.Status != 0 {
+		e.answerFault(w, &fault, r.Method)
+		return false
+	}
+	protocol := ""
+	if e.connect != nil && !fault.Drop {
+		status, chosen, ok := e.askConnect(w, r, &p, now)
+		if !ok {
+			return false
+		}
+		if status < 200 || status > 299 {
+			// The body of the function's answer does not reach the client.
+			answerMessage(w, status, "", http.StatusText(status))
+			return false
+		}
+		protocol = chosen
+	}
+	// From here on the connection has been accepted: whatever ends it, its
+	// $disconnect runs.
+	select {
+	case <-e.draining:
+		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		e.tellDisconnect(&p, closeGoingAway, goingAway)
+		return false
+	default:
+	}
+	nc, buffered, err := hijack(w)
+	if err != nil {
+		if errors.Is(err, http.ErrNotSupported) {
+			e.log.Error("upgrade", "error", "the HTTP server cannot hand over connections: HTTP/2, or a wrapper without Hijack")
+			answerMessage(w, http.StatusInternalServerError, "InternalServerErrorException", "Internal server error")
+		}
+		e.tellDisconnect(&p, closeAbnormal, "")
+		return false
+	}
+	if fault.ResetAfter || r.Context().Err() != nil { // the client has left meanwhile
+		reset(nc)
+		e.tellDisconnect(&p, closeAbnormal, "")
+		return false
+	}
+	e.start(nc, p, switchingProtocols(now, accept, protocol), buffered)
+	return true
+}
+
+// askConnect invokes $connect and answers the client itself if there is no
+// usable answer.
+func (e *engine) askConnect(w http.ResponseWriter, r *http.Request, p *peer, now time.Time) (status int, protocol string, ok bool) {
+	if !e.acquire(r.Context().Done()) {
+		resetRequest(w)
+		return 0, "", false
+	}
+	// The function runs on if the client leaves: AWS has no way to stop it.
+	data, err := e.call(e.connect.function, e.connectEvent(p, r, now))
+	if err == nil {
+		status, protocol, err = parseConnectAnswer(data)
+	}
+	if err == nil {
+		return status, protocol, true
+	}
+	e.report(err, "$connect", p.id)
+	switch err {
+	case errTimedOut:
+		// UNCERTAIN: by analogy with REST APIs.
+		answerMessage(w, http.StatusGatewayTimeout, "", "Endpoint request timed out")
+	case errEnded:
+		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+	default:
+		// serverless-websockets-plugin#13: a function that throws.
+		answerMessage(w, http.StatusBadGateway, "InternalServerErrorException", "Internal server error")
+	}
+	return 0, "", false
+}
+
+// hijack takes the connection from net/http, with what the client has sent
+// beyond its request. net/http's buffers are garbage afterwards.
+func hijack(w http.ResponseWriter) (nc net.Conn, buffered []byte, err error) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		waiting, _ := rw.Reader.Peek(n)
+		buffered = append(buffered, waiting...)
+	}
+	nc.SetDeadline(time.Time{})
+	return nc, buffered, nil
+}
+
+// switchingProtocols is the 101 answer, with the headers of a recorded one
+// (python-websockets#1065). Extensions are declined, permessage-deflate too:
+// what AWS does with an offer today is UNCERTAIN, and declining is always legal.
+func switchingProtocols(now time.Time, accept, protocol string) []byte {
+	head := make([]byte, 0, 256)
+	head = append(head, "HTTP/1.1 101 Switching Protocols\r\nDate: "...)
+	head = now.UTC().AppendFormat(head, http.TimeFormat)
+	head = append(head, "\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "...)
+	head = append(head, accept...)
+	if protocol != "" {
+		head = append(head, "\r\nSec-WebSocket-Protocol: "...)
+		head = append(head, protocol...)
+	}
+	return append(head, "\r\n\r\n"...)
+}
+
+// acceptKey is RFC 6455 §4.2.2, step 5.4.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// hasToken looks for a token in comma-separated header values.
+func hasToken(values []string, token string) bool {
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func lastOf(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// hostOf is the address without its port; clones, so as not to keep the request.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	return strings.Clone(host)
+}

@@ -1,0 +1,110 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Why an invocation has no answer, beside the function's own error.
+var (
+	errTimedOut = errors.New("the function did not return within the integration timeout")
+	errEnded    = errors.New("the server has ended")
+)
+
+// panicError is a function that panicked.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("the function panicked: %v", p.value) }
+
+// acquire takes one of MaxInvocations slots. It waits for one and reports
+// false if gone or the server's end comes first.
+func (e *engine) acquire(gone <-chan struct{}) bool {
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	case <-gone:
+		return false
+	case <-e.base.Done():
+		return false
+	}
+}
+
+// invoke runs function in a goroutine of its own, in a slot that acquire took
+// and that is given back, and calls done exactly once, from any goroutine: with
+// the answer, or at the timeout, whatever the function does then. The caller
+// must have registered work; it is over when done has returned.
+func (e *engine) invoke(function Function, payload []byte, done func(answer []byte, err error)) {
+	go func() {
+		ctx, cancel := context.WithTimeout(e.base, e.integrationTimeout)
+		defer cancel()
+		var settled atomic.Bool
+		settle := func(answer []byte, err error) {
+			if settled.CompareAndSwap(false, true) {
+				<-e.slots
+				done(answer, err)
+				e.leave()
+			}
+		}
+		stop := context.AfterFunc(ctx, func() { settle(nil, cause(ctx)) })
+		answer, err := recovering(ctx, function, payload)
+		stop()
+		if err != nil && ctx.Err() != nil {
+			err = cause(ctx)
+		}
+		settle(answer, err)
+	}()
+}
+
+// cause says why an invocation's context has ended.
+func cause(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errTimedOut
+	}
+	return errEnded
+}
+
+func recovering(ctx context.Context, function Function, payload []byte) (answer []byte, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			answer, err = nil, &panicError{value: value, stack: debug.Stack()}
+		}
+	}()
+	return function.Invoke(ctx, payload)
+}
+
+// call is invoke for a caller that waits.
+func (e *engine) call(function Function, payload []byte) ([]byte, error) {
+	type result struct {
+		answer []byte
+		err    error
+	}
+	results := make(chan result, 1)
+	e.nest()
+	e.invoke(function, payload, func(answer []byte, err error) { results <- result{answer, err} })
+	r := <-results
+	return r.answer, r.err
+}
+
+// report logs an invocation that failed.
+func (e *engine) report(err error, routeKey, connectionID string) {
+	if err == errEnded {
+		return
+	}
+	attributes := []any{"routeKey", routeKey, "connectionId", connectionID, "error", err}
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		attributes = append(attributes, "stack", string(panicked.stack))
+	}
+	e.log.Error("invoke function", attributes...)
+}

@@ -1,0 +1,246 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// manage answers /{stage}/@connections/{connectionId}: path is the decoded
+// path in segments. Statuses, types and bodies are those of API Gateway where
+// a recording or a report exists (bref's recorded answers; issues named
+// below); x-amzn-errortype is always there, for without it AWS's SDKs know no
+// typed error.
+func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
+	header := w.Header()
+	header["X-Amzn-Requestid"] = []string{e.newUUID()}
+	header["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
+	now := e.now()
+	header["X-Amzn-Trace-Id"] = []string{e.newTraceID(now)}
+	if e.clock != nil {
+		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
+	}
+	// A wrong stage is known before any signature (aws-sdk-php#1955).
+	if path[0] != e.stage {
+		forbidden.answer(w)
+		return
+	}
+	sent, refused := e.readSigned(w, r, now)
+	if refused != nil {
+		refused.answer(w)
+		return
+	}
+	kind, known := map[string]CallKind{
+		http.MethodPost: CallPost, http.MethodGet: CallGet, http.MethodDelete: CallDelete,
+	}[r.Method]
+	if !known || len(path) != 3 || path[1] != "@connections" || path[2] == "" {
+		// UNCERTAIN: the message is known from custom domains, the status is not.
+		noRoute(strings.Join(path[1:], "/"), r.Method).answer(w)
+		return
+	}
+	e.perform(w, r, Call{Kind: kind, ConnectionID: path[2], Payload: sent.payload}, sent)
+}
+
+// perform does a call whose signature is right.
+func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent body) {
+	fault := e.ask(call)
+	if !fault.isZero() {
+		if !e.pause(&fault, r.Context().Done()) || fault.ResetBefore {
+			resetRequest(w)
+			return
+		}
+		if fault.Status != 0 {
+			e.answerFault(w, &fault, r.Method)
+			return
+		}
+	}
+	var refused *refusal
+	var c *conn
+	if !validConnectionID(call.ConnectionID) {
+		refused = invalidConnectionID(call.ConnectionID)
+	} else if c = e.table.get(call.ConnectionID); c == nil || c.closing.Load() {
+		refused = gone
+	}
+	if refused == nil && !fault.Drop {
+		refused = e.effect(c, call, sent)
+	}
+	switch {
+	case fault.ResetAfter:
+		resetRequest(w)
+	case refused != nil:
+		refused.answer(w)
+	case call.Kind == CallDelete:
+		// 204 since some time between 2019 and 2020 (bref's recording).
+		w.WriteHeader(http.StatusNoContent)
+	case call.Kind == CallGet:
+		answer(w, http.StatusOK, c.describe())
+	default:
+		answer(w, http.StatusOK, nil)
+	}
+}
+
+func (e *engine) effect(c *conn, call Call, sent body) *refusal {
+	switch call.Kind {
+	case CallPost:
+		switch err := c.send(sent.frames(e.frameBytes)); {
+		case errors.Is(err, errGone):
+			return gone
+		case err != nil:
+			// The SDK's model: "the client side buffer is full".
+			return limitExceeded
+		}
+		c.touch()
+	case CallDelete:
+		if !c.close(closeNormal, deletedReason, e.closeWait) {
+			return gone
+		}
+	}
+	return nil
+}
+
+// describe is the body of a GET, in the layout of bref's recording: two
+// spaces of indentation and a space on both sides of a colon.
+func (c *conn) describe() []byte {
+	const layout = "2006-01-02T15:04:05.000Z"
+	dst := make([]byte, 0, 256+len(c.userAgent))
+	dst = append(dst, "{\n  \"identity\" : {\n    \"sourceIp\" : "...)
+	dst = appendString(dst, c.sourceIP)
+	if c.userAgent != "" {
+		dst = append(dst, ",\n    \"userAgent\" : "...)
+		dst = appendString(dst, c.userAgent)
+	}
+	dst = append(dst, "\n  },\n  \"connectedAt\" : \""...)
+	dst = time.UnixMilli(c.connectedAt).UTC().AppendFormat(dst, layout)
+	dst = append(dst, "\",\n  \"lastActiveAt\" : \""...)
+	dst = time.UnixMilli(c.activeAt.Load()).UTC().AppendFormat(dst, layout)
+	return append(dst, "\"\n}"...)
+}
+
+// readSigned reads the body, at most MessageBytes of it, and checks the
+// signature. What can be refused without the body is refused before it is read.
+func (e *engine) readSigned(w http.ResponseWriter, r *http.Request, now time.Time) (body, *refusal) {
+	credentials := e.keys.of(e, r)
+	claim, refused := e.keys.check(r, credentials, now)
+	if refused != nil {
+		return body{}, refused
+	}
+	sent, refused := e.readBody(w, r)
+	if refused != nil {
+		return body{}, refused
+	}
+	return sent, e.keys.verify(r, claim, sent.payload)
+}
+
+// body is a request's body with room for a frame header before it.
+type body struct {
+	room    []byte // the header's room and the payload
+	payload []byte // the end of room
+}
+
+const headerRoom = 10
+
+// readBody reads at most messageBytes.
+func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusal) {
+	if r.ContentLength > int64(e.messageBytes) {
+		return body{}, payloadTooLarge
+	}
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		room := make([]byte, headerRoom)
+		return body{room, room[headerRoom:]}, nil
+	}
+	// Who signs a post and then does not send it must not stay for ever.
+	deadlines := http.NewResponseController(w)
+	deadlines.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer deadlines.SetReadDeadline(time.Time{})
+	if r.ContentLength > 0 {
+		room := make([]byte, headerRoom+int(r.ContentLength))
+		if _, err := io.ReadFull(r.Body, room[headerRoom:]); err != nil {
+			return body{}, badRequest
+		}
+		return body{room, room[headerRoom:]}, nil
+	}
+	room := make([]byte, headerRoom, 4<<10)
+	limited := io.LimitReader(r.Body, int64(e.messageBytes)+1)
+	for {
+		if len(room) == cap(room) {
+			room = append(room, 0)[:len(room)]
+		}
+		n, err := limited.Read(room[len(room):cap(room)])
+		room = room[:len(room)+n]
+		switch {
+		case len(room)-headerRoom > e.messageBytes:
+			return body{}, payloadTooLarge
+		case err == io.EOF:
+			return body{room, room[headerRoom:]}, nil
+		case err != nil:
+			return body{}, badRequest
+		}
+	}
+}
+
+// frames compiles the body to the bytes of one message, in place if it fits
+// one frame.
+func (b body) frames(frameBytes int) []byte {
+	if len(b.payload) > frameBytes {
+		return compileText(b.payload, frameBytes)
+	}
+	var head [headerRoom]byte
+	h := appendHeader(head[:0], 1, true, len(b.payload))
+	start := headerRoom - len(h)
+	copy(b.room[start:], h)
+	return b.room[start:]
+}
+
+// refusal is an error answer.
+type refusal struct {
+	status    int
+	errorType string
+	body      string
+}
+
+func (f *refusal) answer(w http.ResponseWriter) {
+	if f.errorType != "" {
+		w.Header()["X-Amzn-Errortype"] = []string{f.errorType}
+	}
+	answer(w, f.status, []byte(f.body))
+}
+
+func messageBody(message string) string {
+	return string(append(appendString([]byte(`{"message":`), message), '}'))
+}
+
+var (
+	gone            = &refusal{http.StatusGone, "GoneException", ""} // bref's recording: no body
+	forbidden       = &refusal{http.StatusForbidden, "ForbiddenException", messageBody("Forbidden")}
+	badRequest      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}
+	payloadTooLarge = &refusal{http.StatusRequestEntityTooLarge, "PayloadTooLargeException", messageBody("Request Too Long")} // text UNCERTAIN
+	limitExceeded   = &refusal{http.StatusTooManyRequests, "LimitExceededException", messageBody("Limit Exceeded")}           // text UNCERTAIN
+)
+
+func invalidConnectionID(id string) *refusal {
+	return &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Invalid connectionId: " + id)}
+}
+
+func noRoute(route, method string) *refusal {
+	return &refusal{http.StatusNotFound, "NotFoundException",
+		messageBody("No method found matching route " + route + " for http method " + method + ".")}
+}
+
+func answerMessage(w http.ResponseWriter, status int, errorType, message string) {
+	(&refusal{status, errorType, messageBody(message)}).answer(w)
+}
+
+var contentTypeJSON = []string{"application/json"}
+
+func answer(w http.ResponseWriter, status int, body []byte) {
+	header := w.Header()
+	if header["Content-Type"] == nil {
+		header["Content-Type"] = contentTypeJSON
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.Write(body)
+}

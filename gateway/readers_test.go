@@ -1,0 +1,3 @@
+package gateway
+
+func runReaderProcess() bool { return false }

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Timeouts of Serve's own http.Server. A handshake or a signed post is a few
+// hundred bytes of header; who needs longer than this is not a client.
+const (
+	headerTimeout    = 10 * time.Second
+	keepAliveTimeout = 2 * time.Minute
+	bodyTimeout      = 30 * time.Second
+	maxHeaderBytes   = 64 << 10
+)
+
+// reachKey is the context key under which Serve keeps who can reach the
+// listener, a reach.
+type reachKey struct{}
+
+type reach bool
+
+const (
+	fromThisMachine reach = true
+	fromAnywhere    reach = false
+)
+
+// Serve answers what l accepts until Shutdown is called, then returns
+// http.ErrServerClosed; it returns earlier with the error of the configuration
+// or of the listener. It closes l. It may be called for several listeners.
+func (s *Server) Serve(l net.Listener) error {
+	e, err := s.ready()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	where := reachOf(l.Addr())
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       keepAliveTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), reachKey{}, where)
+		},
+	}
+	e.mu.Lock()
+	if e.stopped {
+		e.mu.Unlock()
+		return errors.Join(http.ErrServerClosed, l.Close())
+	}
+	e.servers = append(e.servers, server)
+	e.mu.Unlock()
+
+	e.keys.announce(e, where, l.Addr())
+	return server.Serve(l)
+}
+
+// Shutdown ends the server: it stops accepting, closes each connection with
+// 1001 "Going away", and waits until each $disconnect and each other
+// invocation has returned. Clients get at most half of the time left in ctx to
+// answer the close frame. When ctx ends first, all that is left is ended
+// anyway, the functions' contexts too, and ctx's error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	e, err := s.ready()
+	if err != nil {
+		return nil
+	}
+	e.mu.Lock()
+	if !e.stopped {
+		e.stopped = true
+		close(e.draining)
+		if e.work == 0 {
+			close(e.quiet)
+		}
+	}
+	servers := e.servers
+	e.mu.Unlock()
+
+	wait := e.closeWait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = max(0, min(wait, time.Until(deadline)/2))
+	}
+	stopped := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { stopped <- server.Shutdown(ctx) }() // ends with ctx
+	}
+	e.table.each(func(c *conn) { c.close(closeGoingAway, "Going away", wait) })
+
+	select {
+	case <-e.quiet:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	// Posts that are being answered, and handshakes that are being refused.
+	for range servers {
+		if stopError := <-stopped; err == nil {
+			err = stopError
+		}
+	}
+	e.end()
+	e.table.each((*conn).kill)
+	for _, server := range servers {
+		server.Close()
+	}
+	return err
+}
+
+// serve tells a handshake from a management call.
+func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
+	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	for i, segment := range path {
+		name, err := url.PathUnescape(segment)
+		if err != nil {
+			name = segment
+		}
+		path[i] = name
+	}
+	for i := 0; i < len(path) && i < 2; i++ {
+		if path[i] == "@connections" {
+			e.manage(w, r, path)
+			return
+		}
+	}
+	e.handshake(w, r, path)
+}
+
+// localAddress is the address that the request arrived at, or nil.
+func localAddress(r *http.Request) net.Addr {
+	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return addr
+}
+
+// reachOfRequest is the reach of the listener that Serve accepted the request
+// on, or that of the local address under another http.Server.
+func reachOfRequest(r *http.Request) reach {
+	if where, ok := r.Context().Value(reachKey{}).(reach); ok {
+		return where
+	}
+	return reachOf(localAddress(r))
+}
+
+// reachOf says who can connect to an address. What is not known to be local
+// is not local.
+func reachOf(addr net.Addr) reach {
+	switch a := addr.(type) {
+	case nil:
+		return fromAnywhere
+	case *net.TCPAddr:
+		return reach(a.IP.IsLoopback())
+	case *net.UnixAddr:
+		return fromThisMachine
+	}
+	if addr.Network() == "pipe" { // net.Pipe: this process
+		return fromThisMachine
+	}
+	return fromAnywhere
+}
