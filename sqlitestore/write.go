@@ -1,0 +1,401 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+const (
+	maxBatch      = 500         // writes in one transaction
+	purgeInterval = time.Minute // from one purge to the next
+	purgeStep     = 500         // rows removed between two batches
+)
+
+// errClosed is the error of every call after Close.
+var errClosed = errors.New("the store is closed")
+
+// op is one write that waits to be part of a transaction. The context is its
+// caller's: a write nobody waits for any more is left out.
+type op struct {
+	ctx   context.Context
+	apply func(*writer) error
+	done  chan error // has room for the answer
+}
+
+// Put implements [wirepost.Store].
+func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("put: %w", err)
+	}
+	c.Topics = slices.Clone(c.Topics) // the caller may go before the writer comes
+	now := s.now().UnixMilli()
+	return s.write(ctx, "put connection "+c.ID, func(w *writer) error { return w.put(c, now) })
+}
+
+// Delete implements [wirepost.Store].
+func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, error) {
+	now := s.now().UnixMilli()
+	var deleted bool
+	if err := s.write(ctx, "delete connection "+k.ID, func(w *writer) (err error) {
+		deleted, err = w.delete(k, now)
+		return err
+	}); err != nil {
+		return false, err // the writer may still be at it: deleted is not ours to read
+	}
+	return deleted, nil
+}
+
+// Subscribe implements [wirepost.Store].
+func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
+	if err := wirepost.ValidateName(topic); err != nil {
+		return fmt.Errorf("subscribe connection %s: topic: %w", id, err)
+	}
+	now := s.now().UnixMilli()
+	return s.write(ctx, "subscribe connection "+id, func(w *writer) error { return w.subscribe(id, topic, now) })
+}
+
+// Unsubscribe implements [wirepost.Store].
+func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
+	if err := wirepost.ValidateName(topic); err != nil {
+		return fmt.Errorf("unsubscribe connection %s: topic: %w", id, err)
+	}
+	return s.write(ctx, "unsubscribe connection "+id, func(w *writer) error {
+		_, err := w.unsubscribeOne.Exec(topic, id)
+		return err
+	})
+}
+
+// PutStage implements [wirepost.Store].
+func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+	if err := r.Identity.Validate(); err != nil {
+		return wirepost.StageRecord{}, fmt.Errorf("put stage: %w", err)
+	}
+	var kept wirepost.StageRecord
+	if err := s.write(ctx, "put stage "+r.Identity.String(), func(w *writer) (err error) {
+		if _, err = w.putStage.Exec(r.APIID, r.Stage, r.Region, r.URL, r.EventTime.UnixMilli()); err == nil {
+			kept, err = scanStage(w.stage.QueryRow(r.APIID, r.Stage, r.Region))
+		}
+		return err
+	}); err != nil {
+		return wirepost.StageRecord{}, err
+	}
+	return kept, nil
+}
+
+// write hands an operation to the writer and waits for its transaction.
+func (s *Store) write(ctx context.Context, what string, apply func(*writer) error) error {
+	o := &op{ctx: ctx, apply: apply, done: make(chan error, 1)}
+	err := ctx.Err()
+	if err == nil {
+		select {
+		case <-s.closing:
+			err = errClosed
+		default:
+			select {
+			case s.ops <- o:
+				select {
+				case err = <-o.done:
+				case <-ctx.Done():
+					err = ctx.Err()
+				}
+			case <-s.closing:
+				err = errClosed
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+	}
+	return s.wrap(ctx, what, err)
+}
+
+// wrap says which operation on which file failed.
+func (s *Store) wrap(ctx context.Context, what string, err error) error {
+	if err == nil || errors.Is(err, wirepost.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%s: store %s: %w", what, s.path, s.explain(ctx, err))
+}
+
+// writer is the one connection of the process that writes. Only its goroutine
+// uses it.
+type writer struct {
+	s    *Store
+	db   *sql.DB
+	conn *sql.Conn
+
+	begin, commit, rollback, savepoint, undo, release *sql.Stmt
+
+	row, insert, update, remove, removeExact           *sql.Stmt
+	subscribeOne, unsubscribeOne, unsubscribeAll, live *sql.Stmt
+	putStage, stage, expired                           *sql.Stmt
+
+	lastPurge time.Time
+	purging   bool // the last purge left rows
+}
+
+func openWriter(ctx context.Context, s *Store, dsn string) (*writer, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	w := &writer{s: s, db: db, lastPurge: s.now()}
+	if err := w.prepare(ctx); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *writer) prepare(ctx context.Context) (err error) {
+	if w.conn, err = w.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := migrate(ctx, w.conn); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&w.begin, `BEGIN IMMEDIATE`},
+		{&w.commit, `COMMIT`},
+		{&w.rollback, `ROLLBACK`},
+		{&w.savepoint, `SAVEPOINT one`},
+		{&w.undo, `ROLLBACK TO one`},
+		{&w.release, `RELEASE one`},
+		{&w.row, `SELECT api, stage, region, connected, expires FROM connections WHERE id = ?`},
+		{&w.insert, `INSERT INTO connections (id, api, stage, region, user, connected, expires) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
+		{&w.update, `UPDATE connections SET user = ?, expires = ? WHERE id = ?`},
+		{&w.remove, `DELETE FROM connections WHERE id = ?`},
+		{&w.removeExact, `DELETE FROM connections WHERE id = ? AND api = ? AND stage = ? AND region = ? AND connected = ? RETURNING expires`},
+		{&w.live, `SELECT 1 FROM connections WHERE id = ? AND expires > ?`},
+		{&w.subscribeOne, `INSERT INTO subscriptions (topic, id) VALUES (?, ?) ON CONFLICT DO NOTHING`},
+		{&w.unsubscribeOne, `DELETE FROM subscriptions WHERE topic = ? AND id = ?`},
+		{&w.unsubscribeAll, `DELETE FROM subscriptions WHERE id = ?`},
+		{&w.expired, `SELECT id FROM connections WHERE expires <= ? ORDER BY expires LIMIT ?`},
+		{&w.stage, stageQuery},
+		{&w.putStage, `INSERT INTO stages (api, stage, region, url, event) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET url = excluded.url, event = excluded.event
+			WHERE excluded.event > event OR excluded.event = event AND excluded.url > url`},
+	} {
+		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) close() error {
+	if w.conn != nil {
+		w.conn.Close()
+	}
+	return w.db.Close()
+}
+
+// run writes until closing is closed. Whoever waits at that time is answered.
+func (w *writer) run(ops <-chan *op, closing <-chan struct{}) error {
+	batch := make([]*op, 0, maxBatch)
+	for {
+		select {
+		case o := <-ops:
+			batch = append(batch[:0], o)
+		case <-closing:
+			return w.close()
+		}
+	gather:
+		for len(batch) < maxBatch {
+			select {
+			case o := <-ops:
+				batch = append(batch, o)
+			default:
+				break gather
+			}
+		}
+		w.write(batch)
+		clear(batch)
+		w.purge()
+	}
+}
+
+// write makes one transaction of a batch and answers everybody in it.
+func (w *writer) write(batch []*op) {
+	errs := make([]error, len(batch))
+	err := w.transaction(func() error {
+		for i, o := range batch {
+			if errs[i] = o.ctx.Err(); errs[i] != nil {
+				continue
+			}
+			if len(batch) == 1 {
+				return o.apply(w)
+			}
+			var broken error
+			if errs[i], broken = w.one(o); broken != nil {
+				return broken
+			}
+		}
+		return nil
+	})
+	for i, o := range batch {
+		if errs[i] == nil {
+			errs[i] = err
+		}
+		o.done <- errs[i]
+	}
+}
+
+// one applies an operation so that its error leaves the others untouched. The
+// second error ends the transaction.
+func (w *writer) one(o *op) (err, broken error) {
+	if _, err := w.savepoint.Exec(); err != nil {
+		return nil, err
+	}
+	if err = o.apply(w); err != nil {
+		if _, undone := w.undo.Exec(); undone != nil {
+			return nil, err // SQLite gave up the transaction, for example on a full disk
+		}
+	}
+	_, broken = w.release.Exec()
+	return err, broken
+}
+
+// transaction runs f with the file locked for writing.
+func (w *writer) transaction(f func() error) error {
+	w.s.locking.Store(true)
+	_, err := w.begin.Exec()
+	w.s.locking.Store(false)
+	if err != nil {
+		return err
+	}
+	if err = f(); err == nil {
+		if _, err = w.commit.Exec(); err == nil {
+			return nil
+		}
+	}
+	w.rollback.Exec() // fails if SQLite has done it already
+	return err
+}
+
+func (w *writer) put(c wirepost.Connection, now int64) error {
+	connected, expires := c.ConnectedAt.UnixMilli(), c.ExpiresAt.UnixMilli()
+	for {
+		done, err := w.insert.Exec(c.ID, c.Endpoint.APIID, c.Endpoint.Stage, c.Endpoint.Region, c.User, connected, expires)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); n == 1 || err != nil {
+			break // there was no row
+		}
+		var old wirepost.Identity
+		var oldConnected, oldExpires int64
+		if err := w.row.QueryRow(c.ID).Scan(&old.APIID, &old.Stage, &old.Region, &oldConnected, &oldExpires); err != nil {
+			return err
+		}
+		if now < oldExpires {
+			if old == c.Endpoint && oldConnected == connected {
+				if _, err := w.update.Exec(c.User, expires, c.ID); err != nil {
+					return err
+				}
+				break
+			}
+			if connected <= oldConnected {
+				return nil
+			}
+		}
+		if err := w.drop(c.ID); err != nil {
+			return err
+		}
+	}
+	for _, t := range c.Topics {
+		if _, err := w.subscribeOne.Exec(t, c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) drop(id string) error {
+	if _, err := w.remove.Exec(id); err != nil {
+		return err
+	}
+	_, err := w.unsubscribeAll.Exec(id)
+	return err
+}
+
+func (w *writer) delete(k wirepost.ConnectionKey, now int64) (bool, error) {
+	var expires int64
+	err := w.removeExact.QueryRow(k.ID, k.Endpoint.APIID, k.Endpoint.Stage, k.Endpoint.Region, k.ConnectedAt.UnixMilli()).Scan(&expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = w.unsubscribeAll.Exec(k.ID)
+	return expires > now, err
+}
+
+func (w *writer) subscribe(id, topic string, now int64) error {
+	var live int
+	switch err := w.live.QueryRow(id, now).Scan(&live); {
+	case errors.Is(err, sql.ErrNoRows):
+		return wirepost.ErrNotFound
+	case err != nil:
+		return err
+	}
+	_, err := w.subscribeOne.Exec(topic, id)
+	return err
+}
+
+// purge removes some expired rows, so that connections whose end was never
+// reported do not fill the file. It begins once a minute and goes on behind each
+// batch until none is left.
+func (w *writer) purge() {
+	now := w.s.now()
+	if !w.purging && now.Sub(w.lastPurge) < purgeInterval {
+		return
+	}
+	w.lastPurge, w.purging = now, false
+	var removed int
+	err := w.transaction(func() error {
+		ids, err := column(w.expired.Query(now.UnixMilli(), purgeStep))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := w.drop(id); err != nil {
+				return err
+			}
+		}
+		removed = len(ids)
+		return nil
+	})
+	if err != nil {
+		w.s.logger.Warn("expired connections could not be removed", "store", w.s.path, "error", err)
+		return
+	}
+	w.purging = removed == purgeStep
+}
+
+// column reads a result of one text column.
+func column(rows *sql.Rows, err error) ([]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var v string
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
