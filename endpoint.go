@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -262,7 +263,8 @@ func redactURL(raw string) string {
 	if len(raw) > 300 {
 		raw = raw[:300] + "…"
 	}
-	return raw
+	// A line break in an endpoint must not become one in an error.
+	return strings.Trim(strconv.QuoteToGraphic(raw), `"`)
 }
 
 // isLoopback reports whether a host, with or without a port, is this machine.

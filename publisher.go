@@ -64,19 +64,22 @@ type Publisher struct {
 	credentials credentialSource
 
 	mu        sync.Mutex
-	endpoints map[Identity]*knownEndpoint
+	endpoints map[Identity]knownEndpoint
 	direct    *management // for the override
+
+	reading sync.Mutex // one reader of stage records at a time; taken before mu
 }
 
 // knownEndpoint is what this process knows of a stage.
 type knownEndpoint struct {
 	client *management
-	read   time.Time // when the record was read, by the wall clock
+	read   time.Time // when the record was last read, by the wall clock
+	reads  int       // how often
 }
 
 // NewPublisher makes a publisher on a store.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
-	p := &Publisher{store: store, endpoints: map[Identity]*knownEndpoint{}}
+	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}}
 	if o != nil {
 		p.o = *o
 	}
@@ -468,12 +471,13 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 	postCtx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 
+	reads := p.reads(l.Endpoint)
 	m, err := p.endpoint(postCtx, l.Endpoint)
 	if err != nil {
 		out.Err = err
 		return answer{}, out
 	}
-	rereads := 0
+	reread := false
 	for attempt := 0; ; attempt++ {
 		creds, err := p.credentials.retrieve(postCtx, m.loopback)
 		if err != nil {
@@ -494,6 +498,7 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 				problem = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
 			}
 		case a.status/100 == 2 && !a.html:
+			out.Err = nil
 			return a, out
 		case a.status == http.StatusGone:
 			out.Err = ErrGone
@@ -508,9 +513,9 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 		// record once, and try once more if it says something else.
 		switch problem.Problem {
 		case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden:
-			if rereads == 0 && l.Endpoint != (Identity{}) {
-				rereads++
-				if fresh, err := p.reread(postCtx, l.Endpoint, m); err == nil && fresh != m {
+			if !reread && l.Endpoint != (Identity{}) {
+				reread = true
+				if fresh, err := p.reread(postCtx, l.Endpoint, max(reads, 1)); err == nil && fresh != m {
 					m = fresh
 					continue
 				}
@@ -586,23 +591,29 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 	p.mu.Lock()
 	k := p.endpoints[id]
 	p.mu.Unlock()
-	if k != nil && now.Sub(k.read) < p.o.StageMaxAge && !now.Before(k.read) {
+	if k.client != nil && now.Sub(k.read) < p.o.StageMaxAge && !now.Before(k.read) {
 		return k.client, nil
 	}
-	var old *management
-	if k != nil {
-		old = k.client
-	}
-	m, err := p.reread(ctx, id, old)
-	if err != nil && old != nil && !errors.Is(err, ErrNoEndpoint) {
-		return old, nil // the store is away; what was right a moment ago is better than nothing
+	m, err := p.reread(ctx, id, k.reads)
+	if err != nil && k.client != nil && !errors.Is(err, ErrNoEndpoint) {
+		return k.client, nil // the store is away; what was right a moment ago is better than nothing
 	}
 	return m, err
 }
 
-// reread reads the stage record and returns the client for it: the given one if
-// the URL is the same, else a new one that takes its place.
-func (p *Publisher) reread(ctx context.Context, id Identity, old *management) (*management, error) {
+// reread reads the stage record and returns the client for it: the known one if
+// the URL is the same, else a new one that takes its place. Of many posts that
+// want it at once, one reads: reads is how often it had been read when the caller
+// last looked.
+func (p *Publisher) reread(ctx context.Context, id Identity, reads int) (*management, error) {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	p.mu.Lock()
+	known := p.endpoints[id]
+	p.mu.Unlock()
+	if known.client != nil && known.reads > reads {
+		return known.client, nil
+	}
 	r, err := p.store.Stage(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, &Error{Problem: ProblemEndpointUnset, Detail: fmt.Sprintf("the store has no endpoint for %s", id), Err: ErrNoEndpoint}
@@ -615,23 +626,27 @@ func (p *Publisher) reread(ctx context.Context, id Identity, old *management) (*
 	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: id.Region, APIID: id.APIID}); err != nil {
 		return nil, err
 	}
+	next := knownEndpoint{client: known.client, read: p.o.Now().Round(0), reads: known.reads + 1}
+	if known.client == nil || known.client.endpoint.URL != r.URL {
+		if next.client, err = newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport); err != nil {
+			return nil, err
+		}
+		if known.client != nil {
+			known.client.close()
+			p.o.Logger.Info("the endpoint of a stage has moved", "endpoint", id.String(), "from", known.client.endpoint.URL, "to", r.URL)
+		}
+	}
+	p.mu.Lock()
+	p.endpoints[id] = next
+	p.mu.Unlock()
+	return next.client, nil
+}
+
+// reads is how often the record of a stage has been read.
+func (p *Publisher) reads(id Identity) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := p.endpoints[id]
-	if k != nil && k.client.endpoint.URL == r.URL {
-		k.read = p.o.Now().Round(0)
-		return k.client, nil
-	}
-	m, err := newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport)
-	if err != nil {
-		return nil, err
-	}
-	if k != nil {
-		k.client.close()
-		p.o.Logger.Info("the endpoint of a stage has moved", "endpoint", id.String(), "from", k.client.endpoint.URL, "to", r.URL)
-	}
-	p.endpoints[id] = &knownEndpoint{client: m, read: p.o.Now().Round(0)}
-	return m, nil
+	return p.endpoints[id].reads
 }
 
 // endpointWithoutRow is where a bare connection ID is sent: to the override, or

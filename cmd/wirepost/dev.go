@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/notify"
+	"github.com/wirepost/wirepost/gateway"
+)
+
+const devHelp = `Usage:
+    wirepost dev [FLAGS]
+
+Runs API Gateway's WebSocket side on this machine with the example function
+'notify', until Ctrl-C. Prints where clients connect, where publishers post, and
+the store that both halves share. The example believes what the URL says; it is
+for development.
+
+    --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one
+    --stage NAME              default dev
+    --region NAME             the region that posts are signed for; default us-east-1
+    --store URL               default sqlite:.wirepost/store.db
+    --route-selection EXPR    default $request.body.action
+    --idle-timeout DURATION   default 10m, as on AWS
+    --max-age DURATION        default 2h, as on AWS
+    --verbose                 log what the gateway and the function do
+
+On a loopback address posts are signed with access key 'wirepost' and secret
+'wirepost'. On any other, a pair is made, printed once, and kept in
+.wirepost/credentials.json for the commands in this folder.
+
+Example:
+    $ wirepost dev --listen 127.0.0.1:4000 --idle-timeout 30s
+`
+
+// shutdownTime is how long clients and $disconnect functions get at the end.
+const shutdownTime = 10 * time.Second
+
+func (c *command) dev(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
+	listen := flags.String("listen", "127.0.0.1:3001", "")
+	stage := flags.String("stage", "dev", "")
+	region := flags.String("region", "us-east-1", "")
+	store := flags.String("store", "", "")
+	selection := flags.String("route-selection", "", "")
+	idle := flags.Duration("idle-timeout", gateway.DefaultIdleTimeout, "")
+	age := flags.Duration("max-age", gateway.DefaultMaxAge, "")
+	verbose := flags.Bool("verbose", false, "")
+	if status, done := c.parse(flags, devHelp, args); done {
+		return status
+	}
+	if flags.NArg() > 0 {
+		return c.misuse(fmt.Sprintf("dev takes no argument %q", flags.Arg(0)), "'wirepost dev --help' lists the flags")
+	}
+	if *idle <= 0 || *age <= 0 {
+		return c.misuse("--idle-timeout and --max-age must be more than zero", "")
+	}
+	host, _, err := net.SplitHostPort(*listen)
+	if err != nil {
+		return c.misuse(fmt.Sprintf("--listen %q: %v", *listen, err), "give an address and a port, such as 127.0.0.1:3001")
+	}
+
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return c.fail(fmt.Errorf("make the folder for the store: %w", err))
+	}
+	note, unlock, err := lockFolder()
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer unlock()
+	id, err := apiID()
+	if err != nil {
+		return c.failWith(err)
+	}
+	identity := wirepost.Identity{APIID: id, Stage: *stage, Region: *region}
+	if err := identity.Validate(); err != nil {
+		return c.misuse(err.Error(), "a stage has letters, digits, - and _; a region looks like us-east-1")
+	}
+
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return c.failWith(&hinted{fmt.Errorf("the address %s is taken by another program", *listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port"})
+		}
+		return c.failWith(&hinted{fmt.Errorf("listen on %s: %w", *listen, err), "give an address of this machine and a port, such as 127.0.0.1:3001"})
+	}
+	defer l.Close()
+	address := l.Addr().(*net.TCPAddr)
+	domain := net.JoinHostPort("localhost", strconv.Itoa(address.Port))
+
+	url := storeURL(*store)
+	registry, err := wirepost.OpenStore(ctx, url)
+	if err != nil {
+		return c.fail(err)
+	}
+	defer registry.Close()
+
+	level := slog.LevelWarn
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+	publish := &wirepost.PublisherOptions{Logger: logger}
+	credentials := []gateway.Credentials{gateway.DevelopmentCredentials()}
+	if address.IP.IsLoopback() {
+		os.Remove(keyPairFile) // an earlier run's pair would sign wrongly now
+	} else {
+		pair, err := newKeyPair()
+		if err != nil {
+			return c.fail(err)
+		}
+		credentials = []gateway.Credentials{{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}}
+		publish.Credentials = &pair
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with this pair, which is shown once: AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n", l.Addr(), pair.AccessKeyID, pair.SecretAccessKey)
+		fmt.Fprintf(c.stderr, "wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
+	}
+	publisher := wirepost.NewPublisher(registry, publish)
+	defer publisher.Close()
+	mux := notify.New(registry, publisher, logger)
+
+	routes := map[string]gateway.Route{}
+	for _, key := range mux.RouteKeys() {
+		routes[key] = gateway.Route{RouteResponse: key != "$connect" && key != "$disconnect"}
+	}
+	server := &gateway.Server{
+		Function:       mux,
+		Routes:         routes,
+		RouteSelection: *selection,
+		Stage:          *stage,
+		APIID:          id,
+		Region:         *region,
+		Domain:         domain,
+		Credentials:    credentials,
+		IdleTimeout:    *idle,
+		MaxAge:         *age,
+		Notice:         func(s string) { fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", s) },
+		Logger:         logger,
+	}
+	if err := server.Validate(); err != nil {
+		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
+	}
+
+	// The endpoint is known before the first client connects, so that rows of an
+	// earlier run on another port are reached here at once.
+	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: "http://" + domain + "/" + *stage}, EventTime: time.Now()}
+	if stored, err := registry.PutStage(ctx, record); err != nil {
+		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", url, err))
+	} else if stored.URL != record.URL {
+		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
+	}
+	note(fmt.Sprintf("pid %d, %s", os.Getpid(), record.URL))
+
+	shown := host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		shown = "127.0.0.1"
+	}
+	fmt.Fprintf(c.stdout, "connect   ws://%s/%s?user=alice&topic=lobby\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), *stage)
+	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
+	fmt.Fprintf(c.stdout, "store     %s\n", url)
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }() // ends when Shutdown has closed the listener
+	select {
+	case err := <-served:
+		return c.fail(fmt.Errorf("serve on %s: %w", l.Addr(), err))
+	case <-ctx.Done():
+	}
+	open := server.ConnectionCount()
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	err = server.Shutdown(deadline)
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) && err == nil {
+		err = served
+	}
+	if err != nil {
+		return c.fail(fmt.Errorf("shut down: %w", err))
+	}
+	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
+	return exitDone
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/wirepost/wirepost"
+	_ "github.com/wirepost/wirepost/sqlitestore" // the default store
+)
+
+// folder is where dev keeps what outlives it: the store, the API ID and the key
+// pair. The other commands, run in the same directory, find them there.
+const folder = ".wirepost"
+
+const defaultStore = "sqlite:" + folder + "/store.db"
+
+// storeURL is the flag, the environment, or the folder's store.
+func storeURL(flagged string) string {
+	return cmp.Or(flagged, os.Getenv("WIREPOST_STORE"), defaultStore)
+}
+
+// openStore opens a store that should be there already: only dev makes one.
+func openStore(ctx context.Context, url string) (wirepost.Store, error) {
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, &hinted{fmt.Errorf("there is no store at %s", path), "run 'wirepost dev' in this folder, or name a store with --store or WIREPOST_STORE"}
+		}
+	}
+	return wirepost.OpenStore(ctx, url)
+}
+
+// hinted is an error of the command's own with its cure.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// failWith is fail for errors that may carry a hint.
+func (c *command) failWith(err error) int {
+	var h *hinted
+	if errors.As(err, &h) {
+		c.complain(h.Error(), h.hint)
+		return exitFailed
+	}
+	return c.fail(err)
+}
+
+var apiIDForm = regexp.MustCompile(`^[a-z0-9]{10}$`)
+
+// apiID is the folder's API: ten characters made once, so that what was stored
+// under them survives a restart and a change of port, and two laptops on one
+// table never meet.
+func apiID() (string, error) {
+	path := filepath.Join(folder, "api-id")
+	switch b, err := os.ReadFile(path); {
+	case err == nil:
+		id := strings.TrimSpace(string(b))
+		if !apiIDForm.MatchString(id) {
+			return "", &hinted{fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", path, id), "remove the file; connections of the earlier runs then count as another API's"}
+		}
+		return id, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("read the API ID: %w", err)
+	}
+	const alphabet = "abcdefghijklmnopqrstuvwxyz234567" // 32: no bias
+	b := make([]byte, 10)
+	rand.Read(b)
+	for i := range b {
+		b[i] = alphabet[b[i]%32]
+	}
+	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return "", fmt.Errorf("keep the API ID: %w", err)
+	}
+	return string(b), nil
+}
+
+// keyPair is what signs when dev listens on an address that others can reach.
+type keyPair struct {
+	AccessKeyID     string `json:"accessKeyId"`
+	SecretAccessKey string `json:"secretAccessKey"`
+}
+
+var keyPairFile = filepath.Join(folder, "credentials.json")
+
+// newKeyPair makes a pair and keeps it where send, list and kick find it.
+func newKeyPair() (keyPair, error) {
+	pair := keyPair{"WP" + rand.Text()[:18], rand.Text() + rand.Text()}
+	b, err := json.Marshal(pair)
+	if err != nil {
+		return pair, err
+	}
+	if err := os.WriteFile(keyPairFile, b, 0o600); err != nil {
+		return pair, fmt.Errorf("keep the key pair: %w", err)
+	}
+	return pair, nil
+}
+
+// storedKeyPair is nil unless the last dev made a pair.
+func storedKeyPair() *keyPair {
+	b, err := os.ReadFile(keyPairFile)
+	if err != nil {
+		return nil
+	}
+	var pair keyPair
+	if json.Unmarshal(b, &pair) != nil || pair.AccessKeyID == "" {
+		return nil
+	}
+	return &pair
+}
+
+// Retrieve implements aws.CredentialsProvider for a loopback endpoint.
+func (k *keyPair) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, Source: keyPairFile}, nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+const listHelp = `Usage:
+    wirepost list [--user NAME | --topic NAME] [--json]
+
+Lists the connections in the store with their users, topics and ages. A row may
+be of a connection that has ended without a word; the next message to it says so.
+
+    --user NAME    only this user's
+    --topic NAME   only those subscribed to this topic
+    --json         one JSON object a line
+    --store URL    default sqlite:.wirepost/store.db, or $WIREPOST_STORE
+
+Example:
+    $ wirepost list --topic lobby
+`
+
+func (c *command) list(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("list", flag.ContinueOnError)
+	user := flags.String("user", "", "")
+	topic := flags.String("topic", "", "")
+	asJSON := flags.Bool("json", false, "")
+	url := flags.String("store", "", "")
+	if status, done := c.parse(flags, listHelp, args); done {
+		return status
+	}
+	if flags.NArg() > 0 {
+		return c.misuse(fmt.Sprintf("list takes no argument %q", flags.Arg(0)), "narrow the list with --user or --topic")
+	}
+	who := wirepost.Everyone()
+	switch {
+	case *user != "" && *topic != "":
+		return c.misuse("list takes --user or --topic, not both", "")
+	case *user != "":
+		who = wirepost.ToUser(*user)
+	case *topic != "":
+		who = wirepost.ToTopic(*topic)
+	}
+	if err := who.Validate(); err != nil {
+		return c.misuse(err.Error(), "")
+	}
+	store, err := openStore(ctx, storeURL(*url))
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer store.Close()
+
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	lines := json.NewEncoder(c.stdout)
+	lines.SetEscapeHTML(false)
+	n := 0
+	for l, err := range store.Connections(ctx, who, wirepost.ListOptions{}) {
+		if err != nil {
+			return c.fail(fmt.Errorf("list %s: %w", who, err))
+		}
+		row, err := store.Connection(ctx, l.ID)
+		if errors.Is(err, wirepost.ErrNotFound) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return c.fail(fmt.Errorf("list %s: %w", who, err))
+		}
+		if *asJSON {
+			if err := lines.Encode(row); err != nil {
+				return c.fail(err)
+			}
+			continue
+		}
+		if n++; n == 1 {
+			fmt.Fprintln(table, "CONNECTION\tUSER\tTOPICS\tAGE\tENDPOINT")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.ID, dash(row.User), dash(strings.Join(row.Topics, ",")), time.Since(row.ConnectedAt).Round(time.Second), row.Endpoint)
+	}
+	if err := table.Flush(); err != nil {
+		return c.fail(err)
+	}
+	if !*asJSON && n == 0 {
+		fmt.Fprintf(c.stderr, "wirepost: hint: nobody is in %s\n", who)
+	}
+	return exitDone
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,123 @@
+// Command wirepost runs an API-Gateway-compatible WebSocket gateway on this
+// machine, and pushes messages to its clients or to those of a real one.
+//
+// Rules for what it says: results go to standard output. Everything else goes to
+// standard error as "wirepost: error: …" and "wirepost: hint: …", in lower case
+// and without a full stop at the end.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/wirepost/wirepost"
+)
+
+const usage = `Usage:
+    wirepost dev    run the gateway and the example function on this machine
+    wirepost send   post a message to an audience
+    wirepost list   list the connections
+    wirepost kick   close the connections of an audience
+    wirepost version
+
+An AUDIENCE is user:NAME, topic:NAME, connection:ID or everyone.
+The store is sqlite:.wirepost/store.db, or --store URL, or $WIREPOST_STORE.
+
+Exit status: 0 done, 1 something failed, 2 wrong usage.
+'wirepost COMMAND --help' describes a command.
+
+Example:
+    $ wirepost dev
+    $ wirepost send --to topic:lobby '{"text":"hi"}'
+    sent 2
+`
+
+// exit statuses
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command is one run of the program with what it may touch.
+type command struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &command{stdin, stdout, stderr}
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	name, args := args[0], args[1:]
+	switch name {
+	case "dev":
+		return c.dev(ctx, args)
+	case "send":
+		return c.send(ctx, args)
+	case "list":
+		return c.list(ctx, args)
+	case "kick":
+		return c.kick(ctx, args)
+	case "version", "--version", "-version":
+		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return exitDone
+	case "help", "--help", "-help", "-h":
+		fmt.Fprint(stdout, usage)
+		return exitDone
+	}
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick and version")
+}
+
+// parse reads flags. done tells that there is nothing more to do.
+func (c *command) parse(flags *flag.FlagSet, help string, args []string) (status int, done bool) {
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(c.stdout, help)
+		return exitDone, true
+	case err != nil:
+		return c.misuse(strings.TrimPrefix(err.Error(), "flag "), fmt.Sprintf("'wirepost %s --help' lists the flags", flags.Name())), true
+	}
+	return 0, false
+}
+
+func (c *command) misuse(message, hint string) int {
+	c.complain(message, hint)
+	return exitUsage
+}
+
+// fail reports an error, with the cure if the error knows one.
+func (c *command) fail(err error) int {
+	var e *wirepost.Error
+	hint := ""
+	if errors.As(err, &e) {
+		hint = e.Fix()
+	}
+	c.complain(strings.TrimPrefix(err.Error(), "wirepost: "), hint)
+	return exitFailed
+}
+
+func (c *command) complain(message, hint string) {
+	fmt.Fprintf(c.stderr, "wirepost: error: %s\n", message)
+	if hint != "" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", hint)
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+const sendHelp = `Usage:
+    wirepost send --to AUDIENCE DATA
+
+Posts DATA, or what standard input holds if DATA is '-', to every connection of
+the audience, and prints what became of it: 'sent 2, gone 1 (removed)'. The
+status is 1 if a post failed; a connection that is gone is no failure.
+
+    --to AUDIENCE        user:NAME, topic:NAME, connection:ID or everyone
+    --store URL          default sqlite:.wirepost/store.db, or $WIREPOST_STORE
+    --timeout DURATION   for the whole, default 30s
+    --at-least-once      repeat posts whose outcome is not known; a client may then
+                         get the message twice
+
+Example:
+    $ wirepost send --to user:alice '{"text":"hi"}'
+    $ date | wirepost send --to everyone -
+`
+
+const kickHelp = `Usage:
+    wirepost kick --to AUDIENCE
+
+Closes every connection of the audience with code 1000. A client cannot be given
+another code; send it a message first if it should know why.
+
+    --to AUDIENCE        user:NAME, topic:NAME, connection:ID or everyone
+    --store URL          default sqlite:.wirepost/store.db, or $WIREPOST_STORE
+    --timeout DURATION   for the whole, default 30s
+
+Example:
+    $ wirepost kick --to user:mallory
+`
+
+// target is what send and kick have in common: who, where, how long.
+type target struct {
+	to, store   *string
+	timeout     *time.Duration
+	atLeastOnce bool
+}
+
+func targetFlags(flags *flag.FlagSet) *target {
+	return &target{
+		to:      flags.String("to", "", ""),
+		store:   flags.String("store", "", ""),
+		timeout: flags.Duration("timeout", 30*time.Second, ""),
+	}
+}
+
+func (c *command) send(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("send", flag.ContinueOnError)
+	t := targetFlags(flags)
+	flags.BoolVar(&t.atLeastOnce, "at-least-once", false, "")
+	if status, done := c.parse(flags, sendHelp, args); done {
+		return status
+	}
+	to, status, ok := c.audience(t, "send")
+	if !ok {
+		return status
+	}
+	if flags.NArg() != 1 {
+		if flags.NArg() == 0 {
+			return c.misuse("send has no data to post", "give it as one argument, or - to read standard input")
+		}
+		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", flags.NArg()), "put flags first and the data in quotes, as in wirepost send --to "+to.String()+" '{\"text\":\"hi\"}'")
+	}
+	data := []byte(flags.Arg(0))
+	if flags.Arg(0) == "-" {
+		var err error
+		if data, err = io.ReadAll(io.LimitReader(c.stdin, wirepost.MaxMessage+1)); err != nil {
+			return c.fail(fmt.Errorf("read the data from standard input: %w", err))
+		}
+		if len(data) > wirepost.MaxMessage {
+			return c.fail(&wirepost.Error{Problem: wirepost.ProblemMessageSize, Detail: fmt.Sprintf("standard input holds more than %d bytes", wirepost.MaxMessage)})
+		}
+	}
+	return c.deliver(ctx, t, to, "sent", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
+		return p.Publish(ctx, to, data, &wirepost.PublishOptions{AtLeastOnce: t.atLeastOnce})
+	})
+}
+
+func (c *command) kick(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("kick", flag.ContinueOnError)
+	t := targetFlags(flags)
+	if status, done := c.parse(flags, kickHelp, args); done {
+		return status
+	}
+	to, status, ok := c.audience(t, "kick")
+	if !ok {
+		return status
+	}
+	if flags.NArg() > 0 {
+		return c.misuse(fmt.Sprintf("kick takes no argument %q", flags.Arg(0)), "name whom to close with --to")
+	}
+	return c.deliver(ctx, t, to, "closed", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
+		return p.Disconnect(ctx, to, nil)
+	})
+}
+
+func (c *command) audience(t *target, name string) (wirepost.Audience, int, bool) {
+	if *t.to == "" {
+		return wirepost.Audience{}, c.misuse(name+" needs --to", "--to takes user:NAME, topic:NAME, connection:ID or everyone"), false
+	}
+	if *t.timeout <= 0 {
+		return wirepost.Audience{}, c.misuse("--timeout must be more than zero", ""), false
+	}
+	to, err := wirepost.ParseAudience(*t.to)
+	if err != nil {
+		return to, c.misuse(fmt.Sprintf("--to: %v", err), "--to takes user:NAME, topic:NAME, connection:ID or everyone"), false
+	}
+	return to, 0, true
+}
+
+// deliver opens what send and kick need, does it, and says what became of it.
+func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, verb string, do func(context.Context, *wirepost.Publisher) (wirepost.Result, error)) int {
+	ctx, cancel := context.WithTimeout(ctx, *t.timeout)
+	defer cancel()
+	store, err := openStore(ctx, storeURL(*t.store))
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer store.Close()
+	o := &wirepost.PublisherOptions{}
+	if pair := storedKeyPair(); pair != nil && storeURL(*t.store) == defaultStore {
+		o.Credentials = pair
+	}
+	publisher := wirepost.NewPublisher(store, o)
+	defer publisher.Close()
+	result, err := do(ctx, publisher)
+	if line := verb + strings.TrimPrefix(result.String(), "sent"); err == nil || result.Sent+result.Gone+result.Failed > 0 {
+		fmt.Fprintln(c.stdout, line)
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	// One error and its cure for each problem is enough to act on.
+	told := map[wirepost.Problem]bool{}
+	for _, e := range result.Errors {
+		if p := wirepost.ProblemOf(e); !told[p] {
+			told[p] = true
+			c.fail(e)
+		}
+	}
+	switch {
+	case result.Next != "":
+		c.complain("time ran out before every connection was reached", "give more with --timeout")
+		return exitFailed
+	case result.Failed > 0:
+		return exitFailed
+	case result.Sent+result.Gone == 0 && to.Kind != wirepost.KindConnection:
+		fmt.Fprintf(c.stderr, "wirepost: hint: nobody is in %s; 'wirepost list' shows who is connected\n", to)
+	}
+	return exitDone
+}

@@ -1,0 +1,111 @@
+package wirepost_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/wirepost/wirepost"
+
+// importRules says which packages of this module a package may import, and which
+// modules of others it may link, with the reason. A package that has no row may
+// not exist. Test files are free, except that the root's and the gateway's never
+// import each other either.
+var importRules = []struct {
+	pkg  string
+	ours []string
+	link []string
+	why  string
+}{
+	{"", nil, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "the library is what every function links: AWS's core and the event types, and nothing heavy"},
+	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
+	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
+	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
+	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
+	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
+	{"examples/elsewhere", []string{"", "sqlitestore"}, nil, "the program that never saw a connection"},
+	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "examples/notify"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "wiring"},
+}
+
+func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {
+	rows := map[string]int{}
+	for i, r := range importRules {
+		rows[r.pkg] = i
+	}
+	seen := map[string]bool{}
+	for file, imports := range parseImports(t) {
+		pkg := path.Dir(file)
+		if pkg == "." {
+			pkg = ""
+		}
+		i, ok := rows[pkg]
+		if !ok {
+			t.Errorf("%s: package %q has no row in importRules: say what it may import, and why", file, pkg)
+			continue
+		}
+		seen[pkg] = true
+		rule := importRules[i]
+		isTest := strings.HasSuffix(file, "_test.go")
+		for _, imported := range imports {
+			own, isOurs := strings.CutPrefix(imported, module)
+			own = strings.TrimPrefix(own, "/")
+			switch {
+			case isOurs && (pkg == "" && own == "gateway" || pkg == "gateway" && own == ""):
+				t.Errorf("%s imports %s: the gateway and the library never import each other, in tests neither", file, imported)
+			case isTest:
+			case isOurs && !slices.Contains(rule.ours, own):
+				t.Errorf("%s imports %s, which its row does not allow (%s)", file, imported, rule.why)
+			case !isOurs && strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && !slices.ContainsFunc(rule.link, func(p string) bool { return strings.HasPrefix(imported, p) }):
+				t.Errorf("%s links %s, which its row does not allow (%s)", file, imported, rule.why)
+			}
+		}
+	}
+	for _, r := range importRules {
+		if !seen[r.pkg] {
+			t.Errorf("importRules has a row for package %q, which does not exist", r.pkg)
+		}
+	}
+}
+
+// parseImports reads the files themselves, so that a cached test result cannot
+// hide a new import.
+func parseImports(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && p != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		imports := []string{}
+		for _, s := range f.Imports {
+			v, err := strconv.Unquote(s.Path.Value)
+			if err != nil {
+				return err
+			}
+			imports = append(imports, v)
+		}
+		all[filepath.ToSlash(p)] = imports
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
