@@ -24,9 +24,9 @@ const (
 // the queue is empty. Each element is whole frames or the rest of one, so
 // frames never interleave.
 type outbound struct {
+	flushing bool // a flusher runs
+	queued   int  // bytes in queue and in the flusher's hands
 	queue    [][]byte
-	queued   int           // bytes in queue and in the flusher's hands
-	flushing bool          // a flusher runs
 	drained  chan struct{} // closed when the flusher ends, if somebody waits
 }
 
@@ -47,8 +47,8 @@ func (c *conn) send(frames []byte) error {
 
 // push is send without its checks. The caller holds c.mu.
 func (c *conn) push(frames []byte) error {
-	if !c.out.flushing && c.raw != nil {
-		n, err := writeNow(c.raw, frames)
+	if !c.out.flushing && c.fd >= 0 {
+		n, err := writeNow(c.fd, frames)
 		if err != nil {
 			c.killLocked()
 			return errGone

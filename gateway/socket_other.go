@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// rawConn returns nil: here every connection uses net's own calls, a small
+// rawConn returns nil and -1: here every connection uses net's own calls, a small
 // read buffer of its own, and the queue for each write.
-func rawConn(net.Conn) syscall.RawConn { return nil }
+func rawConn(net.Conn) (syscall.RawConn, int) { return nil, -1 }
 
-func writeNow(syscall.RawConn, []byte) (int, error) { return 0, nil }
+func writeNow(int, []byte) (int, error) { return 0, nil }
 
 func (c *conn) readRaw() { c.readPlain() }

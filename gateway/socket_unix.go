@@ -4,46 +4,33 @@ package gateway
 
 import (
 	"net"
-	"sync"
 	"syscall"
 )
 
-// rawConn returns the way past net's blocking calls, or nil for a connection
-// that has none: TLS, net.Pipe, and whatever a caller has wrapped, because a
-// wrapper wants to see its reads and writes.
-func rawConn(nc net.Conn) syscall.RawConn {
-	switch nc := nc.(type) {
-	case *net.TCPConn:
-		if raw, err := nc.SyscallConn(); err == nil {
-			return raw
-		}
-	case *net.UnixConn:
-		if raw, err := nc.SyscallConn(); err == nil {
-			return raw
-		}
+// rawConn returns the way past net's blocking calls, and the descriptor; or
+// nil and -1 for a connection that has none: TLS, net.Pipe, and whatever a
+// caller has wrapped, because a wrapper wants to see its reads and writes.
+//
+// The descriptor is valid until nc is closed, which only conn.finish does.
+func rawConn(nc net.Conn) (raw syscall.RawConn, fd int) {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil, -1
 	}
-	return nil
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, -1
+	}
+	if err := raw.Control(func(descriptor uintptr) { fd = int(descriptor) }); err != nil {
+		return nil, -1
+	}
+	return raw, fd
 }
 
-// writeOperation is one non-blocking write. It is pooled, because the closure
-// that RawConn.Write wants would be garbage of every send.
-type writeOperation struct {
-	data []byte
-	n    int
-	err  error
-	run  func(fd uintptr) bool
-}
-
-var writeOperations = sync.Pool{New: func() any {
-	o := new(writeOperation)
-	o.run = func(fd uintptr) bool {
-		o.n, o.err = retryWrite(int(fd), o.data)
-		return true // never wait
-	}
-	return o
-}}
-
-func retryWrite(fd int, data []byte) (int, error) {
+// writeNow writes what the socket takes at once. It goes around RawConn.Write,
+// whose locks and poll descriptor are cold memory for each of many connections.
+func writeNow(fd int, data []byte) (int, error) {
 	for {
 		n, err := syscall.Write(fd, data)
 		if err == syscall.EINTR {
@@ -54,20 +41,6 @@ func retryWrite(fd int, data []byte) (int, error) {
 		}
 		return max(n, 0), err
 	}
-}
-
-// writeNow writes what the socket takes at once.
-func writeNow(raw syscall.RawConn, data []byte) (n int, err error) {
-	o := writeOperations.Get().(*writeOperation)
-	o.data, o.n, o.err = data, 0, nil
-	err = raw.Write(o.run)
-	if err == nil {
-		err = o.err
-	}
-	n = o.n
-	o.data = nil
-	writeOperations.Put(o)
-	return n, err
 }
 
 // readRaw feeds the connection until there is nothing more to read. It runs

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -11,53 +10,68 @@ import (
 // spans machines. Safe for concurrent use.
 type table struct {
 	open   atomic.Int64 // connections that can be posted to
-	seed   maphash.Seed
 	shards [64]shard
 }
 
 type shard struct {
 	mu    sync.RWMutex
-	conns map[string]*conn
+	conns map[tableKey]*conn
 }
 
 func newTable() *table {
-	t := &table{seed: maphash.MakeSeed()}
+	t := new(table)
 	for i := range t.shards {
-		t.shards[i].conns = make(map[string]*conn)
+		t.shards[i].conns = make(map[tableKey]*conn)
 	}
 	return t
 }
 
-func (t *table) shard(id string) *shard {
-	return &t.shards[maphash.String(t.seed, id)%uint64(len(t.shards))]
+// tableKey is a connection ID by value: a lookup among many connections is
+// bound by cache misses, and a string would be one more.
+type tableKey [16]byte
+
+func keyOf(id string) (key tableKey, ok bool) {
+	copy(key[:], id)
+	return key, len(id) == len(key)
+}
+
+// shard picks by random characters of the ID.
+func (t *table) shard(key *tableKey) *shard {
+	return &t.shards[(uint(key[2])*31+uint(key[5]))%uint(len(t.shards))]
 }
 
 // get returns the connection with this ID, or nil. It may be closing.
 func (t *table) get(id string) *conn {
-	s := t.shard(id)
+	key, ok := keyOf(id)
+	if !ok {
+		return nil
+	}
+	s := t.shard(&key)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.conns[id]
+	return s.conns[key]
 }
 
 // put adds c under its ID and reports false if the ID is taken.
 func (t *table) put(c *conn) bool {
-	s := t.shard(c.id)
+	key, _ := keyOf(c.id)
+	s := t.shard(&key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.conns[c.id]; taken {
+	if _, taken := s.conns[key]; taken {
 		return false
 	}
-	s.conns[c.id] = c
+	s.conns[key] = c
 	return true
 }
 
 func (t *table) remove(c *conn) {
-	s := t.shard(c.id)
+	key, _ := keyOf(c.id)
+	s := t.shard(&key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns[c.id] == c {
-		delete(s.conns, c.id)
+	if s.conns[key] == c {
+		delete(s.conns, key)
 	}
 }
 

@@ -1,0 +1,170 @@
+//go:build linux
+
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// quietFunction answers at once and keeps nothing.
+var quietFunction = FunctionFunc(func(context.Context, []byte) ([]byte, error) { return []byte(`{"statusCode":200}`), nil })
+
+// connections of a server, and their file descriptors.
+func connections(t testing.TB, s *Server) (conns []*conn, fds []int) {
+	s.engine.table.each(func(c *conn) {
+		conns = append(conns, c)
+		fds = append(fds, c.fd)
+	})
+	if len(conns) != s.ConnectionCount() {
+		t.Fatalf("%d connections in the table, %d counted", len(conns), s.ConnectionCount())
+	}
+	return conns, fds
+}
+
+// BenchmarkFanout10000 sends one compiled frame of 128 bytes to 10,000
+// connections, also by their IDs as posts do, and compares with the limit: write(2) in a loop
+// over the same sockets on one core, in alternating rounds.
+func BenchmarkFanout10000(b *testing.B) {
+	const count, rounds = 10_000, 12
+	s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
+	host := serve(b, s)
+	clients := startReaders(b, host, count)
+	conns, fds := connections(b, s)
+	frame := compileText([]byte(strings.Repeat("x", 128)), DefaultFrameBytes)
+
+	bare := func() {
+		for _, fd := range fds {
+			if n, err := syscall.Write(fd, frame); n != len(frame) {
+				b.Fatalf("write = %d, %v", n, err)
+			}
+		}
+	}
+	send := func(conns []*conn) {
+		for _, c := range conns {
+			if err := c.send(frame); err != nil {
+				b.Errorf("send: %v", err)
+			}
+			c.touch()
+		}
+	}
+	sendByID := func(conns []*conn) {
+		for _, known := range conns {
+			c := s.engine.table.get(known.id)
+			if err := c.send(frame); err != nil {
+				b.Errorf("send: %v", err)
+			}
+			c.touch()
+		}
+	}
+	round := func(f func()) time.Duration {
+		runtime.GC() // not in the middle of a round
+		clients.expect(b, len(frame))
+		start := time.Now()
+		f()
+		took := time.Since(start)
+		clients.report(b, fmt.Sprint(len(frame)))
+		return took
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, cores := range []int{1, 2} {
+		b.Run(fmt.Sprintf("cores=%d", cores), func(b *testing.B) {
+			split := func(send func(conns []*conn)) func() {
+				return func() {
+					var wg sync.WaitGroup
+					for part := range slices.Chunk(conns, (len(conns)+cores-1)/cores) {
+						wg.Go(func() { send(part) })
+					}
+					wg.Wait()
+				}
+			}
+			var bareTook, took, byIDTook []time.Duration
+			for range b.N * rounds {
+				runtime.GOMAXPROCS(1)
+				bareTook = append(bareTook, round(bare))
+				runtime.GOMAXPROCS(cores)
+				took = append(took, round(split(send)))
+				byIDTook = append(byIDTook, round(split(sendByID)))
+			}
+			slices.Sort(bareTook)
+			slices.Sort(took)
+			slices.Sort(byIDTook)
+			reference, ours, byID := bareTook[len(bareTook)/2], took[len(took)/2], byIDTook[len(byIDTook)/2]
+			b.ReportMetric(float64(reference)/float64(ours), "x-bare-loop")
+			b.ReportMetric(float64(reference)/float64(byID), "x-bare-loop-by-id")
+			b.ReportMetric(count/ours.Seconds(), "messages/s")
+			b.ReportMetric(count/reference.Seconds(), "bare-messages/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkIdleConnection holds 10,000 connections that do nothing. Goal: at
+// most 6 KB each.
+func BenchmarkIdleConnection(b *testing.B) {
+	const count = 10_000
+	for range b.N {
+		s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
+		host := serve(b, s)
+		before := resident(b)
+		startReaders(b, host, count)
+		after := resident(b)
+		if n := s.ConnectionCount(); n != count {
+			b.Fatalf("%d connections, want %d", n, count)
+		}
+		b.ReportMetric(float64(after-before)/count/1024, "KB/connection")
+		b.ReportMetric(float64(runtime.NumGoroutine())/count, "goroutines/connection")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// resident is the memory of this process, in bytes, after a forced collection.
+func resident(t testing.TB) int {
+	// Twice: the first shrinks the stacks and empties the pools by half.
+	debug.FreeOSMemory()
+	debug.FreeOSMemory()
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skipf("SKIPPED: resident memory is read from /proc: %v", err)
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// BenchmarkRoundTrip is client, function, client over a two-way route. Its
+// reference is the plain echo on the same code: a ping that the connection
+// answers itself. Goal: p50 at most 3 times the echo.
+func BenchmarkRoundTrip(b *testing.B) {
+	text := strings.Repeat("x", 100)
+	body := fmt.Sprintf(`{"action":"echo","data":"%s"}`, text)[:125-8]
+	body = body[:len(body)-2] + `"}`
+	answer := appendString([]byte(`{"statusCode":200,"body":`), body)
+	answer = append(answer, '}')
+	function := FunctionFunc(func(context.Context, []byte) ([]byte, error) { return answer, nil })
+	s := &Server{Function: function, Routes: map[string]Route{"echo": {RouteResponse: true}}}
+	host := serve(b, s)
+	ping, message := masked(0x89, []byte(body)), masked(0x81, []byte(body))
+	for range b.N {
+		var echo, trip time.Duration
+		for range 2 { // the second run counts
+			echo = medianInProcess(b, host, ping, 2+len(body))
+			trip = medianInProcess(b, host, message, 2+len(body))
+		}
+		b.ReportMetric(float64(trip)/float64(echo), "x-echo")
+		b.ReportMetric(float64(trip.Nanoseconds())/1e3, "p50-µs")
+		b.ReportMetric(float64(echo.Nanoseconds())/1e3, "echo-p50-µs")
+		b.ReportMetric(0, "ns/op")
+	}
+}
