@@ -145,6 +145,9 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 	}
 	if len(data) > 0 {
 		req.Body = io.NopCloser(bytes.NewReader(data))
+		// With it net/http takes another connection when the one from the pool
+		// turns out closed before a byte of the request was written.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 		req.ContentLength = int64(len(data))
 	} else if method == http.MethodPost {
 		req.Body = http.NoBody

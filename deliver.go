@@ -1,0 +1,143 @@
+package wirepost
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// request is what is sent to each connection.
+type request struct {
+	method     string
+	data       []byte
+	hash       string
+	repeatable bool // doing it twice does no harm, or was asked for
+}
+
+// removeAfter is the age from which a 410 means that a connection has ended:
+// the longest a $connect function may run (29 s, AWS, WebSocket quotas page),
+// plus one.
+const removeAfter = 30 * time.Second
+
+// deliver sends to one connection, with the retries that are safe, and removes
+// the row if the connection is gone.
+func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.Time) (answer, Outcome) {
+	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
+	limit := time.Now().Add(p.o.PostTimeout)
+	if !stop.IsZero() && stop.Before(limit) {
+		limit = stop
+	}
+	postCtx, cancel := context.WithDeadline(ctx, limit)
+	defer cancel()
+
+	reads := p.reads(l.Endpoint)
+	m, err := p.endpoint(postCtx, l.Endpoint)
+	if err != nil {
+		out.Err = err
+		return answer{}, out
+	}
+	reread := false
+	for attempt := 0; ; attempt++ {
+		creds, err := p.credentials.retrieve(postCtx, m.loopback)
+		if err != nil {
+			out.Err = &Error{Problem: ProblemCredentialsMissing, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
+			return answer{}, out
+		}
+		a, err := m.call(postCtx, r.method, l.ID, r.data, r.hash, creds, p.o.Now())
+		var (
+			problem *Error
+			again   bool
+		)
+		switch {
+		case err != nil:
+			var sent bool
+			problem, sent = m.transportProblem(err, l.ID)
+			again = !sent || r.repeatable
+			if ctxErr := postCtx.Err(); ctxErr != nil && !sent {
+				problem = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
+			}
+		case a.status/100 == 2 && !a.html:
+			out.Err = nil
+			return a, out
+		case a.status == http.StatusGone:
+			out.Err = ErrGone
+			out.Removed, out.Kept = p.remove(ctx, l, m, a)
+			return a, out
+		default:
+			problem = m.problem(a, l.ID)
+			again = problem.Problem == ProblemThrottled || problem.Problem == ProblemServerError && r.repeatable
+		}
+		out.Err = problem
+		// A definite wrong-endpoint answer: the stage may have moved. Read its
+		// record once, and try once more if it says something else.
+		switch problem.Problem {
+		case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden:
+			if !reread && l.Endpoint != (Identity{}) {
+				reread = true
+				if fresh, err := p.reread(postCtx, l.Endpoint, max(reads, 1)); err == nil && fresh != m {
+					m = fresh
+					continue
+				}
+			}
+			// A refused dial may be a gateway that is just starting again; more than
+			// a moment of that is an answer.
+			if problem.Problem != ProblemEndpointRefused || attempt >= 3 {
+				return a, out
+			}
+		case ProblemEndpointCertificate, ProblemNotAPIGateway:
+			return a, out
+		}
+		if !again || !p.pause(postCtx, attempt) {
+			return a, out
+		}
+	}
+}
+
+// pause waits before attempt+2, with full jitter: somewhere in [0, 100 ms × 2^n),
+// 3.2 s at most. It reports false if the deadline comes first.
+func (p *Publisher) pause(ctx context.Context, attempt int) bool {
+	ceiling := 100 * time.Millisecond << min(attempt, 5)
+	wait := time.Duration(p.o.Random() * float64(ceiling))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// remove deletes the row of a connection that answered 410 if that is certain to
+// be right, and says why not otherwise.
+func (p *Publisher) remove(ctx context.Context, l Listed, m *management, a answer) (bool, string) {
+	if l.Endpoint == (Identity{}) || l.Endpoint != m.endpoint.Identity {
+		return false, "" // no row, or a post that went elsewhere: it says nothing of the row
+	}
+	c, err := p.store.Connection(ctx, l.ID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, "" // its $disconnect was quicker
+	case err != nil:
+		return false, "the store did not answer"
+	case c.Endpoint != l.Endpoint:
+		return false, "another API's connection now"
+	case a.date.IsZero():
+		return false, "the answer has no date"
+	case a.date.Sub(c.ConnectedAt) < removeAfter:
+		return false, "younger than 30 s"
+	}
+	removed, err := p.store.Delete(ctx, c.Key())
+	if err != nil {
+		return false, "the store did not answer"
+	}
+	if removed {
+		p.o.Logger.Debug("removed the row of a gone connection", "connectionId", l.ID, "endpoint", l.Endpoint.String())
+	}
+	return removed, ""
+}
+

@@ -1,0 +1,132 @@
+package wirepost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// knownEndpoint is what this process knows of a stage.
+type knownEndpoint struct {
+	client *management
+	read   time.Time // when the record was last read, by the wall clock
+	reads  int       // how often
+}
+
+// endpoint is the client of a stage, from the cache or the store. The zero
+// identity is a connection without a row.
+func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, error) {
+	if id == (Identity{}) {
+		return p.endpointWithoutRow(ctx)
+	}
+	now := p.o.Now().Round(0)
+	p.mu.Lock()
+	k := p.endpoints[id]
+	p.mu.Unlock()
+	if k.client != nil && now.Sub(k.read) < p.o.StageMaxAge && !now.Before(k.read) {
+		return k.client, nil
+	}
+	m, err := p.reread(ctx, id, k.reads)
+	if err != nil && k.client != nil && !errors.Is(err, ErrNoEndpoint) {
+		return k.client, nil // the store is away; what was right a moment ago is better than nothing
+	}
+	return m, err
+}
+
+// reread reads the stage record and returns the client for it: the known one if
+// the URL is the same, else a new one that takes its place. Of many posts that
+// want it at once, one reads: reads is how often it had been read when the caller
+// last looked.
+func (p *Publisher) reread(ctx context.Context, id Identity, reads int) (*management, error) {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	p.mu.Lock()
+	known := p.endpoints[id]
+	p.mu.Unlock()
+	if known.client != nil && known.reads > reads {
+		return known.client, nil
+	}
+	r, err := p.store.Stage(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, &Error{Problem: ProblemEndpointUnset, Detail: fmt.Sprintf("the store has no endpoint for %s", id), Err: ErrNoEndpoint}
+	}
+	if err != nil {
+		return nil, &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the endpoint of %s could not be read", id), Err: err}
+	}
+	// The record's own identity decides; a host that contradicts its region is
+	// found here and never sent to.
+	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: id.Region, APIID: id.APIID}); err != nil {
+		return nil, err
+	}
+	next := knownEndpoint{client: known.client, read: p.o.Now().Round(0), reads: known.reads + 1}
+	if known.client == nil || known.client.endpoint.URL != r.URL {
+		if next.client, err = newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport); err != nil {
+			return nil, err
+		}
+		if known.client != nil {
+			known.client.close()
+			p.o.Logger.Info("the endpoint of a stage has moved", "endpoint", id.String(), "from", known.client.endpoint.URL, "to", r.URL)
+		}
+	}
+	p.mu.Lock()
+	p.endpoints[id] = next
+	p.mu.Unlock()
+	return next.client, nil
+}
+
+// reads is how often the record of a stage has been read.
+func (p *Publisher) reads(id Identity) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.endpoints[id].reads
+}
+
+// endpointWithoutRow is where a bare connection ID is sent: to the override, or
+// to the only stage that there is.
+func (p *Publisher) endpointWithoutRow(ctx context.Context) (*management, error) {
+	if raw := endpointOverride(p.o.Endpoint, os.Getenv); raw != "" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.direct != nil && p.direct.endpoint.URL == strings.TrimSuffix(raw, "/") {
+			return p.direct, nil
+		}
+		region := p.o.Region
+		if region == "" {
+			region = os.Getenv("AWS_REGION")
+		}
+		ep, err := ParseEndpoint(raw, &EndpointOptions{Region: region})
+		if ProblemOf(err) == ProblemSigningRegion && region == "" {
+			ep, err = ParseEndpoint(raw, &EndpointOptions{Region: developmentRegion})
+			if err == nil && !strings.HasPrefix(ep.URL, "http://") && executeAPIHost.FindString(raw) == "" {
+				err = &Error{Problem: ProblemSigningRegion, Endpoint: raw, Detail: "the region of the endpoint is not known", FixText: "set AWS_REGION to the region of the API"}
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, err := newManagement(ep, p.o.Concurrency, p.o.Transport)
+		if err == nil {
+			p.direct = m
+		}
+		return m, err
+	}
+	stages, err := p.store.Stages(ctx)
+	if err != nil {
+		return nil, &Error{Problem: ProblemStore, Detail: "the known endpoints could not be listed", Err: err}
+	}
+	if len(stages) == 1 {
+		return p.endpoint(ctx, stages[0].Identity)
+	}
+	detail := "the connection has no row in the store, and no endpoint is known"
+	if len(stages) > 1 {
+		names := make([]string, len(stages))
+		for i, s := range stages {
+			names[i] = s.Identity.String()
+		}
+		detail = "the connection has no row in the store, and it could belong to any of " + strings.Join(names, ", ")
+	}
+	return nil, &Error{Problem: ProblemEndpointUnset, Detail: detail, Err: ErrNoEndpoint}
+}
