@@ -139,7 +139,11 @@ func TestEveryWrongSignatureIsRefusedWithItsOwnAnswer(t *testing.T) {
 		{name: "another day in the scope", change: func(r *http.Request) { replaceAuthorization(r, "/20261123/", "/20261122/") },
 			status: 403, kind: "InvalidSignatureException"},
 		{name: "a changed body", change: func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("jello")) }, status: 403, kind: "InvalidSignatureException", body: mismatch},
-		{name: "a changed path", change: func(r *http.Request) { r.URL.Opaque = ""; r.URL.RawPath = ""; r.URL.Path = "/dev/@connections/L0SM9cOFvHcCIhx=" },
+		{name: "a changed path", change: func(r *http.Request) {
+			r.URL.Opaque = ""
+			r.URL.RawPath = ""
+			r.URL.Path = "/dev/@connections/L0SM9cOFvHcCIhx="
+		},
 			status: 403, kind: "InvalidSignatureException", body: mismatch},
 		{name: "a changed query", change: func(r *http.Request) { r.URL.RawQuery = "a=1" }, status: 403, kind: "InvalidSignatureException", body: mismatch},
 		{name: "a changed method", change: func(r *http.Request) { r.Method = "DELETE" }, status: 403, kind: "InvalidSignatureException", body: mismatch},
