@@ -43,6 +43,17 @@ func rawDial(t testing.TB, host string) net.Conn {
 	return nc
 }
 
+// dialTCP connects and says nothing.
+func dialTCP(t testing.TB, host string) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return nc
+}
+
 // masked makes a client's frame; first is the first byte with FIN and opcode.
 func masked(first byte, payload []byte) []byte {
 	frame := []byte{first}
