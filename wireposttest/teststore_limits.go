@@ -13,6 +13,14 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
+// How many callers do the same at the same time. The number of puts has no
+// divisor in common with 7, so that they come in a mixed order.
+const (
+	concurrentPuts    = 24
+	concurrentStages  = 24
+	concurrentDeletes = 12
+)
+
 var limitChecks = []storeCheck{
 	{"every method returns when its context has ended", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		r := row(c, "c1", "alice", "a")
@@ -76,7 +84,7 @@ var limitChecks = []storeCheck{
 		return wantRow(ctx, s, r)
 	}},
 	{"of concurrent connections under one ID the latest stays", func(ctx context.Context, s wirepost.Store, c *clock) error {
-		const n = 24
+		const n = concurrentPuts
 		mine := func(i int) wirepost.Connection {
 			r := row(c, "c1", fmt.Sprintf("user%02d", i), fmt.Sprintf("t%02d", i))
 			r.ConnectedAt = r.ConnectedAt.Add(time.Duration(i) * time.Millisecond)
@@ -94,7 +102,7 @@ var limitChecks = []storeCheck{
 			if err := put(ctx, s, r); err != nil {
 				return err
 			}
-			removed := make([]bool, 12)
+			removed := make([]bool, concurrentDeletes)
 			if err := concurrently(len(removed), func(i int) (err error) {
 				removed[i], err = s.Delete(ctx, r.Key())
 				return err

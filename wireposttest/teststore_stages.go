@@ -35,7 +35,7 @@ var stageChecks = []storeCheck{
 	}},
 	{"the newest of concurrent stage records wins", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		t := c.Now()
-		const n = 24
+		const n = concurrentStages
 		record := func(i int) wirepost.StageRecord {
 			return stage(production, fmt.Sprintf("https://%02d.example", i), t.Add(time.Duration(i*7%n/2)*time.Millisecond))
 		}
