@@ -1,0 +1,64 @@
+# The header makes make strict: one shell a recipe, which stops at the first
+# failure also inside a pipe, no half-written targets, no built-in rules.
+SHELL := bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+# Tools are run by version, so that they are no requirement of the module.
+STATICCHECK_VERSION := v0.8.2
+GOVULNCHECK_VERSION := v1.9.0
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# More flags for go test, for example GOTESTFLAGS='-run Interop -v'.
+GOTESTFLAGS ?=
+
+.PHONY: help
+help: ## Say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Build everything, and the command as bin/wirepost
+	go build ./...
+	go build -o bin/ ./cmd/wirepost
+
+# The tests run also when a check before them has failed: one run tells everything.
+.PHONY: test
+test: ## Install what the tests need, check, and run all tests with the race detector
+	@status=0
+	scripts/test-needs || status=1
+	$(MAKE) lint || status=1
+	echo "go test -race ./..."
+	go test -race $(GOTESTFLAGS) ./... || status=1
+	exit $$status
+
+.PHONY: test-needs
+test-needs: ## Install the programs that the tests drive, saying which
+	@scripts/test-needs
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck
+	@status=0
+	unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | while IFS= read -r f; do if [ -f "$$f" ]; then echo "$$f"; fi; done | xargs -r gofmt -l)
+	if [ -n "$$unformatted" ]; then printf 'gofmt -w is needed on:\n%s\n' "$$unformatted"; status=1; fi
+	echo "go vet ./..."
+	go vet ./... || status=1
+	echo "staticcheck $(STATICCHECK_VERSION) ./..."
+	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./... || status=1
+	exit $$status
+
+.PHONY: vuln
+vuln: ## govulncheck, where its database can be reached
+	@scripts/vuln $(GOVULNCHECK_VERSION)
+
+.PHONY: bench
+bench: ## Measure every row that has a goal, beside its reference
+	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./gateway ./wireposttest | scripts/bench-table
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (30s)
+	@scripts/fuzz $(FUZZTIME)
