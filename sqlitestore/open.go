@@ -13,6 +13,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -51,6 +52,9 @@ const (
 	busyTimeout = 5 * time.Second
 	// readers is how many reads run at once; more wait their turn.
 	readers = 4
+	// smallestFile is the size in bytes of the smallest file of one page. SQLite
+	// takes what is shorter for empty, and would overwrite it.
+	smallestFile = 512
 )
 
 // Options are optional.
@@ -76,6 +80,7 @@ type Store struct {
 
 	db      *sql.DB // the readers
 	reads   reads
+	writer  *writer
 	ops     chan *op
 	locking atomic.Bool // the writer waits for its turn at the file
 
@@ -130,11 +135,11 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := createFile(abs); err != nil {
 		return err
 	}
-	w, err := openWriter(ctx, s, dsn(abs, "_synchronous=NORMAL"))
+	w, err := openWriter(ctx, s, dsn(abs))
 	if err != nil {
 		return s.explain(ctx, err)
 	}
-	s.db, err = sql.Open("sqlite", dsn(abs, "_query_only=1"))
+	s.db, err = sql.Open("sqlite", dsn(abs)+"&_query_only=1")
 	if err == nil {
 		s.db.SetMaxOpenConns(readers)
 		s.db.SetMaxIdleConns(readers)
@@ -147,9 +152,8 @@ func (s *Store) open(ctx context.Context) (err error) {
 		}
 		return s.explain(ctx, err)
 	}
-	s.writing.Go(func() { // ends when Close closes s.closing
-		s.closeErr = w.run(s.ops, s.closing)
-	})
+	s.writer = w
+	s.writing.Go(func() { w.run(s.ops, s.closing) }) // ends when Close closes s.closing
 	return nil
 }
 
@@ -159,9 +163,10 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		s.writing.Wait()
-		s.closeErr = errors.Join(s.closeErr, s.db.Close())
-		if s.closeErr != nil {
-			s.closeErr = fmt.Errorf("close store %s: %w", s.path, s.closeErr)
+		// The last to close the file puts the write-ahead log into it, and a reader
+		// may not do that.
+		if err := cmp.Or(s.db.Close(), s.writer.close()); err != nil {
+			s.closeErr = fmt.Errorf("close store %s: %w", s.path, err)
 		}
 	})
 	return s.closeErr
@@ -183,14 +188,15 @@ func pathFromURL(raw string) (string, error) {
 }
 
 // dsn names the file to the driver in such a way that no character of the path
-// is an option. The file must exist: only createFile makes one.
-func dsn(abs, options string) string {
+// is an option. The file must exist: only createFile makes one. Of the options
+// none reads the file: the driver applies them without heed to the context.
+func dsn(abs string) string {
 	path := filepath.ToSlash(abs)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/store.db
 	}
 	u := url.URL{Scheme: "file", Path: path}
-	return fmt.Sprintf("%s?mode=rw&_txlock=immediate&_busy_timeout=%d&%s", u.String(), busyTimeout.Milliseconds(), options)
+	return fmt.Sprintf("%s?mode=rw&_txlock=immediate&_busy_timeout=%d", u.String(), busyTimeout.Milliseconds())
 }
 
 // creating is held while a new file is open here. The first close of a file in a
@@ -211,6 +217,8 @@ func createFile(abs string) error {
 		return errors.New("it is a directory; name a file in it")
 	case err == nil && !fi.Mode().IsRegular():
 		return errors.New("it is not a regular file; name another one")
+	case err == nil && fi.Size() > 0 && fi.Size() < smallestFile:
+		return errors.New("it is not an SQLite file; name another file, or remove this one")
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -306,7 +314,7 @@ func (s *Store) ended(ctx context.Context) error {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
 	if s.locking.Load() {
-		return fmt.Errorf("the file %s is locked by another program: %w", s.path, err)
+		return fmt.Errorf("another program keeps the file locked: %w", err)
 	}
 	return err
 }

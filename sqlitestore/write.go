@@ -157,6 +157,9 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 	if w.conn, err = w.db.Conn(ctx); err != nil {
 		return err
 	}
+	if _, err := w.conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+		return err
+	}
 	if err := migrate(ctx, w.conn); err != nil {
 		return err
 	}
@@ -200,14 +203,14 @@ func (w *writer) close() error {
 }
 
 // run writes until closing is closed. Whoever waits at that time is answered.
-func (w *writer) run(ops <-chan *op, closing <-chan struct{}) error {
+func (w *writer) run(ops <-chan *op, closing <-chan struct{}) {
 	batch := make([]*op, 0, maxBatch)
 	for {
 		select {
 		case o := <-ops:
 			batch = append(batch[:0], o)
 		case <-closing:
-			return w.close()
+			return
 		}
 	gather:
 		for len(batch) < maxBatch {
