@@ -140,4 +140,3 @@ func (p *Publisher) remove(ctx context.Context, l Listed, m *management, a answe
 	}
 	return removed, ""
 }
-

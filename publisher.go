@@ -331,4 +331,3 @@ func (p *Publisher) stopTime(ctx context.Context) time.Time {
 	}
 	return deadline.Add(-margin)
 }
-

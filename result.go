@@ -111,4 +111,3 @@ func (r *Result) add(o Outcome) {
 		}
 	}
 }
-
