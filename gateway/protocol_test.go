@@ -74,7 +74,7 @@ func TestEachFrameSequenceHasItsEnd(t *testing.T) {
 		for _, size := range []int{1 << 20, 1, 3} {
 			t.Run(test.name, func(t *testing.T) {
 				f := newRecorder()
-				host := serve(t, &Server{Function: f, FrameBytes: frame, MessageBytes: message, CloseWait: 5 * time.Second})
+				host := serve(t, &Server{Function: f, FrameBytes: frame, MessageBytes: message, CloseWait: 500 * time.Millisecond})
 				nc := rawDial(t, host)
 				f.next(t, "CONNECT")
 				for rest := test.send; len(rest) > 0; {
@@ -280,7 +280,7 @@ func TestMessagesGetTheirFramesBack(t *testing.T) {
 	for _, key := range []string{"error", "panic", "malformed", "base64", "status", "long"} {
 		routes[key] = Route{RouteResponse: true}
 	}
-	s := &Server{Function: f, Routes: routes, Random: nil}
+	s := &Server{Function: f, Routes: routes}
 	host := serve(t, s)
 	c := dial(t, host, &websocket.DialOptions{CompressionMode: websocket.CompressionContextTakeover})
 	c.SetReadLimit(1 << 20)
