@@ -20,11 +20,15 @@ type faulty struct {
 	server *Server
 	host   string
 	next   atomic.Pointer[map[CallKind]Fault]
+	ended  chan struct{} // one element for each question about a $disconnect
 }
 
 func newFaulty(t *testing.T) *faulty {
-	f := &faulty{recorder: newRecorder()}
+	f := &faulty{recorder: newRecorder(), ended: make(chan struct{}, 100)}
 	f.server = &Server{Function: f.recorder, AccountID: "123456781380", APIID: "ihd9y8pe0l", Fault: func(c Call) Fault {
+		if c.Kind == CallDisconnect {
+			defer func() { f.ended <- struct{}{} }()
+		}
 		if faults := f.next.Load(); faults != nil {
 			return (*faults)[c.Kind]
 		}
@@ -162,12 +166,16 @@ func TestEachFaultOfAnEventHappens(t *testing.T) {
 	f.recorder.next(t, "DISCONNECT")
 
 	// a lost $disconnect
+	for len(f.ended) > 0 {
+		<-f.ended
+	}
 	f.set(CallDisconnect, Fault{Drop: true})
 	nc := rawDial(t, f.host)
 	f.recorder.next(t, "CONNECT")
 	nc.Write(masked(0x88, nil))
 	bufio.NewReader(nc).ReadByte()
 	nc.Close()
+	<-f.ended
 	f.set(CallDisconnect, Fault{})
 	c = dial(t, f.host, nil)
 	if e := f.recorder.next(t, "CONNECT"); e.RequestContext.ConnectionID == "" {

@@ -194,7 +194,7 @@ func (e *engine) find(body []byte) *route {
 }
 
 // The functions below read JSON that json.Valid has accepted, and so need no
-// error paths. They touch each byte once and build nothing.
+// error paths. Each is one pass and builds nothing.
 
 // lookup returns the raw value at path, without space around it. As in every
 // common parser the last of several equal keys counts.
@@ -341,26 +341,24 @@ func appendText(dst, value []byte) []byte {
 			return dst // not reached: the document is valid
 		}
 		return append(dst, text...)
-	case '[':
-		dst = append(dst, '[')
-		separator := ""
-		eachElement(value, func(v []byte) {
-			dst = append(dst, separator...)
-			dst = appendText(dst, v)
-			separator = ", "
-		})
-		return append(dst, ']')
-	case '{':
-		dst = append(dst, '{')
-		separator := ""
-		eachMember(value, func(key, v []byte) {
-			dst = append(dst, separator...)
-			dst = appendText(dst, key)
-			dst = append(dst, '=')
-			dst = appendText(dst, v)
-			separator = ", "
-		})
-		return append(dst, '}')
+	case '[', '{':
+		// One pass over all levels, so that depth costs nothing.
+		for i := 0; i < len(value); i++ {
+			switch c := value[i]; c {
+			case '"':
+				n := stringSize(value[i:])
+				dst = appendText(dst, value[i:i+n])
+				i += n - 1
+			case ',':
+				dst = append(dst, ", "...)
+			case ':':
+				dst = append(dst, '=')
+			case ' ', '\t', '\r', '\n':
+			default:
+				dst = append(dst, c)
+			}
+		}
+		return dst
 	}
 	return append(dst, value...)
 }
