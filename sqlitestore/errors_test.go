@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,13 +299,14 @@ func TestWhatAStoreWroteIsThereWhenItIsOpenedAgain(t *testing.T) {
 }
 
 func TestAWriteThatIsCarriedOutAgainAfterItsRowExpiredIsANewRow(t *testing.T) {
-	now := time.Now()
-	s := open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: func() time.Time { return now }})
+	var now moved
+	now.set(time.Now())
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: now.get})
 	c := connection("c1", "alice", "a")
 	if err := s.Put(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	now = c.ExpiresAt
+	now.set(c.ExpiresAt)
 	c.Topics, c.ExpiresAt = []string{"b"}, c.ExpiresAt.Add(time.Hour)
 	if err := s.Put(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -316,15 +318,17 @@ func TestAWriteThatIsCarriedOutAgainAfterItsRowExpiredIsANewRow(t *testing.T) {
 }
 
 func TestExpiredRowsLeaveTheFileAMinuteLater(t *testing.T) {
-	now := time.Now()
+	start := time.Now()
+	var now moved
+	now.set(start)
 	path := filepath.Join(t.TempDir(), "store.db")
-	s, err := sqlitestore.Open(t.Context(), path, &sqlitestore.Options{Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := sqlitestore.Open(t.Context(), path, &sqlitestore.Options{Now: now.get, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range 700 {
 		c := connection(fmt.Sprintf("old-%d", n), "alice", "a", "b")
-		c.ExpiresAt = now.Add(30 * time.Second)
+		c.ExpiresAt = start.Add(30 * time.Second)
 		if err := s.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -349,9 +353,9 @@ func TestExpiredRowsLeaveTheFileAMinuteLater(t *testing.T) {
 			t.Errorf("%d rows and %d subscriptions are in the file, want %d and %d", r, s, rows, subscriptions)
 		}
 	}
-	now = now.Add(59 * time.Second)
+	now.set(start.Add(59 * time.Second))
 	left(701, 1401) // dead, but it is not time yet
-	now = now.Add(time.Second)
+	now.set(start.Add(time.Minute))
 	put("new") // removes a part
 	put("new") // and the rest
 	left(1, 1)
@@ -359,6 +363,12 @@ func TestExpiredRowsLeaveTheFileAMinuteLater(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// moved is a clock that a test sets while the store reads it.
+type moved struct{ t atomic.Pointer[time.Time] }
+
+func (m *moved) set(t time.Time) { m.t.Store(&t) }
+func (m *moved) get() time.Time  { return *m.t.Load() }
 
 func wantSentence(t *testing.T, err error, parts ...string) {
 	t.Helper()

@@ -148,6 +148,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err != nil {
 		w.close()
 		if s.db != nil {
+			s.reads.close()
 			s.db.Close()
 		}
 		return s.explain(ctx, err)
@@ -165,6 +166,7 @@ func (s *Store) Close() error {
 		s.writing.Wait()
 		// The last to close the file puts the write-ahead log into it, and a reader
 		// may not do that.
+		s.reads.close()
 		if err := cmp.Or(s.db.Close(), s.writer.close()); err != nil {
 			s.closeErr = fmt.Errorf("close store %s: %w", s.path, err)
 		}

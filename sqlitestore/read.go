@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -49,6 +51,14 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 			WHERE ?1 = '' AND id > ?2 AND +expires > ?3 ORDER BY id LIMIT ?4`),
 	}
 	return err
+}
+
+func (r *reads) close() {
+	for _, stmt := range append(slices.Collect(maps.Values(r.list)), r.connection, r.stage, r.stages) {
+		if stmt != nil {
+			stmt.Close()
+		}
+	}
 }
 
 // Connection implements [wirepost.Store].

@@ -135,6 +135,7 @@ type writer struct {
 	subscribeOne, unsubscribeOne, unsubscribeAll, live *sql.Stmt
 	putStage, stage, expired                           *sql.Stmt
 
+	stmts     []*sql.Stmt // all of these
 	lastPurge time.Time
 	purging   bool // the last purge left rows
 }
@@ -191,11 +192,17 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {
 			return err
 		}
+		w.stmts = append(w.stmts, *p.stmt)
 	}
 	return nil
 }
 
+// close ends the statements first: SQLite keeps the file open for one that is
+// left, and its write-ahead log with it.
 func (w *writer) close() error {
+	for _, stmt := range w.stmts {
+		stmt.Close()
+	}
 	if w.conn != nil {
 		w.conn.Close()
 	}
