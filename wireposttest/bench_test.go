@@ -137,4 +137,3 @@ func concurrently(workers, n int, f func(i int)) {
 }
 
 func report(format string, args ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", args...) }
-

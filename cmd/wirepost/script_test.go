@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,9 +27,58 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, filepath.Join("testdata", "script")) }
+
+// The terminal blocks of the README are a script: its commands run as they stand
+// there, but for a free port, and must print what stands under them.
+func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "fifo dev alice bob\n"
+	ran := 0
+	var devOutput []string
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		command, output, _ := strings.Cut(block[1], "\n")
+		args, ok := strings.CutPrefix(command, "$ go run ./cmd/wirepost ")
+		if !ok {
+			t.Fatalf("the README's command %q is not one that this test knows to run", command)
+		}
+		ran++
+		if args == "dev" {
+			script += "exec dev-ready dev --listen 127.0.0.1:0 &dev&\nawait dev\n"
+			for _, name := range []string{"alice", "bob"} {
+				script += fmt.Sprintf("exec wsclient %s ''$URL'?user=%s&topic=lobby' 1 &%s&\nawait %[1]s\n", name, name, name)
+			}
+			devOutput = strings.Split(strings.TrimSpace(output), "\n")
+			continue
+		}
+		script += "exec wirepost " + args + "\n"
+		for line := range strings.Lines(output) {
+			script += "stdout '^" + regexp.QuoteMeta(strings.TrimSpace(line)) + "$'\n"
+		}
+	}
+	if ran < 2 || len(devOutput) != 3 {
+		t.Fatalf("the README has %d commands and %d lines of dev's output: its first screen is not what it was", ran, len(devOutput))
+	}
+	for _, name := range []string{"alice", "bob"} {
+		script += "wait " + name + "\nstdout '^\\{\"text\":\"hi\"\\}$'\n"
+	}
+	script += "exec kill -INT $DEV_PID\nwait dev\n"
+	for _, line := range devOutput {
+		script += "stdout '^" + strings.ReplaceAll(regexp.QuoteMeta(line), "3001", "[0-9]+") + "$'\n"
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "readme.txtar"), []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runScripts(t, dir)
+}
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(3 * time.Minute),
