@@ -193,7 +193,7 @@ func meeting(n int) func() {
 	}
 }
 
-var absurd = errors.New("no")
+var errAbsurd = errors.New("no")
 
 // brokenStores says which check has to find which mistake.
 var brokenStores = map[string]map[string]func(*broken){
@@ -327,14 +327,14 @@ var brokenStores = map[string]map[string]func(*broken){
 	},
 	"an absent row or stage is ErrNotFound": {
 		"another error": func(b *broken) {
-			b.get = func(context.Context, string) (wirepost.Connection, error) { return wirepost.Connection{}, absurd }
+			b.get = func(context.Context, string) (wirepost.Connection, error) { return wirepost.Connection{}, errAbsurd }
 		},
 		"no error": func(b *broken) {
 			b.get = func(context.Context, string) (wirepost.Connection, error) { return wirepost.Connection{}, nil }
 		},
 		"another error for a stage": func(b *broken) {
 			b.stage = func(context.Context, wirepost.Identity) (wirepost.StageRecord, error) {
-				return wirepost.StageRecord{}, absurd
+				return wirepost.StageRecord{}, errAbsurd
 			}
 		},
 	},
@@ -343,7 +343,7 @@ var brokenStores = map[string]map[string]func(*broken){
 		"again is an error": func(b *broken) {
 			b.sub = func(ctx context.Context, id, topic string) error {
 				if c, err := b.Store.Connection(ctx, id); err == nil && slices.Contains(c.Topics, topic) {
-					return absurd
+					return errAbsurd
 				}
 				return b.Store.Subscribe(ctx, id, topic)
 			}
@@ -362,7 +362,7 @@ var brokenStores = map[string]map[string]func(*broken){
 		"again is an error": func(b *broken) {
 			b.unsub = func(ctx context.Context, id, topic string) error {
 				if c, err := b.Store.Connection(ctx, id); err == nil && !slices.Contains(c.Topics, topic) {
-					return absurd
+					return errAbsurd
 				}
 				return b.Store.Unsubscribe(ctx, id, topic)
 			}
@@ -775,7 +775,7 @@ var brokenStores = map[string]map[string]func(*broken){
 			return func(yield func(wirepost.Listed, error) bool) {
 				for l, err := range whole {
 					if err != nil {
-						err = absurd
+						err = errAbsurd
 					}
 					if !yield(l, err) {
 						return
@@ -906,7 +906,7 @@ var brokenStores = map[string]map[string]func(*broken){
 		"with another error": func(b *broken) {
 			b.put = func(ctx context.Context, c wirepost.Connection) error {
 				if ctx.Err() != nil {
-					return absurd
+					return errAbsurd
 				}
 				return b.Store.Put(ctx, c)
 			}
@@ -999,7 +999,7 @@ var brokenStores = map[string]map[string]func(*broken){
 			closed := false
 			b.close = func() error {
 				if closed {
-					return absurd
+					return errAbsurd
 				}
 				closed = true
 				return nil
