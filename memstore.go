@@ -60,10 +60,11 @@ func (s *MemStore) Put(ctx context.Context, c Connection) error {
 		s.purge()
 	}
 	if old := s.rows[c.ID]; old != nil {
+		live := s.now().Before(old.ExpiresAt)
 		switch {
-		case c.Key().Matches(*old):
+		case live && c.Key().Matches(*old):
 			topics = append(topics, old.Topics...)
-		case !c.ConnectedAt.After(old.ConnectedAt) && s.now().Before(old.ExpiresAt):
+		case live && !c.ConnectedAt.After(old.ConnectedAt):
 			return nil
 		}
 		s.remove(old)
@@ -185,6 +186,10 @@ func (s *MemStore) Connections(ctx context.Context, a Audience, o ListOptions) i
 			more := i < len(ids)
 			s.mu.RUnlock()
 			for _, l := range buf {
+				if err := ctx.Err(); err != nil {
+					yield(Listed{}, err)
+					return
+				}
 				if !yield(l, nil) {
 					return
 				}

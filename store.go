@@ -116,7 +116,11 @@ type Listed struct {
 // that returns an error may or may not have taken effect; each may be repeated.
 //
 // A row is expired when now ≥ ExpiresAt, by the store's own clock, for every
-// method: an expired connection is not found, not listed and not subscribed.
+// method: an expired connection is not found, not listed and not subscribed, and
+// a Put finds nothing to add to.
+//
+// What cannot be a name, an identity or a row is refused with one sentence. An ID
+// that no gateway would make is an absent one.
 //
 // A listing or lookup that starts after a write has returned sees that write.
 type Store interface {
@@ -151,9 +155,10 @@ type Store interface {
 	PutStage(ctx context.Context, r StageRecord) (StageRecord, error)
 	// Stage finds the record of a stage. It returns [ErrNotFound].
 	Stage(ctx context.Context, id Identity) (StageRecord, error)
-	// Stages lists all stage records, ordered by identity.
+	// Stages lists all stage records, ordered by API ID, stage and region.
 	Stages(ctx context.Context) ([]StageRecord, error)
-	// Close releases what the store holds. It may be called more than once.
+	// Close releases what the store holds. It may be called more than once; what the
+	// other methods do after it is not promised.
 	Close() error
 }
 

@@ -298,25 +298,6 @@ func TestWhatAStoreWroteIsThereWhenItIsOpenedAgain(t *testing.T) {
 	}
 }
 
-func TestAWriteThatIsCarriedOutAgainAfterItsRowExpiredIsANewRow(t *testing.T) {
-	var now moved
-	now.set(time.Now())
-	s := open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: now.get})
-	c := connection("c1", "alice", "a")
-	if err := s.Put(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	now.set(c.ExpiresAt)
-	c.Topics, c.ExpiresAt = []string{"b"}, c.ExpiresAt.Add(time.Hour)
-	if err := s.Put(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.Connection(t.Context(), "c1")
-	if err != nil || len(got.Topics) != 1 || got.Topics[0] != "b" {
-		t.Errorf("Connection = %+v, %v, want the topic b only", got, err)
-	}
-}
-
 func TestExpiredRowsLeaveTheFileAMinuteLater(t *testing.T) {
 	start := time.Now()
 	var now moved

@@ -349,6 +349,15 @@ var expiryChecks = []storeCheck{
 		next.ConnectedAt = old.ConnectedAt.Add(-time.Millisecond) // gateways' clocks differ
 		return cmp.Or(put(ctx, s, next), wantRow(ctx, s, next), wantListed(ctx, s, wirepost.ToTopic("a")))
 	}},
+	{"an expired connection has no topics to add to", func(ctx context.Context, s wirepost.Store, c *clock) error {
+		r := row(c, "c1", "alice", "a")
+		if err := put(ctx, s, r); err != nil {
+			return err
+		}
+		c.set(r.ExpiresAt)
+		r.ExpiresAt, r.Topics = r.ExpiresAt.Add(time.Hour), []string{"b"}
+		return cmp.Or(put(ctx, s, r), wantRow(ctx, s, r), wantListed(ctx, s, wirepost.ToTopic("a")))
+	}},
 	{"a later expiry keeps a connection", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		r := row(c, "c1", "alice", "a")
 		if err := put(ctx, s, r); err != nil {

@@ -486,6 +486,16 @@ var brokenStores = map[string]map[string]func(*broken){
 			}
 		},
 	},
+	"an expired connection has no topics to add to": {
+		"the old ones are back": func(b *broken) {
+			b.put = func(ctx context.Context, c wirepost.Connection) error {
+				if old, err := b.immortal.Connection(ctx, c.ID); err == nil && c.Key().Matches(old) {
+					c.Topics = append(slices.Clone(c.Topics), old.Topics...)
+				}
+				return b.Store.Put(ctx, c)
+			}
+		},
+	},
 	"a later expiry keeps a connection": {
 		"the first expiry stays": onPut(func(c, old *wirepost.Connection) {
 			if old != nil {

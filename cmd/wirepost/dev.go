@@ -37,7 +37,8 @@ for development.
 
 On a loopback address posts are signed with access key 'wirepost' and secret
 'wirepost'. On any other, a pair is made, printed once, and kept in
-.wirepost/credentials.json for the commands in this folder.
+.wirepost/credentials.json for the commands in this folder; other programs give
+it as PublisherOptions.Credentials.
 
 Example:
     $ wirepost dev --listen 127.0.0.1:4000 --idle-timeout 30s

@@ -63,5 +63,8 @@ func publishLines(ctx context.Context, publisher *wirepost.Publisher, to wirepos
 		return fmt.Errorf("line %d: %w", lines+1, err)
 	}
 	fmt.Fprintf(out, "published %d lines to %s: sent %d, gone %d, failed %d\n", lines, to, sent, gone, failed)
+	if failed > 0 {
+		return fmt.Errorf("%d posts failed", failed)
+	}
 	return nil
 }
