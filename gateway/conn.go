@@ -28,13 +28,14 @@ type conn struct {
 	mu       sync.Mutex
 	closing  atomic.Bool // set under mu
 	killed   bool
-	fd       int // for writes that do not block, under mu until closing; -1: see rawConn
-	out      outbound
+	flushing bool  // a flusher runs
+	fd       int32 // for writes that do not block, under mu until closing; -1: see rawConn
+	engine   *engine
 	active   atomic.Int64 // last message, in nanoseconds since engine.started
 	activeAt atomic.Int64 // the same by engine.now, in Unix milliseconds
+	out      outbound
 
 	peer
-	engine   *engine
 	nc       net.Conn
 	raw      syscall.RawConn // nil: see rawConn
 	openedAt time.Duration   // since engine.started

@@ -25,11 +25,13 @@ func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
 	}
 	// A wrong stage is known before any signature (aws-sdk-php#1955).
 	if path[0] != e.stage {
+		e.discardBody(w, r)
 		forbidden.answer(w)
 		return
 	}
 	sent, refused := e.readSigned(w, r, now)
 	if refused != nil {
+		e.discardBody(w, r)
 		refused.answer(w)
 		return
 	}
@@ -179,6 +181,21 @@ func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusa
 			return body{}, badRequest
 		}
 	}
+}
+
+// maxDiscard bounds what is read of a body that nobody wants.
+const maxDiscard = 10 << 20
+
+// discardBody reads what is left of a body before it is refused: a connection
+// closed over unread bytes is reset, and the client would lose the answer.
+func (e *engine) discardBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.Body == nil {
+		return
+	}
+	deadlines := http.NewResponseController(w)
+	deadlines.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer deadlines.SetReadDeadline(time.Time{})
+	io.CopyN(io.Discard, r.Body, maxDiscard)
 }
 
 // frames compiles the body to the bytes of one message, in place if it fits

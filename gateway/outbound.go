@@ -39,7 +39,7 @@ func (c *conn) send(frames []byte) error {
 	if c.closing.Load() {
 		return errGone
 	}
-	if c.out.flushing && (c.out.queued+len(frames) > c.engine.queueBytes || len(c.out.queue) >= maxQueuedFrames) {
+	if c.flushing && (c.out.queued+len(frames) > c.engine.queueBytes || len(c.out.queue) >= maxQueuedFrames) {
 		return errQueueFull
 	}
 	return c.push(frames)
@@ -47,8 +47,8 @@ func (c *conn) send(frames []byte) error {
 
 // push is send without its checks. The caller holds c.mu.
 func (c *conn) push(frames []byte) error {
-	if !c.out.flushing && c.fd >= 0 {
-		n, err := writeNow(c.fd, frames)
+	if !c.flushing && c.fd >= 0 {
+		n, err := writeNow(int(c.fd), frames)
 		if err != nil {
 			c.killLocked()
 			return errGone
@@ -60,8 +60,8 @@ func (c *conn) push(frames []byte) error {
 	}
 	c.out.queue = append(c.out.queue, frames)
 	c.out.queued += len(frames)
-	if !c.out.flushing {
-		c.out.flushing = true
+	if !c.flushing {
+		c.flushing = true
 		go c.flush()
 	}
 	return nil
@@ -83,7 +83,7 @@ func (c *conn) flush() {
 			size += len(frames)
 		}
 		if size == 0 || c.killed {
-			c.out.flushing = false
+			c.flushing = false
 			c.out.queue, c.out.queued = nil, 0
 			if c.out.drained != nil {
 				close(c.out.drained)
@@ -129,7 +129,7 @@ func (c *conn) writeAll(batch net.Buffers, size int) error {
 // drain waits until nothing waits to be written or the connection is killed.
 func (c *conn) drain() {
 	c.mu.Lock()
-	if !c.out.flushing || c.killed {
+	if !c.flushing || c.killed {
 		c.mu.Unlock()
 		return
 	}

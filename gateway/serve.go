@@ -53,7 +53,8 @@ func (s *Server) Serve(l net.Listener) error {
 	e.mu.Lock()
 	if e.stopped {
 		e.mu.Unlock()
-		return errors.Join(http.ErrServerClosed, l.Close())
+		l.Close()
+		return http.ErrServerClosed
 	}
 	e.servers = append(e.servers, server)
 	e.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // caller has wrapped, because a wrapper wants to see its reads and writes.
 //
 // The descriptor is valid until nc is closed, which only conn.finish does.
-func rawConn(nc net.Conn) (raw syscall.RawConn, fd int) {
+func rawConn(nc net.Conn) (raw syscall.RawConn, fd int32) {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 	default:
@@ -22,7 +22,7 @@ func rawConn(nc net.Conn) (raw syscall.RawConn, fd int) {
 	if err != nil {
 		return nil, -1
 	}
-	if err := raw.Control(func(descriptor uintptr) { fd = int(descriptor) }); err != nil {
+	if err := raw.Control(func(descriptor uintptr) { fd = int32(descriptor) }); err != nil {
 		return nil, -1
 	}
 	return raw, fd
