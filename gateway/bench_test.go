@@ -40,15 +40,25 @@ func connections(t testing.TB, s *Server) (conns []*conn, fds []int) {
 	return conns, fds
 }
 
+// recipient is a connection and its ID as somebody else has it.
+type recipient struct {
+	conn *conn
+	id   string
+}
+
 // BenchmarkFanout10000 sends one compiled frame of 128 bytes to 10,000
 // connections, also by their IDs as posts do, and compares with the limit: write(2) in a loop
 // over the same sockets on one core, in alternating rounds.
 func BenchmarkFanout10000(b *testing.B) {
-	const count, rounds = 10_000, 12
+	const count, rounds = 10_000, 24
 	s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
 	host := serve(b, s)
 	clients := startReaders(b, host, count)
 	conns, fds := connections(b, s)
+	recipients := make([]recipient, len(conns))
+	for i, c := range conns {
+		recipients[i] = recipient{c, strings.Clone(c.id)} // a post brings its own ID
+	}
 	frame := compileText([]byte(strings.Repeat("x", 128)), DefaultFrameBytes)
 
 	bare := func() {
@@ -58,21 +68,24 @@ func BenchmarkFanout10000(b *testing.B) {
 			}
 		}
 	}
-	send := func(conns []*conn) {
-		for _, c := range conns {
+	send := func(to []recipient) {
+		now := s.engine.stamp()
+		for _, r := range to {
+			c := r.conn
 			if err := c.send(frame); err != nil {
 				b.Errorf("send: %v", err)
 			}
-			c.touch()
+			c.touchAt(now)
 		}
 	}
-	sendByID := func(conns []*conn) {
-		for _, known := range conns {
-			c := s.engine.table.get(known.id)
+	sendByID := func(to []recipient) {
+		now := s.engine.stamp()
+		for _, r := range to {
+			c := s.engine.table.get(r.id)
 			if err := c.send(frame); err != nil {
 				b.Errorf("send: %v", err)
 			}
-			c.touch()
+			c.touchAt(now)
 		}
 	}
 	round := func(f func()) time.Duration {
@@ -87,10 +100,10 @@ func BenchmarkFanout10000(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, cores := range []int{1, 2} {
 		b.Run(fmt.Sprintf("cores=%d", cores), func(b *testing.B) {
-			split := func(send func(conns []*conn)) func() {
+			split := func(send func(to []recipient)) func() {
 				return func() {
 					var wg sync.WaitGroup
-					for part := range slices.Chunk(conns, (len(conns)+cores-1)/cores) {
+					for part := range slices.Chunk(recipients, (len(recipients)+cores-1)/cores) {
 						wg.Go(func() { send(part) })
 					}
 					wg.Wait()
@@ -119,7 +132,8 @@ func BenchmarkFanout10000(b *testing.B) {
 			slices.Sort(bareTook)
 			slices.Sort(took)
 			slices.Sort(byIDTook)
-			reference, ours, byID := bareTook[len(bareTook)/2], took[len(took)/2], byIDTook[len(byIDTook)/2]
+			// The fast quarter: what else the machine does can only add.
+			reference, ours, byID := bareTook[len(bareTook)/4], took[len(took)/4], byIDTook[len(byIDTook)/4]
 			b.ReportMetric(float64(reference)/float64(ours), "x-bare-loop")
 			b.ReportMetric(float64(reference)/float64(byID), "x-bare-loop-by-id")
 			b.ReportMetric(count/ours.Seconds(), "messages/s")

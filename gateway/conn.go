@@ -202,13 +202,27 @@ func (c *conn) killLocked() {
 // touch counts as a message for the idle timer. Whether AWS counts both
 // directions for lastActiveAt is UNCERTAIN; for the idle timer it does
 // (reports of users).
-func (c *conn) touch() {
+func (c *conn) touch() { c.touchAt(c.engine.stamp()) }
+
+// touchAt is touch with one reading of the clocks for many connections.
+func (c *conn) touchAt(s stamp) {
+	c.active.Store(int64(s.sinceStart))
+	c.activeAt.Store(s.unixMilli)
+}
+
+// stamp is now by both clocks.
+type stamp struct {
+	sinceStart time.Duration
+	unixMilli  int64
+}
+
+func (e *engine) stamp() stamp {
 	now := time.Now()
-	c.active.Store(int64(now.Sub(c.engine.started)))
-	if c.engine.clock != nil {
-		now = c.engine.clock()
+	s := stamp{now.Sub(e.started), now.UnixMilli()}
+	if e.clock != nil {
+		s.unixMilli = e.clock().UnixMilli()
 	}
-	c.activeAt.Store(now.UnixMilli())
+	return s
 }
 
 // tick is the timer. There is one for the idle limit and the age, and sends do
