@@ -126,7 +126,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	case "":
 		return errors.New("the path is empty; give a file name")
 	case ":memory:":
-		return errors.New("a file is needed; for a store in memory use wirepost.NewMemStore or the URL mem:")
+		return errors.New("a file is needed; for a store in memory use wirepost.NewMemStore or mem: as the URL")
 	}
 	abs, err := filepath.Abs(s.path)
 	if err != nil {
