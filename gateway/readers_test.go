@@ -181,7 +181,7 @@ func roundTrips(address, frame, size string, report io.Writer) error {
 	if err := rawHandshake(nc, "dev"); err != nil {
 		return err
 	}
-	took := make([]time.Duration, 5000)
+	took := make([]time.Duration, 3000)
 	in := make([]byte, n)
 	for i := range took {
 		start := time.Now()
