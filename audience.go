@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,6 +47,16 @@ func ParseAudience(s string) (Audience, error) {
 	a := Audience{AudienceKind(kind), name}
 	if a.Kind == KindEveryone && colon {
 		return Audience{}, fmt.Errorf("audience %q: everyone takes no name", clip(s))
+	}
+	if !colon && a.Kind != KindEveryone {
+		err := fmt.Errorf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(s))
+		if hint := nearestKind(kind); hint == string(KindEveryone) {
+			return Audience{}, fmt.Errorf("%w (did you mean %q?)", err, hint)
+		}
+		if s != "" && ValidateName(s) == nil {
+			return Audience{}, fmt.Errorf("%w (did you mean \"user:%s\" or \"topic:%s\"?)", err, clip(s), clip(s))
+		}
+		return Audience{}, err
 	}
 	if err := a.Validate(); err != nil {
 		if hint := nearestKind(kind); hint != "" {
@@ -102,7 +113,7 @@ func ValidateName(name string) error {
 		return fmt.Errorf("the name has %d bytes, 128 at most are allowed", len(name))
 	case !utf8.ValidString(name):
 		return fmt.Errorf("the name is not UTF-8")
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("the name contains a control character")
 	}
 	return nil

@@ -23,7 +23,8 @@ func TestAnAudienceIsReadBackFromItsText(t *testing.T) {
 func TestAMistypedAudienceIsOneSentenceThatHelps(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"", "expected user:NAME"},
-		{"alice", "expected user:NAME"},
+		{"alice", `did you mean "user:alice" or "topic:alice"`},
+		{"user:a\u009bb", "control character"},
 		{"users:alice", `did you mean "user:"`},
 		{"usr:alice", `did you mean "user:"`},
 		{"topci:lobby", `did you mean "topic:"`},

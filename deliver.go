@@ -22,7 +22,7 @@ const removeAfter = 30 * time.Second
 
 // deliver sends to one connection, with the retries that are safe, and removes
 // the row if the connection is gone.
-func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.Time) (answer, Outcome) {
+func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.Time, place *place) (answer, Outcome) {
 	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
 	limit := time.Now().Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
@@ -54,15 +54,15 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 			var sent bool
 			problem, sent = m.transportProblem(err, l.ID)
 			again = !sent || r.repeatable
-			if ctxErr := postCtx.Err(); ctxErr != nil && !sent {
-				problem = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
+			if earlier, ok := out.Err.(*Error); ok && !sent && postCtx.Err() != nil {
+				problem = earlier // what was found before the time was up says more
 			}
 		case a.status/100 == 2 && !a.html:
 			out.Err = nil
 			return a, out
-		case a.status == http.StatusGone:
+		case a.status == http.StatusGone && !a.html: // a page is not API Gateway's
 			out.Err = ErrGone
-			out.Removed, out.Kept = p.remove(ctx, l, m, a)
+			out.Removed, out.Kept = p.remove(postCtx, l, m, a)
 			return a, out
 		default:
 			problem = m.problem(a, l.ID)
@@ -88,7 +88,7 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 		case ProblemEndpointCertificate, ProblemNotAPIGateway:
 			return a, out
 		}
-		if !again || !p.pause(postCtx, attempt) {
+		if !again || !p.pause(postCtx, attempt, place) {
 			return a, out
 		}
 	}
@@ -96,20 +96,42 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 
 // pause waits before attempt+2, with full jitter: somewhere in [0, 100 ms × 2^n),
 // 3.2 s at most. It reports false if the deadline comes first.
-func (p *Publisher) pause(ctx context.Context, attempt int) bool {
+//
+// Meanwhile another post has its place: a client that does not read delays nobody
+// else.
+func (p *Publisher) pause(ctx context.Context, attempt int, place *place) bool {
 	ceiling := 100 * time.Millisecond << min(attempt, 5)
 	wait := time.Duration(p.o.Random() * float64(ceiling))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
+	place.leave()
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
+	return place.take(ctx) && ctx.Err() == nil
+}
+
+// place is one of the posts in flight of a publish. Nil is a post by itself.
+type place struct{ free chan struct{} }
+
+func (p *place) leave() {
+	if p != nil {
+		<-p.free
+	}
+}
+
+// take waits for a place. It has one even when it reports false, so that its
+// owner leaves it as always.
+func (p *place) take(ctx context.Context) bool {
+	if p == nil {
+		return true
+	}
+	p.free <- struct{}{} // posts in flight end by their deadlines, so this does
+	return ctx.Err() == nil
 }
 
 // remove deletes the row of a connection that answered 410 if that is certain to

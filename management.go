@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,9 +30,11 @@ type management struct {
 	loopback bool
 	client   *http.Client
 	signer   signer
-	opened   atomic.Int64 // connections dialled
+
+	connected atomic.Int64 // connections opened
 
 	lastUse atomic.Int64 // wall clock, unix nanoseconds
+	thawing sync.Mutex
 }
 
 // idleAfter is how long a connection may have lain idle by the wall clock and
@@ -56,12 +59,11 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*
 		transport = &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				m.opened.Add(1)
 				c, err := dialer.DialContext(ctx, network, addr)
-				if err != nil {
-					return nil, &dialError{err}
+				if err == nil {
+					m.connected.Add(1)
 				}
-				return c, nil
+				return c, err
 			},
 			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(concurrency)},
 			TLSHandshakeTimeout:   5 * time.Second,
@@ -93,12 +95,40 @@ func hostHeader(u *url.URL) string {
 	return u.Host
 }
 
-// dialError marks an error before anything was sent, so that trying again cannot
-// deliver twice.
-type dialError struct{ err error }
+// payload is a request's body that knows whether anybody began to read it: if
+// not, nothing was sent, and trying again cannot deliver twice. The zero value is
+// not usable; each attempt of net/http's gets a reader of its own.
+type payload struct {
+	data []byte
+	sent atomic.Bool
+}
 
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
+func (p *payload) open() (io.ReadCloser, error) {
+	return &payloadReader{*bytes.NewReader(p.data), p}, nil
+}
+
+type payloadReader struct {
+	bytes.Reader
+	of *payload
+}
+
+func (r *payloadReader) Read(b []byte) (int, error) {
+	r.of.sent.Store(true)
+	return r.Reader.Read(b)
+}
+
+// WriteTo hides bytes.Reader's, which would pass by Read.
+func (r *payloadReader) WriteTo(w io.Writer) (int64, error) {
+	r.of.sent.Store(true)
+	return r.Reader.WriteTo(w)
+}
+
+func (r *payloadReader) Close() error { return nil }
+
+// errNotSent marks an error of a request of which nothing was sent.
+type errNotSent struct{ error }
+
+func (e errNotSent) Unwrap() error { return e.error }
 
 // answer is what the endpoint said.
 type answer struct {
@@ -112,17 +142,24 @@ type answer struct {
 
 const maxAnswer = 2 << 10
 
-// thaw closes idle connections that the wall clock says are too old to trust.
+// thaw closes idle connections that the wall clock says are too old to trust. Of
+// many posts that begin at once after a freeze, none passes before that is done.
 func (m *management) thaw(now time.Time) {
-	now = now.Round(0) // wall clock only: the monotonic one stands still in a frozen process
-	last := m.lastUse.Swap(now.UnixNano())
-	if last != 0 && now.UnixNano()-last > int64(idleAfter) {
+	wall := now.Round(0).UnixNano() // the monotonic clock stands still in a frozen process
+	if last := m.lastUse.Load(); last != 0 && wall-last <= int64(idleAfter) {
+		m.lastUse.Store(wall)
+		return
+	}
+	m.thawing.Lock()
+	defer m.thawing.Unlock()
+	if last := m.lastUse.Load(); last != 0 && wall-last > int64(idleAfter) {
 		m.client.CloseIdleConnections()
 	}
+	m.lastUse.Store(wall)
 }
 
-// call makes one request. The error is of the transport; an HTTP status is not
-// an error here.
+// call makes one request. The error is of the transport, an [errNotSent] if that
+// is known; an HTTP status is not an error here.
 func (m *management) call(ctx context.Context, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
 	m.thaw(now)
 	escaped := m.prefix + escapeSegment(connectionID)
@@ -134,20 +171,22 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 	m.signer.sign(header, method, escaped, hash, c, now)
 	req := &http.Request{
 		Method: method,
-		// Opaque keeps the path as it was signed; net/http would unescape and
-		// escape it again.
-		URL:        &url.URL{Scheme: m.base.Scheme, Host: m.base.Host, Opaque: escapedOpaque(m.base, escaped)},
+		// RawPath keeps the path as it was signed; from Path alone net/http would
+		// choose an escaping of its own.
+		URL:        &url.URL{Scheme: m.base.Scheme, Host: m.signer.host, Path: m.base.Path + "/@connections/" + connectionID, RawPath: escaped},
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     header,
 		Host:       m.signer.host,
 	}
+	var body *payload
 	if len(data) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(data))
+		body = &payload{data: data}
+		req.Body, _ = body.open()
 		// With it net/http takes another connection when the one from the pool
 		// turns out closed before a byte of the request was written.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		req.GetBody = body.open
 		req.ContentLength = int64(len(data))
 	} else if method == http.MethodPost {
 		req.Body = http.NoBody
@@ -157,6 +196,9 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 		var ue *url.Error
 		if errors.As(err, &ue) { // it repeats the URL, which our error has
 			err = ue.Err
+		}
+		if body != nil && !body.sent.Load() {
+			err = errNotSent{err}
 		}
 		return answer{}, err
 	}
@@ -181,10 +223,6 @@ var (
 	octetStream = []string{"application/octet-stream"}
 	userAgent   = []string{"wirepost/" + Version}
 )
-
-func escapedOpaque(base *url.URL, escaped string) string {
-	return "//" + base.Host + escaped
-}
 
 // problem explains an answer that is not a success and not 410.
 func (m *management) problem(a answer, connectionID string) *Error {
@@ -234,7 +272,8 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 	e = &Error{Endpoint: m.endpoint.URL, ConnectionID: connectionID, Err: err}
 	var (
 		dns      *net.DNSError
-		dial     *dialError
+		dial     *net.OpError
+		notSent  errNotSent
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
@@ -248,7 +287,7 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Problem = ProblemEndpointRefused
-	case errors.As(err, &dial):
+	case errors.As(err, &dial) && dial.Op == "dial":
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
 		e.Problem = ProblemEndpointCertificate
@@ -256,6 +295,13 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		e.Problem, e.Detail = ProblemNotAPIGateway, "the endpoint speaks plain HTTP, not HTTPS"
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		e.Problem = ProblemEndpointUnreachable
+	case errors.As(err, &notSent):
+		// The time was up before there was a connection: because none could be
+		// opened, or because all that there are were busy.
+		e.Problem = ProblemDeadline
+		if m.connected.Load() == 0 {
+			e.Problem = ProblemEndpointUnreachable
+		}
 	default:
 		e.Problem, sent = ProblemNoAnswer, true
 	}

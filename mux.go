@@ -35,7 +35,8 @@ type MuxOptions struct {
 	// A browser sends cookies with every WebSocket handshake and no preflight: a
 	// hook that trusts them has to check Request.Header("Origin") itself.
 	Connect func(ctx context.Context, r *ConnectRequest) (Accept, error)
-	// Disconnect is told of connections that ended, after their rows are removed.
+	// Disconnect is told of connections that ended, after their rows were removed,
+	// or could not be.
 	// API Gateway does its best to deliver the event and promises nothing (AWS,
 	// developer guide, "$disconnect").
 	Disconnect func(ctx context.Context, e *DisconnectEvent)
@@ -60,7 +61,9 @@ type Accept struct {
 	// client offered, or empty.
 	Subprotocol string
 	// ExpiresAt ends the row earlier than the connection's two hours, such as
-	// when a token ends. The zero time means no earlier.
+	// when a token ends. The zero time means no earlier; a time that is over
+	// refuses the connection with 401. From then on no publish reaches the
+	// connection; to close it is another matter ([Publisher.Delete]).
 	ExpiresAt time.Time
 }
 
@@ -338,6 +341,10 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 	c.Topics = slices.Compact(c.Topics)
 	if !accept.ExpiresAt.IsZero() && accept.ExpiresAt.Before(c.ExpiresAt) {
 		c.ExpiresAt = accept.ExpiresAt
+	}
+	if !c.ExpiresAt.After(r.Time) {
+		m.o.Logger.Info("refused a connection", "connectionId", r.ConnectionID, "status", http.StatusUnauthorized, "reason", "Accept.ExpiresAt is over already")
+		return response{StatusCode: http.StatusUnauthorized}
 	}
 	if err := c.Validate(); err != nil {
 		m.o.Logger.Error("refused a connection", "connectionId", r.ConnectionID, "status", http.StatusBadRequest, "reason", err.Error())

@@ -283,3 +283,12 @@ func FuzzEvent(f *testing.F) {
 		}
 	})
 }
+
+func TestAConnectionWhoseTimeIsOverIsRefused(t *testing.T) {
+	mux := NewMux(storeAt(), &MuxOptions{Connect: func(context.Context, *ConnectRequest) (Accept, error) {
+		return Accept{ExpiresAt: time.UnixMilli(1_700_000_000_000)}, nil
+	}})
+	if r := invoke(t, mux, testEvent("CONNECT", nil)); r.StatusCode != 401 {
+		t.Errorf("answered %+v, want 401", r)
+	}
+}

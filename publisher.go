@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -65,12 +66,13 @@ type Publisher struct {
 	endpoints map[Identity]knownEndpoint
 	direct    *management // for the override
 
-	reading sync.Mutex // one reader of stage records at a time; taken before mu
+	reading chan struct{} // has room for one reader of stage records at a time
+
 }
 
 // NewPublisher makes a publisher on a store.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
-	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}}
+	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}, reading: make(chan struct{}, 1)}
 	if o != nil {
 		p.o = *o
 	}
@@ -95,7 +97,10 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 	if p.o.Random == nil {
 		p.o.Random = rand.Float64
 	}
-	p.credentials.given = p.o.Credentials
+	if p.o.Credentials != nil {
+		// As AWS's clients do: a provider that asks STS is not asked for each post.
+		p.credentials.given = aws.NewCredentialsCache(p.o.Credentials)
+	}
 	return p
 }
 
@@ -210,7 +215,7 @@ func (p *Publisher) one(ctx context.Context, id string, r request) (answer, erro
 	case !errors.Is(err, ErrNotFound):
 		return answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
 	}
-	a, o := p.deliver(ctx, l, r, time.Time{})
+	a, o := p.deliver(ctx, l, r, time.Time{}, nil)
 	return a, o.Err
 }
 
@@ -233,6 +238,10 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 		mu     sync.Mutex
 		wg     sync.WaitGroup
 		work   = make(chan Listed)
+		// A post that waits before it is tried again leaves its place to another;
+		// how many may wait is bounded too.
+		inFlight = &place{make(chan struct{}, p.o.Concurrency)}
+		begun    = make(chan struct{}, p.o.Concurrency*waitingPerPlace)
 	)
 	report := func(out Outcome) {
 		mu.Lock()
@@ -242,43 +251,47 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 			o.OnResult(out)
 		}
 	}
-	// Workers start as they are needed, up to the bound, and end with this call.
-	workers := 0
+	listing, cancel := ctx, context.CancelFunc(func() {})
+	if !stop.IsZero() {
+		listing, cancel = context.WithDeadline(ctx, stop)
+	}
+	defer cancel()
+	// Workers start as they are needed and end with this call.
 	hand := func(l Listed) bool {
+		select {
+		case begun <- struct{}{}:
+		case <-listing.Done():
+			return false
+		}
+		select {
+		case inFlight.free <- struct{}{}:
+		case <-listing.Done():
+			return false
+		}
 		select {
 		case work <- l:
 			return true
 		default:
 		}
-		if workers < p.o.Concurrency {
-			workers++
-			wg.Go(func() {
-				for l := range work {
-					_, out := p.deliver(ctx, l, r, stop)
-					report(out)
-				}
-			})
-		}
-		var timeout <-chan time.Time
-		if !stop.IsZero() {
-			t := time.NewTimer(time.Until(stop))
-			defer t.Stop()
-			timeout = t.C
-		}
-		select {
-		case work <- l:
-			return true
-		case <-timeout:
-			return false
-		case <-ctx.Done():
-			return false
-		}
+		wg.Go(func() {
+			for more := true; more; l, more = <-work {
+				_, out := p.deliver(ctx, l, r, stop, inFlight)
+				inFlight.leave()
+				<-begun
+				report(out)
+			}
+		})
+		return true
 	}
 
 	var failure error
 	last := o.After
-	found := false
-	for l, err := range p.store.Connections(ctx, to, ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}) {
+	found, outOfTime := false, false
+	for l, err := range p.store.Connections(listing, to, ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}) {
+		if err != nil && listing.Err() != nil && ctx.Err() == nil {
+			result.Next, outOfTime = last, true
+			break
+		}
 		if err != nil {
 			failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", to), Err: err}
 			result.Next = last
@@ -289,11 +302,8 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 			last = l.Cursor
 			continue
 		}
-		if !stop.IsZero() && !time.Now().Before(stop) || !hand(l) {
-			result.Next = last
-			if last == "" {
-				failure = fmt.Errorf("publish to %s: no time was left to start: %w", to, context.DeadlineExceeded)
-			}
+		if listing.Err() != nil || !hand(l) {
+			result.Next, outOfTime = last, true
 			break
 		}
 		last = l.Cursor
@@ -301,23 +311,28 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	close(work)
 	wg.Wait()
 
-	// A connection ID that the store does not know has no row, and so nobody to
-	// send to, unless the caller named an endpoint.
-	if to.Kind == KindConnection && !found && failure == nil && o.After == "" && to.Name != o.Except {
-		_, out := p.deliver(ctx, Listed{ID: to.Name}, r, stop)
-		if errors.Is(out.Err, ErrNoEndpoint) {
-			out.Err = ErrGone
-			out.Kept = "" // there is no row
+	// A connection ID that the store does not know is gone: it has ended, or its
+	// time is up. Only who named an endpoint can mean one that was never kept.
+	whole := ListOptions{Part: o.Part, Parts: o.Parts}
+	if to.Kind == KindConnection && !found && !outOfTime && failure == nil && o.After == "" && to.Name != o.Except && whole.Contains(to.Name) {
+		out := Outcome{ConnectionID: to.Name, Err: ErrGone}
+		if o.Only == nil && endpointOverride(p.o.Endpoint, os.Getenv) != "" {
+			_, out = p.deliver(ctx, Listed{ID: to.Name}, r, stop, nil)
 		}
 		report(out)
 	}
-	if failure == nil {
-		if err := ctx.Err(); err != nil {
-			failure = fmt.Errorf("publish to %s: %w", to, err)
-		}
+	if err := ctx.Err(); err != nil && failure == nil {
+		failure = fmt.Errorf("publish to %s: %w", to, err)
+	}
+	if outOfTime && last == "" && failure == nil {
+		failure = fmt.Errorf("publish to %s: no time was left to start: %w", to, context.DeadlineExceeded)
 	}
 	return result, failure
 }
+
+// waitingPerPlace is how many posts may wait to be tried again for each that may
+// be in flight.
+const waitingPerPlace = 16
 
 // stopTime is when no more posts may start; zero means never.
 func (p *Publisher) stopTime(ctx context.Context) time.Time {

@@ -29,8 +29,16 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 	if k.client != nil && now.Sub(k.read) < p.o.StageMaxAge && !now.Before(k.read) {
 		return k.client, nil
 	}
-	m, err := p.reread(ctx, id, k.reads)
-	if err != nil && k.client != nil && !errors.Is(err, ErrNoEndpoint) {
+	if k.client == nil {
+		return p.reread(ctx, id, k.reads)
+	}
+	// There is something to go on with, so the store gets a moment and not the
+	// whole time of the post.
+	moment, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	m, err := p.reread(moment, id, k.reads)
+	if err != nil && !errors.Is(err, ErrNoEndpoint) {
+		p.o.Logger.Warn("the endpoint of a stage could not be read again; the last one is used", "endpoint", id.String(), "error", err)
 		return k.client, nil // the store is away; what was right a moment ago is better than nothing
 	}
 	return m, err
@@ -41,8 +49,12 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 // want it at once, one reads: reads is how often it had been read when the caller
 // last looked.
 func (p *Publisher) reread(ctx context.Context, id Identity, reads int) (*management, error) {
-	p.reading.Lock()
-	defer p.reading.Unlock()
+	select {
+	case p.reading <- struct{}{}:
+		defer func() { <-p.reading }()
+	case <-ctx.Done():
+		return nil, &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the endpoint of %s could not be read", id), Err: ctx.Err()}
+	}
 	p.mu.Lock()
 	known := p.endpoints[id]
 	p.mu.Unlock()

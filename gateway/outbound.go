@@ -24,10 +24,9 @@ const (
 // the queue is empty. Each element is whole frames or the rest of one, so
 // frames never interleave.
 type outbound struct {
-	flushing bool // a flusher runs
-	queued   int  // bytes in queue and in the flusher's hands
-	queue    [][]byte
-	drained  chan struct{} // closed when the flusher ends, if somebody waits
+	queued  int // bytes in queue and in the flusher's hands
+	queue   [][]byte
+	drained chan struct{} // closed when the flusher ends, if somebody waits
 }
 
 // send sends compiled frames, which the connection shares and never changes.

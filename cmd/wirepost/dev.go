@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -71,6 +72,9 @@ func (c *command) dev(ctx context.Context, args []string) int {
 		return c.misuse(fmt.Sprintf("--listen %q: %v", *listen, err), "give an address and a port, such as 127.0.0.1:3001")
 	}
 
+	if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+		return c.misuse(fmt.Sprintf("--listen %s: functions on this machine post to localhost, which does not answer on that address", *listen), "listen on 0.0.0.0 for all addresses, or on 127.0.0.1 for this machine")
+	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return c.fail(fmt.Errorf("make the folder for the store: %w", err))
 	}
@@ -122,7 +126,7 @@ func (c *command) dev(ctx context.Context, args []string) int {
 		}
 		credentials = []gateway.Credentials{{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}}
 		publish.Credentials = &pair
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with this pair, which is shown once: AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n", l.Addr(), pair.AccessKeyID, pair.SecretAccessKey)
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with a pair of its own, which is shown once: access key %s, secret %s\n", l.Addr(), pair.AccessKeyID, pair.SecretAccessKey)
 		fmt.Fprintf(c.stderr, "wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
 	}
 	publisher := wirepost.NewPublisher(registry, publish)
@@ -158,6 +162,9 @@ func (c *command) dev(ctx context.Context, args []string) int {
 		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", url, err))
 	} else if stored.URL != record.URL {
 		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
+	}
+	if strings.HasPrefix(url, "mem:") {
+		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
 	}
 	note(fmt.Sprintf("pid %d, %s", os.Getpid(), record.URL))
 

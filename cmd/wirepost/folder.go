@@ -32,6 +32,9 @@ func storeURL(flagged string) string {
 
 // openStore opens a store that should be there already: only dev makes one.
 func openStore(ctx context.Context, url string) (wirepost.Store, error) {
+	if strings.HasPrefix(url, "mem:") {
+		return nil, &hinted{errors.New("a store in memory is of one process, and this is another"), "use sqlite:PATH for both"}
+	}
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, &hinted{fmt.Errorf("there is no store at %s", path), "run 'wirepost dev' in this folder, or name a store with --store or WIREPOST_STORE"}

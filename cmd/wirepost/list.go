@@ -40,13 +40,16 @@ func (c *command) list(ctx context.Context, args []string) int {
 	if flags.NArg() > 0 {
 		return c.misuse(fmt.Sprintf("list takes no argument %q", flags.Arg(0)), "narrow the list with --user or --topic")
 	}
+	// An empty name is a mistake of whoever expanded a variable, and not everyone.
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	who := wirepost.Everyone()
 	switch {
-	case *user != "" && *topic != "":
+	case given["user"] && given["topic"]:
 		return c.misuse("list takes --user or --topic, not both", "")
-	case *user != "":
+	case given["user"]:
 		who = wirepost.ToUser(*user)
-	case *topic != "":
+	case given["topic"]:
 		who = wirepost.ToTopic(*topic)
 	}
 	if err := who.Validate(); err != nil {

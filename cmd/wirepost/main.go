@@ -49,7 +49,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -94,7 +94,7 @@ func (c *command) parse(flags *flag.FlagSet, help string, args []string) (status
 		fmt.Fprint(c.stdout, help)
 		return exitDone, true
 	case err != nil:
-		return c.misuse(strings.TrimPrefix(err.Error(), "flag "), fmt.Sprintf("'wirepost %s --help' lists the flags", flags.Name())), true
+		return c.misuse(strings.Replace(err.Error(), "flag provided but not defined: -", "there is no flag --", 1), fmt.Sprintf("'wirepost %s --help' lists the flags", flags.Name())), true
 	}
 	return 0, false
 }

@@ -78,7 +78,7 @@ func (c *command) send(ctx context.Context, args []string) int {
 	data := []byte(flags.Arg(0))
 	if flags.Arg(0) == "-" {
 		var err error
-		if data, err = io.ReadAll(io.LimitReader(c.stdin, wirepost.MaxMessage+1)); err != nil {
+		if data, err = c.readInput(ctx); err != nil {
 			return c.fail(fmt.Errorf("read the data from standard input: %w", err))
 		}
 		if len(data) > wirepost.MaxMessage {
@@ -88,6 +88,27 @@ func (c *command) send(ctx context.Context, args []string) int {
 	return c.deliver(ctx, t, to, "sent", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
 		return p.Publish(ctx, to, data, &wirepost.PublishOptions{AtLeastOnce: t.atLeastOnce})
 	})
+}
+
+// readInput reads standard input, one byte more than a message may have at the
+// most, or until the context ends: a terminal gives no end by itself. The reading
+// goroutine then ends with the program.
+func (c *command) readInput(ctx context.Context) ([]byte, error) {
+	type read struct {
+		data []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(c.stdin, wirepost.MaxMessage+1))
+		done <- read{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (c *command) kick(ctx context.Context, args []string) int {
@@ -110,7 +131,7 @@ func (c *command) kick(ctx context.Context, args []string) int {
 
 func (c *command) audience(t *target, name string) (wirepost.Audience, int, bool) {
 	if *t.to == "" {
-		return wirepost.Audience{}, c.misuse(name+" needs --to", "--to takes user:NAME, topic:NAME, connection:ID or everyone"), false
+		return wirepost.Audience{}, c.misuse(name+" needs --to", "flags come first: --to takes user:NAME, topic:NAME, connection:ID or everyone"), false
 	}
 	if *t.timeout <= 0 {
 		return wirepost.Audience{}, c.misuse("--timeout must be more than zero", ""), false
@@ -132,7 +153,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	}
 	defer store.Close()
 	o := &wirepost.PublisherOptions{}
-	if pair := storedKeyPair(); pair != nil && storeURL(*t.store) == defaultStore {
+	if pair := storedKeyPair(); pair != nil && strings.HasPrefix(storeURL(*t.store), "sqlite:") {
 		o.Credentials = pair
 	}
 	publisher := wirepost.NewPublisher(store, o)

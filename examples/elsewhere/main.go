@@ -14,8 +14,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/wirepost/wirepost"
 	_ "github.com/wirepost/wirepost/sqlitestore"
@@ -27,8 +25,7 @@ func main() {
 	topic := flag.String("topic", "lobby", "the `topic` to publish to")
 	storeURL := flag.String("store", cmp.Or(os.Getenv("WIREPOST_STORE"), "sqlite:.wirepost/store.db"), "the store's `URL`")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := context.Background() // Ctrl-C ends the program; there is nothing to save
 
 	store, err := wirepost.OpenStore(ctx, *storeURL)
 	if err != nil {

@@ -76,7 +76,7 @@ func loopback(origin string) bool {
 		return false
 	}
 	host := u.Hostname()
-	if host == "localhost" {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // which browsers resolve to this machine
 		return true
 	}
 	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
