@@ -2,8 +2,6 @@ package wireposttest_test
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,7 +79,7 @@ func best(b *testing.B, n int, f func()) float64 {
 // Posts through the signed management API, 64 in flight, the publisher, the
 // gateway and the reading clients on the same cores. The reference is a plain
 // unsigned net/http POST to a handler that answers 200, the same way.
-func BenchmarkPostsPerSecond(b *testing.B) {
+func BenchmarkSignedPostsPerSecond(b *testing.B) {
 	const clients, inFlight, n = 64, 64, 20_000
 	r := newRig(b, clients, inFlight)
 	var ids []string
@@ -102,11 +100,10 @@ func BenchmarkPostsPerSecond(b *testing.B) {
 	})
 	b.ReportMetric(ours, "value")
 	b.ReportMetric(10_000, "goal-min")
-	report("posts/s through the signed management API, 64 in flight: %.0f", ours)
 }
 
 // One publish to 500 connections at a time, by signed posts, 64 in flight.
-func BenchmarkPublishTo500(b *testing.B) {
+func BenchmarkPublishTo500MessagesPerSecond(b *testing.B) {
 	const clients, rounds = 500, 40
 	r := newRig(b, clients, 64)
 	ours := best(b, clients*rounds, func() {
@@ -120,7 +117,6 @@ func BenchmarkPublishTo500(b *testing.B) {
 	})
 	b.ReportMetric(ours, "value")
 	b.ReportMetric(20_000, "goal-min")
-	report("messages/s of publishes to 500 by signed posts, 64 in flight: %.0f", ours)
 }
 
 func concurrently(workers, n int, f func(i int)) {
@@ -135,5 +131,3 @@ func concurrently(workers, n int, f func(i int)) {
 	}
 	wg.Wait()
 }
-
-func report(format string, args ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", args...) }
