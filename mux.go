@@ -183,13 +183,14 @@ type Mux struct {
 	o        MuxOptions
 	handlers map[string]Handler
 
-	mu   sync.Mutex
-	seen map[Identity]StageRecord // what this process last saw in the store
+	mu     sync.Mutex
+	seen   map[Identity]StageRecord // what this process last saw in the store
+	warned map[Identity]bool        // of an endpoint that the environment overrides
 }
 
 // NewMux makes a Mux on a store.
 func NewMux(store Store, o *MuxOptions) *Mux {
-	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]StageRecord{}}
+	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]StageRecord{}, warned: map[Identity]bool{}}
 	if o != nil {
 		m.o = *o
 	}
@@ -291,10 +292,29 @@ func (m *Mux) parse(payload []byte) (*Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("learn the endpoint of %s/%s: %w", clip(rc.APIID), clip(rc.Stage), err)
 	}
+	if m.o.Endpoint == "" {
+		m.warnOfOverride(ep, rc.DomainName, region)
+	}
 	req.ConnectionID, req.Endpoint = rc.ConnectionID, ep
 	req.ConnectedAt = time.UnixMilli(rc.ConnectedAt).UTC()
 	req.Time = time.UnixMilli(rc.RequestTimeEpoch).UTC()
 	return req, nil
+}
+
+// warnOfOverride logs, once a stage, that a variable of the environment and not
+// the event decides where pushes go: left over from work on an emulator it sends
+// them nowhere.
+func (m *Mux) warnOfOverride(ep Endpoint, domainName, region string) {
+	m.mu.Lock()
+	warned := m.warned[ep.Identity]
+	m.warned[ep.Identity] = true
+	m.mu.Unlock()
+	if warned {
+		return
+	}
+	if own, err := endpointFromEvent(domainName, ep.APIID, ep.Stage, region, ""); err == nil && own.URL != ep.URL {
+		m.o.Logger.Warn("an environment variable overrides the endpoint of the events", "problem", string(ProblemEndpointOverride), "endpoint", ep.URL, "event", own.URL, "fix", ProblemEndpointOverride.Fix())
+	}
 }
 
 // learn keeps the endpoint of an event's stage. In the steady state it compares

@@ -292,3 +292,19 @@ func TestAConnectionWhoseTimeIsOverIsRefused(t *testing.T) {
 		t.Errorf("answered %+v, want 401", r)
 	}
 }
+
+func TestAnOverrideFromTheEnvironmentIsKeptAndSaidOnce(t *testing.T) {
+	t.Setenv("WIREPOST_ENDPOINT", "https://ws.example.com/v1")
+	t.Setenv("AWS_REGION", "eu-west-1")
+	var log bytes.Buffer
+	store := storeAt()
+	mux := NewMux(store, &MuxOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	invoke(t, mux, testEvent("CONNECT", nil))
+	invoke(t, mux, testEvent("DISCONNECT", nil))
+	if s, err := store.Stage(t.Context(), Identity{"abc123", "prod", "eu-west-1"}); err != nil || s.URL != "https://ws.example.com/v1" {
+		t.Errorf("the store has %+v, %v", s, err)
+	}
+	if n := strings.Count(log.String(), "endpoint-override"); n != 1 {
+		t.Errorf("it was said %d times: %s", n, &log)
+	}
+}
