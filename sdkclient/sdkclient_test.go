@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 a deprecated resolver is what people have left over
+
 package sdkclient_test
 
 import (
@@ -50,7 +52,6 @@ func TestTheClientReachesExactlyItsEndpointWhateverIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	//lint:ignore SA1019 this is what people have left over
 	cfg.EndpointResolverWithOptions = aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) {
 		return aws.Endpoint{URL: "http://127.0.0.1:1/resolver"}, nil
 	})
