@@ -49,7 +49,8 @@ type conn struct {
 
 	// Of the reading goroutine.
 	in         inbound
-	peerClosed bool // the client's close frame has come
+	next       func() // an invocation that begins when all that has arrived is read
+	peerClosed bool   // the client's close frame has come
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -84,12 +85,42 @@ func (e *engine) start(nc net.Conn, p peer, head, buffered []byte) *conn {
 
 // run reads until the connection is over and then tells its function.
 func (c *conn) run(buffered []byte) {
-	if c.feedBuffered(buffered) {
-		if c.raw != nil {
-			c.readRaw()
-		} else {
-			c.readPlain()
+	if !c.feedBuffered(buffered) {
+		c.end()
+		return
+	}
+	c.read()
+}
+
+// read reads until the connection is over, and ends it, or until the reading
+// went to another goroutine because a function took long.
+func (c *conn) read() {
+	for {
+		if c.next != nil {
+			next := c.next
+			c.next = nil
+			if !c.engine.inline.run(c, next) {
+				return
+			}
 		}
+		more := false
+		if c.raw != nil {
+			more = c.readRaw()
+		} else {
+			more = c.readPlain()
+		}
+		if !more {
+			c.end()
+			return
+		}
+	}
+}
+
+// end is the last of the reading goroutine.
+func (c *conn) end() {
+	if c.next != nil {
+		go c.next()
+		c.next = nil
 	}
 	c.finish()
 	c.engine.disconnected(c)
@@ -107,14 +138,15 @@ func (c *conn) feedBuffered(p []byte) bool {
 
 // readPlain is readRaw with nothing but Read: a small buffer stays with the
 // connection while it is idle.
-func (c *conn) readPlain() {
+func (c *conn) readPlain() (more bool) {
 	small := make([]byte, 1<<10)
-	for {
+	for c.next == nil {
 		n, err := c.nc.Read(small)
 		if n > 0 && !c.feedBuffered(small[:n]) || err != nil {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // finish ends the connection on the wire and in the table.

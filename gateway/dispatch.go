@@ -1,9 +1,9 @@
 package gateway
 
-// dispatch gives a message to its route. It runs in the reading goroutine up
-// to the invocation, so that data need not be copied; it waits only for a free
-// invocation, and with it the connection is not read. It reports false when
-// the connection ends meanwhile.
+// dispatch gives a message to its route. It runs in the reading goroutine, so
+// that data need not be copied; the invocation begins there too, as c.next, when
+// all that has arrived is read. It waits only for a free slot, and then the
+// connection is not read. It reports false when the connection ends meanwhile.
 func (c *conn) dispatch(data []byte) bool {
 	e := c.engine
 	c.touch()
@@ -16,11 +16,16 @@ func (c *conn) dispatch(data []byte) bool {
 	fault := e.ask(Call{Kind: CallMessage, ConnectionID: c.id, RouteKey: r.key, Payload: data})
 	event := e.messageEvent(&c.peer, r.key, requestID, data, e.now())
 	if fault.isZero() {
+		if c.next != nil {
+			// Two at once: neither waits for the other, nor for its slot.
+			go c.next()
+			c.next = nil
+		}
 		if !e.acquire(c.dead) {
 			return false
 		}
 		e.nest()
-		c.invoke(r, event, requestID, nil)
+		c.next = c.invocation(r, event, requestID, nil)
 		return true
 	}
 	if fault.ResetBefore && fault.Delay == 0 {
@@ -48,17 +53,17 @@ func (c *conn) dispatchFaulty(r *route, event []byte, requestID string, fault Fa
 		if fault.ResetAfter {
 			after = c.abort
 		}
-		c.invoke(r, event, requestID, after)
+		c.invocation(r, event, requestID, after)()
 		return
 	}
 	e.leave()
 }
 
-// invoke gives an event to a function and its answer, if the route is two-way,
-// to the client. instead, if not nil, is done in place of answering.
-func (c *conn) invoke(r *route, event []byte, requestID string, instead func()) {
+// invocation gives an event to a function and its answer, if the route is
+// two-way, to the client. instead, if not nil, is done in place of answering.
+func (c *conn) invocation(r *route, event []byte, requestID string, instead func()) func() {
 	e := c.engine
-	e.invoke(r.function, event, func(answer []byte, err error) {
+	return e.invocation(r.function, event, func(answer []byte, err error) {
 		if instead != nil {
 			instead()
 			return

@@ -38,7 +38,8 @@ type engine struct {
 	keys    *keyring
 	table   *table
 	slots   chan struct{} // one element for each invocation that runs
-	started time.Time     // origin of the monotonic clock of idle times
+	inline  inline
+	started time.Time // origin of the monotonic clock of idle times
 
 	// base ends when the server has ended: it ends the functions' contexts.
 	base context.Context

@@ -40,12 +40,12 @@ func (e *engine) acquire(gone <-chan struct{}) bool {
 	}
 }
 
-// invoke runs function in a goroutine of its own, in a slot that acquire took
-// and that is given back, and calls done exactly once, from any goroutine: with
-// the answer, or at the timeout, whatever the function does then. The caller
-// must have registered work; it is over when done has returned.
-func (e *engine) invoke(function Function, payload []byte, done func(answer []byte, err error)) {
-	go func() {
+// invocation is what runs function, in a slot that acquire took and that it gives
+// back, and calls done exactly once, from any goroutine: with the answer, or at
+// the timeout, whatever the function does then. The caller must have registered
+// work; it is over when done has returned.
+func (e *engine) invocation(function Function, payload []byte, done func(answer []byte, err error)) func() {
+	return func() {
 		ctx, cancel := context.WithTimeout(e.base, e.integrationTimeout)
 		defer cancel()
 		var settled atomic.Bool
@@ -63,7 +63,7 @@ func (e *engine) invoke(function Function, payload []byte, done func(answer []by
 			err = cause(ctx)
 		}
 		settle(answer, err)
-	}()
+	}
 }
 
 // cause says why an invocation's context has ended.
@@ -83,7 +83,7 @@ func recovering(ctx context.Context, function Function, payload []byte) (answer 
 	return function.Invoke(ctx, payload)
 }
 
-// call is invoke for a caller that waits.
+// call is an invocation for a caller that waits.
 func (e *engine) call(function Function, payload []byte) ([]byte, error) {
 	type result struct {
 		answer []byte
@@ -91,7 +91,7 @@ func (e *engine) call(function Function, payload []byte) ([]byte, error) {
 	}
 	results := make(chan result, 1)
 	e.nest()
-	e.invoke(function, payload, func(answer []byte, err error) { results <- result{answer, err} })
+	go e.invocation(function, payload, func(answer []byte, err error) { results <- result{answer, err} })()
 	r := <-results
 	return r.answer, r.err
 }

@@ -13,4 +13,4 @@ func rawConn(net.Conn) (syscall.RawConn, int32) { return nil, -1 }
 
 func writeNow(int, []byte) (int, error) { return 0, nil }
 
-func (c *conn) readRaw() { c.readPlain() }
+func (c *conn) readRaw() (more bool) { return c.readPlain() }

@@ -43,13 +43,14 @@ func writeNow(fd int, data []byte) (int, error) {
 	}
 }
 
-// readRaw feeds the connection until there is nothing more to read. It runs
+// readRaw feeds the connection until there is nothing more to read, and reports
+// false, or until an invocation is due and nothing else has arrived. It runs
 // inside one call of RawConn.Read, which parks the goroutine whenever the
 // callback reports false; a buffer is borrowed only while bytes are there.
 //
 // Nothing in the callback may close the connection: Close waits for it.
-func (c *conn) readRaw() {
-	_ = c.raw.Read(func(fd uintptr) bool {
+func (c *conn) readRaw() (more bool) {
+	err := c.raw.Read(func(fd uintptr) bool {
 		s := scratches.Get().(*scratch)
 		defer scratches.Put(s)
 		for {
@@ -57,7 +58,8 @@ func (c *conn) readRaw() {
 			switch {
 			case err == syscall.EINTR:
 			case err == syscall.EAGAIN || err == syscall.EWOULDBLOCK:
-				return false
+				more = c.next != nil
+				return more
 			case err != nil || n <= 0:
 				return true
 			case !c.feed(s.buffer[:n], s):
@@ -65,4 +67,5 @@ func (c *conn) readRaw() {
 			}
 		}
 	})
+	return more && err == nil
 }
