@@ -39,7 +39,13 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 	m, err := p.reread(moment, id, k.reads)
 	if err != nil && !errors.Is(err, ErrNoEndpoint) {
 		p.o.Logger.Warn("the endpoint of a stage could not be read again; the last one is used", "endpoint", id.String(), "error", err)
-		return k.client, nil // the store is away; what was right a moment ago is better than nothing
+		// Asked again when the record is old once more, and not by each post.
+		p.mu.Lock()
+		k = p.endpoints[id]
+		k.read = now
+		p.endpoints[id] = k
+		p.mu.Unlock()
+		return k.client, nil
 	}
 	return m, err
 }
