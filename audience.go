@@ -1,10 +1,7 @@
 package wirepost
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -165,8 +162,4 @@ func clip(s string) string {
 		return s
 	}
 	return s[:160] + "…"
-}
-
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
 }

@@ -102,6 +102,27 @@ func TestWhatWasNeverSentIsNotCalledUnanswered(t *testing.T) {
 		close(block)
 		wg.Wait()
 	})
+	t.Run("what listens closes before the handshake of TLS is over", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var accepting sync.WaitGroup
+		accepting.Go(func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+			}
+		})
+		t.Cleanup(func() { l.Close(); accepting.Wait() })
+		p := publisher(t, at(t, "https://"+l.Addr().String()+"/dev", 1), &PublisherOptions{PostTimeout: 400 * time.Millisecond})
+		if err := p.Post(t.Context(), "c0", []byte("x")); ProblemOf(err) != ProblemEndpointUnreachable {
+			t.Errorf("got %v, want %s", err, ProblemEndpointUnreachable)
+		}
+	})
 	t.Run("a dial of somebody's own transport fails", func(t *testing.T) {
 		var dials atomic.Int64
 		p := publisher(t, at(t, "http://127.0.0.1:1/dev", 1), &PublisherOptions{Random: func() float64 { return 0 }, PostTimeout: time.Second,

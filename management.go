@@ -296,11 +296,12 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &notSent):
-		// The time was up before there was a connection: because none could be
-		// opened, or because all that there are were busy.
-		e.Problem = ProblemDeadline
-		if m.connected.Load() == 0 {
-			e.Problem = ProblemEndpointUnreachable
+		// The time was up before there was a connection, because all that there are
+		// were busy; or none could be opened.
+		e.Problem = ProblemEndpointUnreachable
+		timeUp := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+		if timeUp && m.connected.Load() > 0 {
+			e.Problem = ProblemDeadline
 		}
 	default:
 		e.Problem, sent = ProblemNoAnswer, true

@@ -173,9 +173,25 @@ func TestAMessageInTheSteadyStateWritesNothing(t *testing.T) {
 	if store.puts != 0 || store.stages != 0 {
 		t.Errorf("ten messages wrote %d rows and %d stage records", store.puts, store.stages)
 	}
-	invoke(t, mux, testEvent("MESSAGE", map[string]any{"routeKey": "$default", "domainName": "localhost:4000", "requestTimeEpoch": 1_700_000_009_000}))
-	if store.stages != 0 && store.stages != 1 {
-		t.Errorf("a moved endpoint wrote %d stage records", store.stages)
+}
+
+func TestAnEndpointThatMovedIsWrittenOnceAndAnOldEventDoesNotMoveItBack(t *testing.T) {
+	store := &brokenStore{Store: storeAt()}
+	mux := NewMux(store, nil)
+	mux.Handle("$default", func(context.Context, *Message) ([]byte, error) { return nil, nil })
+	message := func(port string, at int64) {
+		t.Helper()
+		invoke(t, mux, testEvent("MESSAGE", map[string]any{"routeKey": "$default", "domainName": "localhost:" + port, "requestTimeEpoch": at}))
+	}
+	message("3000", 1_700_000_000_100)
+	message("4000", 1_700_000_000_200)
+	message("4000", 1_700_000_000_300)
+	message("3000", 1_700_000_000_150) // late
+	if store.stages != 2 {
+		t.Errorf("two endpoints were written %d times", store.stages)
+	}
+	if s, err := store.Stage(t.Context(), Identity{"abc123", "prod", "us-east-1"}); err != nil || s.URL != "http://localhost:4000/prod" {
+		t.Errorf("the store has %+v, %v", s, err)
 	}
 }
 

@@ -1,8 +1,11 @@
 package wirepost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -110,4 +113,8 @@ func (r *Result) add(o Outcome) {
 			r.Errors = append(r.Errors, o.Err)
 		}
 	}
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	return slices.Sorted(maps.Keys(m))
 }
