@@ -29,6 +29,7 @@ var importRules = []struct {
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
+	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore"}, nil, "the program that never saw a connection"},
