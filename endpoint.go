@@ -59,6 +59,20 @@ type StageRecord struct {
 	EventTime time.Time `json:"eventTime"`
 }
 
+// Validate says what is wrong with a record. Drivers call it before they write.
+func (r StageRecord) Validate() error {
+	if err := r.Identity.Validate(); err != nil {
+		return err
+	}
+	if r.URL == "" {
+		return fmt.Errorf("stage record of %s: the URL is empty", r.Identity)
+	}
+	if r.EventTime.IsZero() {
+		return fmt.Errorf("stage record of %s: the event time is missing", r.Identity)
+	}
+	return nil
+}
+
 // Newer reports whether r takes the place of old: a later event wins, and of two
 // events of one millisecond the greater URL, so that every order of arrival ends
 // the same.

@@ -160,3 +160,24 @@ func FuzzEndpoint(f *testing.F) {
 		}
 	})
 }
+
+func TestAStageRecordThatLacksSomethingIsOneSentence(t *testing.T) {
+	id, now := Identity{"abc123", "dev", "eu-west-1"}, time.UnixMilli(1_700_000_000_000)
+	for _, tt := range []struct {
+		name string
+		r    StageRecord
+		want string
+	}{
+		{"nothing", StageRecord{Endpoint{id, "https://example.com"}, now}, ""},
+		{"the API", StageRecord{Endpoint{Identity{"", "dev", "eu-west-1"}, "https://example.com"}, now}, "the API ID is empty"},
+		{"the URL", StageRecord{Endpoint{id, ""}, now}, "stage record of abc123/dev@eu-west-1: the URL is empty"},
+		{"the time", StageRecord{Endpoint{id, "https://example.com"}, time.Time{}}, "stage record of abc123/dev@eu-west-1: the event time is missing"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.r.Validate()
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -91,6 +91,12 @@ func (s *MemStore) Delete(ctx context.Context, k ConnectionKey) (bool, error) {
 	return live, nil
 }
 
+// Reap implements [Store]. A listing never shows what has no row, so there is no
+// more to remove than the row.
+func (s *MemStore) Reap(ctx context.Context, _ Audience, l Listed) (bool, error) {
+	return s.Delete(ctx, l.Key())
+}
+
 // Connection implements [Store].
 func (s *MemStore) Connection(ctx context.Context, id string) (Connection, error) {
 	if err := ctx.Err(); err != nil {
@@ -180,7 +186,7 @@ func (s *MemStore) Connections(ctx context.Context, a Audience, o ListOptions) i
 			for ; i < len(ids) && len(buf) < page; i++ {
 				after = ids[i]
 				if c := s.live(after); c != nil && o.Contains(after) {
-					buf = append(buf, Listed{c.ID, c.Endpoint, Cursor(c.ID)})
+					buf = append(buf, Listed{c.ID, c.Endpoint, c.ConnectedAt, Cursor(c.ID)})
 				}
 			}
 			more := i < len(ids)
@@ -203,7 +209,7 @@ func (s *MemStore) Connections(ctx context.Context, a Audience, o ListOptions) i
 
 // PutStage implements [Store].
 func (s *MemStore) PutStage(ctx context.Context, r StageRecord) (StageRecord, error) {
-	if err := cmp.Or(ctx.Err(), r.Identity.Validate()); err != nil {
+	if err := cmp.Or(ctx.Err(), r.Validate()); err != nil {
 		return StageRecord{}, err
 	}
 	r.EventTime = milliseconds(r.EventTime)
@@ -244,6 +250,21 @@ func (s *MemStore) Stages(ctx context.Context) ([]StageRecord, error) {
 		return cmp.Or(cmp.Compare(a.APIID, b.APIID), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Region, b.Region))
 	})
 	return all, nil
+}
+
+// DeleteStage implements [Store].
+func (s *MemStore) DeleteStage(ctx context.Context, r StageRecord) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept, ok := s.stages[r.Identity]
+	if !ok || kept.URL != r.URL || kept.EventTime.UnixMilli() != r.EventTime.UnixMilli() {
+		return false, nil
+	}
+	delete(s.stages, r.Identity)
+	return true, nil
 }
 
 // Close implements [Store]. The rows stay readable.

@@ -99,13 +99,17 @@ func (o ListOptions) Contains(id string) bool {
 	return int(h.Sum32()%uint32(o.Parts)) == o.Part
 }
 
-// Listed is one item of a listing: as much as a post needs. The whole row is
-// [Store.Connection].
+// Listed is one item of a listing: as much as a post, and the removal of what
+// turns out to be gone, need. The whole row is [Store.Connection].
 type Listed struct {
-	ID       string
-	Endpoint Identity
-	Cursor   Cursor
+	ID          string
+	Endpoint    Identity
+	ConnectedAt time.Time
+	Cursor      Cursor
 }
+
+// Key names the connection.
+func (l Listed) Key() ConnectionKey { return ConnectionKey{l.ID, l.Endpoint, l.ConnectedAt} }
 
 // Store keeps endpoints, connections and subscriptions for every program of a
 // system. This interface is implemented by drivers; its comments are the
@@ -124,8 +128,10 @@ type Listed struct {
 //
 // A listing or lookup that starts after a write has returned sees that write.
 type Store interface {
-	// Put writes the row of a connection together with its subscriptions. No
-	// listing shows the connection before the row is whole.
+	// Put writes the row of a connection together with its subscriptions. A row
+	// that is found is whole. A listing may show a connection whose Put has not
+	// returned, or failed half way: to a post it is one whose $connect is still
+	// running, or has ended. See Reap.
 	//
 	// Put of the same connection again (see [ConnectionKey]) sets user and expiry
 	// and adds the topics to those that are there. Put under an ID whose row is of
@@ -136,6 +142,11 @@ type Store interface {
 	// reports whether it did; a row that is absent or of another connection is
 	// left alone, without an error.
 	Delete(ctx context.Context, k ConnectionKey) (bool, error)
+	// Reap removes a connection that a listing of the audience showed and that has
+	// ended: what Delete removes, and whatever else made the listing show it, such
+	// as what a Put or Subscribe that failed half way has left. It reports whether it
+	// removed anything. Another connection under the same ID is left alone.
+	Reap(ctx context.Context, a Audience, l Listed) (bool, error)
 	// Connection finds a row by ID. It returns [ErrNotFound].
 	Connection(ctx context.Context, id string) (Connection, error)
 	// Subscribe adds a topic to a connection. It is idempotent, and returns
@@ -157,6 +168,9 @@ type Store interface {
 	Stage(ctx context.Context, id Identity) (StageRecord, error)
 	// Stages lists all stage records, ordered by API ID, stage and region.
 	Stages(ctx context.Context) ([]StageRecord, error)
+	// DeleteStage removes the record of a stage if it is still this one (the same
+	// URL and event time), in one atomic step, and reports whether it did.
+	DeleteStage(ctx context.Context, r StageRecord) (bool, error)
 	// Close releases what the store holds. It may be called more than once; what the
 	// other methods do after it is not promised.
 	Close() error

@@ -41,13 +41,13 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 	// the ID it continues behind, now, and how many rows. The name of everyone
 	// is empty.
 	r.list = map[wirepost.AudienceKind]*sql.Stmt{
-		wirepost.KindConnection: prepare(`SELECT id, api, stage, region FROM connections
+		wirepost.KindConnection: prepare(`SELECT id, api, stage, region, connected FROM connections
 			WHERE id = ?1 AND id > ?2 AND expires > ?3 LIMIT ?4`),
-		wirepost.KindUser: prepare(`SELECT id, api, stage, region FROM connections INDEXED BY connections_by_user
+		wirepost.KindUser: prepare(`SELECT id, api, stage, region, connected FROM connections INDEXED BY connections_by_user
 			WHERE user = ?1 AND user <> '' AND id > ?2 AND expires > ?3 ORDER BY id LIMIT ?4`),
-		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
+		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region, c.connected FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
 			WHERE s.topic = ?1 AND s.id > ?2 AND c.expires > ?3 ORDER BY s.id LIMIT ?4`),
-		wirepost.KindEveryone: prepare(`SELECT id, api, stage, region FROM connections
+		wirepost.KindEveryone: prepare(`SELECT id, api, stage, region, connected FROM connections
 			WHERE ?1 = '' AND id > ?2 AND +expires > ?3 ORDER BY id LIMIT ?4`),
 	}
 	return err
@@ -142,9 +142,11 @@ func (s *Store) page(ctx context.Context, a wirepost.Audience, after wirepost.Cu
 	defer rows.Close()
 	for rows.Next() {
 		var l wirepost.Listed
-		if err := rows.Scan(&l.ID, &l.Endpoint.APIID, &l.Endpoint.Stage, &l.Endpoint.Region); err != nil {
+		var connected int64
+		if err := rows.Scan(&l.ID, &l.Endpoint.APIID, &l.Endpoint.Stage, &l.Endpoint.Region, &connected); err != nil {
 			return page, err
 		}
+		l.ConnectedAt = time.UnixMilli(connected).UTC()
 		l.Cursor = wirepost.Cursor(l.ID)
 		page = append(page, l)
 	}

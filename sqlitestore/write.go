@@ -51,6 +51,12 @@ func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, err
 	return deleted, nil
 }
 
+// Reap implements [wirepost.Store]. A subscription never outlives its row, so
+// there is no more to remove than the row.
+func (s *Store) Reap(ctx context.Context, _ wirepost.Audience, l wirepost.Listed) (bool, error) {
+	return s.Delete(ctx, l.Key())
+}
+
 // Subscribe implements [wirepost.Store].
 func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
 	if err := wirepost.ValidateName(topic); err != nil {
@@ -73,7 +79,7 @@ func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
 
 // PutStage implements [wirepost.Store].
 func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
-	if err := r.Identity.Validate(); err != nil {
+	if err := r.Validate(); err != nil {
 		return wirepost.StageRecord{}, fmt.Errorf("put stage: %w", err)
 	}
 	var kept wirepost.StageRecord
@@ -86,6 +92,23 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 		return wirepost.StageRecord{}, err
 	}
 	return kept, nil
+}
+
+// DeleteStage implements [wirepost.Store].
+func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+	var deleted bool
+	if err := s.write(ctx, "delete stage "+r.Identity.String(), func(w *writer) error {
+		done, err := w.deleteStage.Exec(r.APIID, r.Stage, r.Region, r.URL, r.EventTime.UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err := done.RowsAffected()
+		deleted = n == 1
+		return err
+	}); err != nil {
+		return false, err // the writer may still be at it: deleted is not ours to read
+	}
+	return deleted, nil
 }
 
 // write hands an operation to the writer and waits for its transaction.
@@ -133,7 +156,7 @@ type writer struct {
 
 	row, insert, update, remove, removeExact           *sql.Stmt
 	subscribeOne, unsubscribeOne, unsubscribeAll, live *sql.Stmt
-	putStage, stage, expired                           *sql.Stmt
+	putStage, deleteStage, stage, expired              *sql.Stmt
 
 	stmts     []*sql.Stmt // all of these
 	lastPurge time.Time
@@ -188,6 +211,7 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.putStage, `INSERT INTO stages (api, stage, region, url, event) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET url = excluded.url, event = excluded.event
 			WHERE excluded.event > event OR excluded.event = event AND excluded.url > url`},
+		{&w.deleteStage, `DELETE FROM stages WHERE api = ? AND stage = ? AND region = ? AND url = ? AND event = ?`},
 	} {
 		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {
 			return err
