@@ -256,6 +256,9 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 		listing, cancel = context.WithDeadline(ctx, stop)
 	}
 	defer cancel()
+	// The posts in flight end at the same moment as the listing and leave their
+	// places: its timer may be a little later, the clock is not.
+	late := func() bool { return listing.Err() != nil || !stop.IsZero() && !time.Now().Before(stop) }
 	// Workers start as they are needed and end with this call.
 	hand := func(l Listed) bool {
 		select {
@@ -266,6 +269,11 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 		select {
 		case inFlight.free <- struct{}{}:
 		case <-listing.Done():
+			return false
+		}
+		if late() {
+			inFlight.leave()
+			<-begun
 			return false
 		}
 		select {
@@ -302,7 +310,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 			last = l.Cursor
 			continue
 		}
-		if listing.Err() != nil || !hand(l) {
+		if !hand(l) {
 			result.Next, outOfTime = last, true
 			break
 		}
