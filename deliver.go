@@ -2,7 +2,6 @@ package wirepost
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 )
@@ -20,9 +19,9 @@ type request struct {
 // plus one.
 const removeAfter = 30 * time.Second
 
-// deliver sends to one connection, with the retries that are safe, and removes
-// the row if the connection is gone.
-func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.Time, place *place) (answer, Outcome) {
+// deliver sends to one connection of an audience, with the retries that are safe,
+// and removes the connection from the store if it is gone.
+func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r request, stop time.Time, place *place) (answer, Outcome) {
 	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
 	limit := time.Now().Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
@@ -62,7 +61,7 @@ func (p *Publisher) deliver(ctx context.Context, l Listed, r request, stop time.
 			return a, out
 		case a.status == http.StatusGone && !a.html: // a page is not API Gateway's
 			out.Err = ErrGone
-			out.Removed, out.Kept = p.remove(postCtx, l, m, a)
+			out.Removed, out.Kept = p.remove(postCtx, to, l, m, a)
 			return a, out
 		default:
 			problem = m.problem(a, l.ID)
@@ -134,26 +133,21 @@ func (p *place) take(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// remove deletes the row of a connection that answered 410 if that is certain to
-// be right, and says why not otherwise.
-func (p *Publisher) remove(ctx context.Context, l Listed, m *management, a answer) (bool, string) {
-	if l.Endpoint == (Identity{}) || l.Endpoint != m.endpoint.Identity {
-		return false, "" // no row, or a post that went elsewhere: it says nothing of the row
-	}
-	c, err := p.store.Connection(ctx, l.ID)
+// remove reaps a connection that answered 410 if that is certain to be right, and
+// says why not otherwise. What was listed decides and no row is read: if the ID has
+// another connection by now, the store leaves that one alone.
+func (p *Publisher) remove(ctx context.Context, to Audience, l Listed, m *management, a answer) (bool, string) {
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return false, "" // its $disconnect was quicker
-	case err != nil:
-		return false, "the store did not answer"
-	case c.Endpoint != l.Endpoint:
-		return false, "another API's connection now"
+	case l.Endpoint == (Identity{}) || l.Endpoint != m.endpoint.Identity:
+		return false, "" // no row, or a post that went elsewhere: it says nothing of the row
+	case l.ConnectedAt.IsZero():
+		return false, "the store does not know its age"
 	case a.date.IsZero():
 		return false, "the answer has no date"
-	case a.date.Sub(c.ConnectedAt) < removeAfter:
+	case a.date.Sub(l.ConnectedAt) < removeAfter:
 		return false, "younger than 30 s"
 	}
-	removed, err := p.store.Delete(ctx, c.Key())
+	removed, err := p.store.Reap(ctx, to, l)
 	if err != nil {
 		return false, "the store did not answer"
 	}

@@ -136,7 +136,7 @@ func TestWhatWasNeverSentIsNotCalledUnanswered(t *testing.T) {
 	})
 }
 
-// hangingStore answers nothing about stages or deletes after a while.
+// hangingStore answers nothing about stages after a while, and never reaps.
 type hangingStore struct {
 	Store
 	hang atomic.Bool
@@ -150,7 +150,7 @@ func (s *hangingStore) Stage(ctx context.Context, id Identity) (StageRecord, err
 	return s.Store.Stage(ctx, id)
 }
 
-func (s *hangingStore) Delete(ctx context.Context, k ConnectionKey) (bool, error) {
+func (s *hangingStore) Reap(ctx context.Context, _ Audience, _ Listed) (bool, error) {
 	<-ctx.Done()
 	return false, ctx.Err()
 }

@@ -211,11 +211,11 @@ func (p *Publisher) one(ctx context.Context, id string, r request) (answer, erro
 	c, err := p.store.Connection(ctx, id)
 	switch {
 	case err == nil:
-		l.Endpoint = c.Endpoint
+		l.Endpoint, l.ConnectedAt = c.Endpoint, c.ConnectedAt
 	case !errors.Is(err, ErrNotFound):
 		return answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
 	}
-	a, o := p.deliver(ctx, l, r, time.Time{}, nil)
+	a, o := p.deliver(ctx, ToConnection(id), l, r, time.Time{}, nil)
 	return a, o.Err
 }
 
@@ -283,7 +283,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 		}
 		wg.Go(func() {
 			for more := true; more; l, more = <-work {
-				_, out := p.deliver(ctx, l, r, stop, inFlight)
+				_, out := p.deliver(ctx, to, l, r, stop, inFlight)
 				inFlight.leave()
 				<-begun
 				report(out)
@@ -325,7 +325,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	if to.Kind == KindConnection && !found && !outOfTime && failure == nil && o.After == "" && to.Name != o.Except && whole.Contains(to.Name) {
 		out := Outcome{ConnectionID: to.Name, Err: ErrGone}
 		if o.Only == nil && endpointOverride(p.o.Endpoint, os.Getenv) != "" {
-			_, out = p.deliver(ctx, Listed{ID: to.Name}, r, stop, nil)
+			_, out = p.deliver(ctx, to, Listed{ID: to.Name}, r, stop, nil)
 		}
 		report(out)
 	}

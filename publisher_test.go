@@ -174,23 +174,6 @@ func TestAGoneConnectionIsRemovedOnlyWhenThatIsCertain(t *testing.T) {
 	}
 }
 
-func TestAGoneConnectionWhoseIDBelongsToANewOneIsKept(t *testing.T) {
-	var s *MemStore
-	m := newManager(t, func(n int64, id string, w http.ResponseWriter, r *http.Request) {
-		// Between the listing and the answer the row became another API's.
-		s.Put(context.Background(), Connection{ID: "c0", Endpoint: Identity{"other", "dev", "us-east-1"}, ConnectedAt: time.Now().Add(-time.Minute), ExpiresAt: time.Now().Add(time.Hour)})
-		w.WriteHeader(410)
-	})
-	s = at(t, m.URL+"/dev", 1)
-	r, err := publisher(t, s, nil).Publish(t.Context(), ToUser("u"), []byte("x"), nil)
-	if err != nil || r.Removed != 0 || r.Gone != 1 {
-		t.Errorf("%v, %v", r, err)
-	}
-	if _, err := s.Connection(t.Context(), "c0"); err != nil {
-		t.Errorf("a live connection was reaped: %v", err)
-	}
-}
-
 func TestOnlyWhatCannotHaveBeenDeliveredIsRepeated(t *testing.T) {
 	noWait := func() float64 { return 0 }
 	for _, tt := range []struct {

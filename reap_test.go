@@ -1,0 +1,103 @@
+package wirepost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// watchedStore notes what is asked of it about connections, and changes what its
+// listings show.
+type watchedStore struct {
+	Store
+	change func(*Listed)
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (s *watchedStore) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, fmt.Sprintf(format, args...))
+}
+
+func (s *watchedStore) Connection(ctx context.Context, id string) (Connection, error) {
+	s.note("Connection %s", id)
+	return s.Store.Connection(ctx, id)
+}
+
+func (s *watchedStore) Delete(ctx context.Context, k ConnectionKey) (bool, error) {
+	s.note("Delete %s", k.ID)
+	return s.Store.Delete(ctx, k)
+}
+
+func (s *watchedStore) Reap(ctx context.Context, a Audience, l Listed) (bool, error) {
+	s.note("Reap %s %s", a, l.ID)
+	return s.Store.Reap(ctx, a, l)
+}
+
+func (s *watchedStore) Connections(ctx context.Context, a Audience, o ListOptions) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		for l, err := range s.Store.Connections(ctx, a, o) {
+			if s.change != nil {
+				s.change(&l)
+			}
+			if !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestAGoneConnectionCostsTheStoreOneCallAndNoRead(t *testing.T) {
+	gone := answerStatus(410, "GoneException", "")
+	for _, to := range []Audience{ToUser("u"), ToTopic("t"), Everyone(), ToConnection("c0")} {
+		s := &watchedStore{Store: at(t, newManager(t, gone).URL+"/dev", 1)}
+		r, err := publisher(t, s, nil).Publish(t.Context(), to, []byte("x"), nil)
+		if want := []string{fmt.Sprintf("Reap %s c0", to)}; err != nil || r.Removed != 1 || !slices.Equal(s.calls, want) {
+			t.Errorf("%s: %v, %v after %q, want %q", to, r, err, s.calls, want)
+		}
+	}
+	// Of one ID the row has to be read, for its endpoint.
+	s := &watchedStore{Store: at(t, newManager(t, gone).URL+"/dev", 1)}
+	err := publisher(t, s, nil).Post(t.Context(), "c0", []byte("x"))
+	if want := []string{"Connection c0", "Reap connection:c0 c0"}; !errors.Is(err, ErrGone) || !slices.Equal(s.calls, want) {
+		t.Errorf("Post: %v after %q, want %q", err, s.calls, want)
+	}
+}
+
+func TestAConnectionOfUnknownAgeIsNotRemoved(t *testing.T) {
+	s := &watchedStore{Store: at(t, newManager(t, answerStatus(410, "GoneException", "")).URL+"/dev", 1), change: func(l *Listed) { l.ConnectedAt = time.Time{} }}
+	r, err := publisher(t, s, nil).Publish(t.Context(), Everyone(), []byte("x"), nil)
+	if want := "sent 0, gone 1 (kept: the store does not know its age)"; err != nil || r.String() != want || len(s.calls) > 0 {
+		t.Errorf("%q, %v after %q, want %q", r, err, s.calls, want)
+	}
+}
+
+func TestAGoneConnectionWhoseIDBelongsToANewOneIsKept(t *testing.T) {
+	for name, endpoint := range map[string]Identity{"of another API": {"other", "dev", "us-east-1"}, "of the same API": testIdentity} {
+		t.Run(name, func(t *testing.T) {
+			var s *MemStore
+			m := newManager(t, func(_ int64, _ string, w http.ResponseWriter, _ *http.Request) {
+				// Between the listing and the answer the ID became another connection's.
+				s.Put(context.Background(), Connection{ID: "c0", Endpoint: endpoint, ConnectedAt: time.Now().Add(-time.Minute), ExpiresAt: time.Now().Add(time.Hour)})
+				w.WriteHeader(410)
+			})
+			s = at(t, m.URL+"/dev", 1)
+			r, err := publisher(t, s, nil).Publish(t.Context(), ToUser("u"), []byte("x"), nil)
+			if err != nil || r.String() != "sent 0, gone 1" {
+				t.Errorf("%v, %v", r, err)
+			}
+			if _, err := s.Connection(t.Context(), "c0"); err != nil {
+				t.Errorf("a live connection was reaped: %v", err)
+			}
+		})
+	}
+}
