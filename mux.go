@@ -25,6 +25,13 @@ const (
 	expirySlack    = 5 * time.Minute
 )
 
+// stageRefresh is how old, by the gateway's clock, this process's last put of a
+// stage record is when a $connect puts it again. The record may have been lost
+// meanwhile, with a table that was made anew or a sweep, and the functions that
+// learned it stay warm for hours: nobody else would notice. One write in ten
+// minutes costs nothing, and $connect writes anyway.
+const stageRefresh = 10 * time.Minute
+
 // MuxOptions are all optional.
 type MuxOptions struct {
 	// Connect decides about a new connection: who its user is, which topics it
@@ -184,13 +191,19 @@ type Mux struct {
 	handlers map[string]Handler
 
 	mu     sync.Mutex
-	seen   map[Identity]StageRecord // what this process last saw in the store
+	seen   map[Identity]seenStage
 	warned map[Identity]bool        // of an endpoint that the environment overrides
+}
+
+// seenStage is the record of a stage as this process last saw it in the store.
+type seenStage struct {
+	record StageRecord
+	put    time.Time // of the event that made this process put one, by the gateway's clock
 }
 
 // NewMux makes a Mux on a store.
 func NewMux(store Store, o *MuxOptions) *Mux {
-	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]StageRecord{}, warned: map[Identity]bool{}}
+	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]seenStage{}, warned: map[Identity]bool{}}
 	if o != nil {
 		m.o = *o
 	}
@@ -318,24 +331,26 @@ func (m *Mux) warnOfOverride(ep Endpoint, domainName, region string) {
 }
 
 // learn keeps the endpoint of an event's stage. In the steady state it compares
-// with what this process last saw, and neither reads nor writes the store.
+// with what this process last saw, and neither reads nor writes the store, except
+// at a $connect after stageRefresh.
 func (m *Mux) learn(ctx context.Context, req *Request) error {
 	r := StageRecord{Endpoint: req.Endpoint, EventTime: req.Time}
 	m.mu.Lock()
 	last, ok := m.seen[r.Identity]
 	m.mu.Unlock()
-	if ok && (last.URL == r.URL || !r.Newer(last)) {
+	due := req.Event.RequestContext.EventType == "CONNECT" && req.Time.Sub(last.put) >= stageRefresh
+	if ok && !due && (last.record.URL == r.URL || !r.Newer(last.record)) {
 		return nil
 	}
 	stored, err := m.store.PutStage(ctx, r)
 	if err != nil {
 		return fmt.Errorf("keep the endpoint of %s: %w", r.Identity, err)
 	}
-	if ok && stored.URL != last.URL {
-		m.o.Logger.Info("the endpoint of a stage has moved", "endpoint", r.Identity.String(), "from", last.URL, "to", stored.URL)
+	if ok && stored.URL != last.record.URL {
+		m.o.Logger.Info("the endpoint of a stage has moved", "endpoint", r.Identity.String(), "from", last.record.URL, "to", stored.URL)
 	}
 	m.mu.Lock()
-	m.seen[r.Identity] = stored
+	m.seen[r.Identity] = seenStage{stored, req.Time}
 	m.mu.Unlock()
 	return nil
 }

@@ -195,6 +195,56 @@ func TestAnEndpointThatMovedIsWrittenOnceAndAnOldEventDoesNotMoveItBack(t *testi
 	}
 }
 
+func TestAStageRecordThatWasLostIsBackWithAConnectTenMinutesLater(t *testing.T) {
+	store := &brokenStore{Store: storeAt()}
+	mux := NewMux(store, nil)
+	mux.Handle("$default", func(context.Context, *Message) ([]byte, error) { return nil, nil })
+	const first = 1_700_000_000_017
+	id := Identity{"abc123", "prod", "eu-west-1"}
+	lose := func() {
+		t.Helper()
+		r, err := store.Stage(t.Context(), id)
+		if err == nil {
+			_, err = store.DeleteStage(t.Context(), r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ten := (10 * time.Minute).Milliseconds()
+	invoke(t, mux, testEvent("CONNECT", nil))
+	lose()
+	for _, tt := range []struct {
+		name      string
+		eventType string
+		at        int64
+		back      bool
+	}{
+		{"a connect before ten minutes are over", "CONNECT", first + ten - 1, false},
+		{"a message after ten minutes", "MESSAGE", first + ten + 1, false},
+		{"a disconnect after ten minutes", "DISCONNECT", first + ten + 2, false},
+		{"a connect ten minutes after the first put", "CONNECT", first + ten, true},
+		{"a connect before ten more are over", "CONNECT", first + 2*ten - 1, false},
+		{"a connect after ten more", "CONNECT", first + 2*ten, true},
+	} {
+		store.stages = 0
+		change := map[string]any{"requestTimeEpoch": tt.at}
+		if tt.eventType == "MESSAGE" {
+			change["routeKey"] = "$default"
+		}
+		if r := invoke(t, mux, testEvent(tt.eventType, change)); r.StatusCode != 200 {
+			t.Fatalf("%s: answered %+v", tt.name, r)
+		}
+		_, err := store.Stage(t.Context(), id)
+		if back := err == nil; back != tt.back || store.stages != map[bool]int{true: 1}[back] {
+			t.Errorf("%s: the record is back: %v, after %d puts", tt.name, back, store.stages)
+		}
+		if tt.back {
+			lose()
+		}
+	}
+}
+
 func TestADisconnectRemovesExactlyItsOwnConnection(t *testing.T) {
 	store := storeAt()
 	var ended *DisconnectEvent
