@@ -1,0 +1,346 @@
+// Package dynamostore keeps a [wirepost.Store] in one DynamoDB table: endpoints,
+// connections and subscriptions of any number of APIs, stages and regions.
+//
+// Importing it links the scheme "dynamodb" into [wirepost.OpenStore]:
+//
+//	import _ "github.com/wirepost/wirepost/dynamostore"
+//
+//	store, err := wirepost.OpenStore(ctx, "dynamodb://connections?region=eu-central-1")
+//
+// # The table
+//
+// Two string keys, p and s, on-demand billing, TTL on x. "wirepost table create"
+// makes it, and so do the templates in deploy. Rows:
+//
+//	row           p                  s                        attributes
+//	connection    c0 … c7            SLICE ID                 x m a g u t v
+//	user          u:USER             SLICE ID.TIME.ENDPOINT   x m
+//	topic         tSHARD:TOPIC       SLICE ID.TIME.ENDPOINT   x m
+//	shard count   n:TOPIC            n                        n x
+//	stage         s                  API/STAGE@REGION         u t x
+//
+// SLICE is two characters of a hash of the ID, by which a listing is divided into
+// parts. TIME is when the connection was made, ENDPOINT a hash of its endpoint's
+// identity. They make each user and topic row the row of exactly one connection:
+// nobody else ever writes or deletes it, so it needs neither a condition nor a
+// transaction, and a listing gives all that a post and the removal of a gone
+// connection need.
+//
+// A user or topic row of a 16-byte topic has 67 bytes: 10,000 subscribers are 164
+// read units. That is why it carries a hash of the identity, and the stage row
+// the identity itself, of whatever length. (A hash that no stage row explains is
+// looked up in the connection's own row.)
+//
+//	x  when the row ends, in seconds, rounded up: what TTL needs
+//	m  by how many milliseconds it ends before x
+//	a  the endpoint's identity, g when the connection was made (milliseconds)
+//	u  the user; in a stage row the URL
+//	t  a map from topic to the shard that its row is in; in a stage row the
+//	   event's time in milliseconds
+//	v  a number that every change of a connection row raises
+//	n  the number of shards of a topic
+//
+// # Order of writes
+//
+// No operation is a transaction, which would cost double. A connect writes its
+// user and topic rows first and the connection row last, on the condition that
+// there is none; a subscribe writes the topic row first and then raises v on the
+// condition that it is unchanged; an unsubscribe and a disconnect delete the user
+// and topic rows first, then change the connection row on the same condition, and
+// start again where it fails. Whoever loses such a race removes what it has
+// written, and what it has written is nobody else's.
+//
+// Cut half way at any place, this leaves:
+//
+//   - a connect: user and topic rows without a connection row. A publish that
+//     meets one posts to a connection that is gone, and removes it ([Store.Reap]).
+//   - a disconnect: a connection row without some of its user and topic rows. Its
+//     client has gone; the next publish to everyone removes it.
+//   - a subscribe: a topic row that the connection row does not name. The
+//     connection gets what is published to the topic until it unsubscribes.
+//
+// TTL removes in the end what no publish meets, and "wirepost sweep" at once.
+// DynamoDB deletes expired rows "within a few days" (AWS, developer guide, "Using
+// time to live"), so every read looks at x and m itself.
+//
+// # Shards
+//
+// One partition gives 3,000 read and 1,000 write units a second. A topic starts
+// in one shard; a listing that finds more than [Options].ShardRows rows a shard
+// doubles their number, by a conditional write. Rows stay where they are, the
+// connection row says where; new ones spread; a listing reads all shards. The
+// number never falls. Whoever lists reads it afresh; whoever subscribes may know
+// an older one.
+//
+// # What an operation costs
+//
+// In read and write units, by AWS's formula (4 KB a strongly consistent read, 1 KB
+// a write, rounded up), for rows below 1 KB and a process that knows stage and
+// shards; docs/dynamodb.md has the same measured.
+//
+//	connect                  1 write, +1 for a user, +1 a topic
+//	the same event again     as many, +1 write, +1 read
+//	disconnect               1 read, 1 write, +1 for a user, +1 a topic
+//	subscribe, unsubscribe   1 read, 2 writes
+//	publish to a topic       1 read, + 1 for 61 subscribers
+//	publish to a user        1 read
+//	publish to everyone      8 reads, or 1 for about 30 connections
+//	reap one gone            as a disconnect
+//	a stage, steady state    nothing
+//	first of a process       ½ read a stage and a topic
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/wirepost/wirepost"
+)
+
+func init() {
+	wirepost.RegisterStore("dynamodb", func(ctx context.Context, rawURL string) (wirepost.Store, error) {
+		s, err := OpenURL(ctx, rawURL)
+		if err != nil {
+			return nil, err // not a nil *Store in an interface
+		}
+		return s, nil
+	})
+}
+
+// Options say which table, and how it is used. Only Table is required.
+type Options struct {
+	Table string
+	// Region of the table. Default: AWS's own chain (AWS_REGION, the profile), and
+	// us-east-1 for an Endpoint on this machine.
+	Region string
+	// Endpoint is another server than AWS's, such as http://127.0.0.1:8000.
+	// Default: AWS's, or AWS_ENDPOINT_URL_DYNAMODB.
+	Endpoint string
+	// Credentials. Default: AWS's chain, and a development pair for an Endpoint on
+	// this machine where the environment has none.
+	Credentials aws.CredentialsProvider
+	// AttemptTimeout bounds one attempt of one request. Default 2 s.
+	AttemptTimeout time.Duration
+	// ShardRows is how many rows of a topic there may be a shard before a listing
+	// doubles its shards. Default 5,000.
+	ShardRows int
+	// PageRows is how many rows one request of a listing reads. Default 1,000.
+	PageRows int
+	// Now is the store's clock, which decides what has expired. Default time.Now.
+	Now func() time.Time
+	// Random gives numbers in [0,1) for the jitter of retries and for versions.
+	// Default math/rand/v2; it must be safe for concurrent use.
+	Random func() float64
+	// Logger gets what no caller can be told: that shards could not be doubled.
+	// Default: discarded.
+	Logger *slog.Logger
+}
+
+// Store is a [wirepost.Store] in a DynamoDB table. All methods may be called
+// concurrently, in any number of processes.
+type Store struct {
+	o         Options
+	db        *dynamodb.Client
+	transport *http.Transport
+
+	mu         sync.Mutex
+	identities map[string]wirepost.Identity // what codes stand for; zero: more than one
+	kept       map[wirepost.Identity]bool   // identities that have a stage row, as far as is known
+	shards     map[string]knownShards       // of topics
+}
+
+var _ wirepost.Store = (*Store)(nil)
+
+// maxConnections bounds the connections to DynamoDB of one store.
+const maxConnections = 128
+
+// Open makes a store on a table. It reads AWS's configuration and asks nobody: a
+// table that is missing or is another's is found by the first call, with what to
+// do, or by [Store.CheckTable].
+func Open(ctx context.Context, o *Options) (*Store, error) {
+	s := &Store{identities: map[string]wirepost.Identity{}, kept: map[wirepost.Identity]bool{}, shards: map[string]knownShards{}}
+	if o != nil {
+		s.o = *o
+	}
+	if !tableName.MatchString(s.o.Table) {
+		return nil, fmt.Errorf("open store: %q is not the name of a DynamoDB table (3 to 255 letters, digits, '_', '-' and '.'); write dynamodb://TABLE?region=REGION", s.o.Table)
+	}
+	if s.o.AttemptTimeout <= 0 {
+		s.o.AttemptTimeout = 2 * time.Second
+	}
+	if s.o.ShardRows <= 0 {
+		s.o.ShardRows = 5000
+	}
+	if s.o.PageRows <= 0 {
+		s.o.PageRows = 1000
+	}
+	if s.o.Now == nil {
+		s.o.Now = time.Now
+	}
+	if s.o.Random == nil {
+		s.o.Random = rand.Float64
+	}
+	if s.o.Logger == nil {
+		s.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	local, err := isLocal(s.o.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("open store dynamodb://%s: %w", s.o.Table, err)
+	}
+	// AWS's client of net/http first, because it reads AWS_CA_BUNDLE; its transport is
+	// taken out below, to be able to close its idle connections.
+	pool := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) {
+		d.Timeout = 2 * time.Second
+	}).WithTransportOptions(func(t *http.Transport) {
+		t.TLSHandshakeTimeout = 2 * time.Second
+		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
+	})
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(pool)}
+	if s.o.Region != "" {
+		load = append(load, config.WithRegion(s.o.Region))
+	} else if local {
+		load = append(load, config.WithDefaultRegion("us-east-1"))
+	}
+	switch {
+	case s.o.Credentials != nil:
+		load = append(load, config.WithCredentialsProvider(s.o.Credentials))
+	case local && os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "":
+		// A server on this machine accepts any; to look for others would ask the
+		// network where there is none.
+		load = append(load, config.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "development", Source: "wirepost"}, nil
+		})))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, fmt.Errorf("open store dynamodb://%s: read AWS's configuration: %w", s.o.Table, err)
+	}
+	if cfg.Region == "" {
+		return nil, fmt.Errorf("open store dynamodb://%s: the region of the table is not known; write dynamodb://%[1]s?region=REGION, or set AWS_REGION", s.o.Table)
+	}
+	s.o.Region = cfg.Region
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		pool = built
+	}
+	s.transport = pool.GetTransport()
+	s.db = dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
+		c.HTTPClient = &http.Client{Transport: s.transport}
+		c.Retryer = aws.NopRetryer{} // call retries, inside the deadline
+		if s.o.Endpoint != "" {
+			c.BaseEndpoint = &s.o.Endpoint
+		}
+		// DynamoDB Local's checksums of errors are wrong, about which the client
+		// complains on standard error; TLS protects the real thing.
+		c.DisableValidateResponseChecksum = true
+	})
+	return s, nil
+}
+
+// OpenURL opens the store that a URL such as
+// dynamodb://TABLE?region=eu-central-1&endpoint=http://127.0.0.1:8000 names.
+func OpenURL(ctx context.Context, rawURL string) (*Store, error) {
+	o, err := ParseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, o)
+}
+
+// ParseURL reads dynamodb://TABLE?region=REGION&endpoint=URL; both parameters may
+// be left out.
+func ParseURL(rawURL string) (*Options, error) {
+	fail := func(format string, args ...any) (*Options, error) {
+		return nil, fmt.Errorf("open store %s: %s; write dynamodb://TABLE?region=REGION", redact(rawURL), fmt.Sprintf(format, args...))
+	}
+	rest, ok := strings.CutPrefix(rawURL, "dynamodb://")
+	if !ok {
+		return fail("it does not name a DynamoDB table")
+	}
+	table, query, _ := strings.Cut(rest, "?")
+	if !tableName.MatchString(table) {
+		return fail("%q is not the name of a table (3 to 255 letters, digits, '_', '-' and '.')", table)
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fail("its parameters cannot be read")
+	}
+	o := &Options{Table: table}
+	for name, v := range values {
+		if len(v) != 1 || v[0] == "" {
+			return fail("the parameter %q needs one value", name)
+		}
+		switch name {
+		case "region":
+			o.Region = v[0]
+			if !regionName.MatchString(v[0]) {
+				return fail("%q is not a region", v[0])
+			}
+		case "endpoint":
+			o.Endpoint = v[0]
+			if _, err := isLocal(v[0]); err != nil {
+				return fail("%v", err)
+			}
+		default:
+			return fail("there is no parameter %q (there are region and endpoint)", name)
+		}
+	}
+	return o, nil
+}
+
+// URL names the table as OpenURL takes it.
+func (s *Store) URL() string {
+	u := "dynamodb://" + s.o.Table + "?region=" + url.QueryEscape(s.o.Region)
+	if s.o.Endpoint != "" {
+		u += "&endpoint=" + s.o.Endpoint
+	}
+	return u
+}
+
+var (
+	// AWS, developer guide, "Naming rules".
+	tableName  = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+	regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z0-9]+)+$`)
+)
+
+// isLocal says whether an endpoint is on this machine. None is AWS's.
+func isLocal(endpoint string) (bool, error) {
+	if endpoint == "" {
+		return false, nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return false, errors.New("its endpoint is not a URL such as http://127.0.0.1:8000")
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && a.IsLoopback(), nil
+}
+
+// redact hides what may be a password in a URL that is not one of ours.
+func redact(rawURL string) string {
+	if u, err := url.Parse(rawURL); err == nil {
+		return u.Redacted()
+	}
+	return "dynamodb:…"
+}
+
+// Close closes idle connections. Calls that are running go on.
+func (s *Store) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}

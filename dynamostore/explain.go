@@ -1,0 +1,70 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+// explain says what was attempted, on what, what was wrong and what to do. The
+// error of a nil error is nil.
+func (s *Store) explain(verb, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	what := fmt.Sprintf("%s %s of DynamoDB table %s (%s)", verb, key, s.o.Table, s.where())
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if cure := s.cure(err); cure != "" {
+		return fmt.Errorf("%s: %s: %w", what, cure, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func (s *Store) where() string {
+	if s.o.Endpoint != "" {
+		return s.o.Endpoint
+	}
+	return s.o.Region
+}
+
+// cure is the sentence for what people meet.
+func (s *Store) cure(err error) string {
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return fmt.Sprintf("there is no such table there; create it with 'wirepost table create %s', or name the right region", s.URL())
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Sprintf("the host %s is not found; check region and endpoint of %s, and the network", dns.Name, s.URL())
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "nothing answers there; start the server, or correct the endpoint"
+	}
+	code := ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code = api.ErrorCode()
+	}
+	switch {
+	case throttled(err):
+		return "DynamoDB throttles; it kept on until the time was up. Raise the table's or the account's limits, or make fewer or smaller publishes"
+	case code == "AccessDeniedException":
+		return "these credentials may not do that; allow dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, Query and BatchWriteItem on the table"
+	case code == "UnrecognizedClientException" || code == "InvalidSignatureException" || code == "IncompleteSignatureException":
+		return "AWS does not know these credentials; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock"
+	case code == "ExpiredTokenException" || code == "ExpiredToken":
+		return "these credentials have expired; renew them"
+	case code == "ValidationException" && strings.Contains(strings.ToLower(err.Error()), "key"):
+		return fmt.Sprintf("the table has other keys than wirepost's; 'wirepost table check %s' says which", s.URL())
+	case strings.Contains(err.Error(), "failed to retrieve credentials") || strings.Contains(err.Error(), "get credentials"):
+		return "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	case errors.Is(err, errNoAnswer):
+		return "DynamoDB does not answer; check the network and, inside a VPC, its endpoint for DynamoDB"
+	}
+	return ""
+}

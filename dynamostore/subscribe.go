@@ -1,0 +1,134 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/wirepost/wirepost"
+)
+
+// Subscribe implements [wirepost.Store].
+func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
+	if err := wirepost.ValidateName(topic); err != nil {
+		return err
+	}
+	if wirepost.ValidateConnectionID(id) != nil {
+		return absent(ctx)
+	}
+	if err := s.subscribe(ctx, id, topic); err != nil && err != wirepost.ErrNotFound {
+		return fmt.Errorf("subscribe connection %s to topic %q: %w", id, topic, err)
+	} else {
+		return err
+	}
+}
+
+func absent(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return wirepost.ErrNotFound
+}
+
+func (s *Store) subscribe(ctx context.Context, id, topic string) error {
+	shards, err := s.shardsFor(ctx, topic)
+	if err != nil {
+		return err
+	}
+	written := map[key]bool{} // by this call, for a connection that may have ended since
+	for {
+		r, err := s.readRow(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r == nil || !s.o.Now().Before(r.expiresAt) {
+			if err := s.writeSubscriptions(ctx, row{}, nil, written); err != nil {
+				return err
+			}
+			return wirepost.ErrNotFound
+		}
+		shard, subscribed := r.topics[topic]
+		if !subscribed {
+			shard = shardOf(id, shards)
+		}
+		// Written also where the row has the topic: somebody may be unsubscribing.
+		k := subscriptionKey(topicPartition(shard, topic), r.key())
+		if err := s.writeSubscriptions(ctx, *r, map[key]bool{k: true}, subtract(written, map[key]bool{k: true})); err != nil {
+			return err
+		}
+		written = map[key]bool{k: true}
+		if held, err := s.setTopic(ctx, *r, topic, shard); held || err != nil {
+			return err
+		}
+	}
+}
+
+// Unsubscribe implements [wirepost.Store].
+func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
+	if err := wirepost.ValidateName(topic); err != nil {
+		return err
+	}
+	if wirepost.ValidateConnectionID(id) != nil {
+		return ctx.Err()
+	}
+	if err := s.unsubscribe(ctx, id, topic); err != nil {
+		return fmt.Errorf("unsubscribe connection %s from topic %q: %w", id, topic, err)
+	}
+	return nil
+}
+
+func (s *Store) unsubscribe(ctx context.Context, id, topic string) error {
+	for {
+		r, err := s.readRow(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r == nil || !s.o.Now().Before(r.expiresAt) {
+			return nil
+		}
+		remove := map[key]bool{}
+		if shard, subscribed := r.topics[topic]; subscribed {
+			remove[subscriptionKey(topicPartition(shard, topic), r.key())] = true
+		} else {
+			// A subscribe that failed half way may have left a row, in the shard of
+			// then.
+			shards, err := s.shardsFor(ctx, topic)
+			if err != nil {
+				return err
+			}
+			for n := 1; n <= shards; n *= 2 {
+				remove[subscriptionKey(topicPartition(shardOf(id, n), topic), r.key())] = true
+			}
+		}
+		if err := s.writeSubscriptions(ctx, *r, nil, remove); err != nil {
+			return err
+		}
+		if held, err := s.setTopic(ctx, *r, topic, noShard); held || err != nil {
+			return err
+		}
+	}
+}
+
+// noShard takes a topic away.
+const noShard = -1
+
+// setTopic changes one topic of a connection row, and its version, unless the row
+// has changed since it was read.
+func (s *Store) setTopic(ctx context.Context, r row, topic string, shard int) (bool, error) {
+	names, values := unchanged(r)
+	names["#t"], names["#topic"] = attrTopics, topic
+	values[":next"] = num(r.version + 1)
+	update := "SET #v = :next REMOVE #t.#topic"
+	if shard != noShard {
+		update = "SET #v = :next, #t.#topic = :shard"
+		values[":shard"] = num(int64(shard))
+	}
+	held, _, err := s.compare(ctx, "write", connectionKey(r.id), func(ctx context.Context) error {
+		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.o.Table, Key: connectionKey(r.id).item(),
+			UpdateExpression: &update, ConditionExpression: ref(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+			ReturnValues: types.ReturnValueNone})
+		return err
+	})
+	return held, err
+}
