@@ -192,7 +192,7 @@ type Mux struct {
 
 	mu     sync.Mutex
 	seen   map[Identity]seenStage
-	warned map[Identity]bool        // of an endpoint that the environment overrides
+	warned map[Identity]bool // of an endpoint that the environment overrides
 }
 
 // seenStage is the record of a stage as this process last saw it in the store.

@@ -56,7 +56,7 @@ type storeCheck struct {
 	run     func(context.Context, wirepost.Store, *clock) error
 }
 
-var storeChecks = slices.Concat(rowChecks, expiryChecks, listChecks, stageChecks, limitChecks)
+var storeChecks = slices.Concat(rowChecks, expiryChecks, listChecks, reapChecks, stageChecks, limitChecks)
 
 // clock stands still until it is moved.
 type clock struct {

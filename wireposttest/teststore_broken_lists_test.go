@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -23,12 +24,30 @@ var brokenLists = map[string]map[string]func(*broken){
 			return func(yield func(wirepost.Listed, error) bool) { yield(wirepost.Listed{ID: a.Name, Cursor: "x"}, nil) }
 		}),
 	},
-	"a listed item has the connection's endpoint": {
-		"none": eachListed(func(_ int, _ wirepost.Audience, l *wirepost.Listed) bool {
+	"a listed item has the key of its connection": {
+		"no endpoint": eachListed(func(_ int, _ wirepost.Audience, l *wirepost.Listed) bool {
 			l.Endpoint = wirepost.Identity{}
 			return true
 		}),
-		"that of all": eachListed(func(_ int, _ wirepost.Audience, l *wirepost.Listed) bool { l.Endpoint = production; return true }),
+		"one endpoint for all": eachListed(func(_ int, _ wirepost.Audience, l *wirepost.Listed) bool { l.Endpoint = production; return true }),
+		"no connectedAt": eachListed(func(_ int, a wirepost.Audience, l *wirepost.Listed) bool {
+			if a.Kind == wirepost.KindConnection {
+				l.ConnectedAt = time.Time{}
+			}
+			return true
+		}),
+		"connectedAt in seconds": eachListed(func(_ int, a wirepost.Audience, l *wirepost.Listed) bool {
+			if a.Kind == wirepost.KindTopic {
+				l.ConnectedAt = l.ConnectedAt.Truncate(time.Second)
+			}
+			return true
+		}),
+		"connectedAt in microseconds": eachListed(func(_ int, a wirepost.Audience, l *wirepost.Listed) bool {
+			if a.Kind == wirepost.KindUser {
+				l.ConnectedAt = l.ConnectedAt.Add(456 * time.Microsecond)
+			}
+			return true
+		}),
 	},
 	"a large audience is listed whole": {
 		"a thousand of them": eachListed(func(n int, _ wirepost.Audience, _ *wirepost.Listed) bool { return n < 1000 }),
@@ -170,7 +189,7 @@ var brokenLists = map[string]map[string]func(*broken){
 			}
 		},
 	},
-	"no listing shows a row before it is whole": {
+	"a row that is found is whole": {
 		"the topics come later": func(b *broken) {
 			seen := make(chan struct{})
 			var once sync.Once
@@ -188,32 +207,17 @@ var brokenLists = map[string]map[string]func(*broken){
 				return b.Store.Connection(ctx, id)
 			}
 		},
-		"the row comes later": func(b *broken) {
-			seen := make(chan struct{})
-			var once sync.Once
-			var coming string
-			var mu sync.Mutex
-			b.put = func(ctx context.Context, c wirepost.Connection) error {
-				mu.Lock()
-				coming = c.ID
-				mu.Unlock()
-				<-seen
-				return b.Store.Put(ctx, c)
-			}
-			b.list = func(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) items {
-				mu.Lock()
-				id := coming
-				mu.Unlock()
-				if a.Kind != wirepost.KindTopic || id == "" {
-					return b.Store.Connections(ctx, a, o)
-				}
-				return func(yield func(wirepost.Listed, error) bool) { yield(wirepost.Listed{ID: id}, nil) }
-			}
+		"one is listed and never found": func(b *broken) {
 			b.get = func(ctx context.Context, id string) (wirepost.Connection, error) {
-				defer once.Do(func() { close(seen) })
+				if id == "c7" {
+					return wirepost.Connection{}, wirepost.ErrNotFound
+				}
 				return b.Store.Connection(ctx, id)
 			}
 		},
+		"one is put and never listed": eachListed(func(_ int, a wirepost.Audience, l *wirepost.Listed) bool {
+			return a.Kind != wirepost.KindUser || l.ID != "c59"
+		}),
 	},
 	"a read sees each write that has returned": {
 		"listings are kept for a while": func(b *broken) {

@@ -71,6 +71,68 @@ var brokenRest = map[string]map[string]func(*broken){
 		"not by stage":  keepStages(func(id wirepost.Identity) wirepost.Identity { id.Stage = ""; return id }, wirepost.StageRecord.Newer),
 		"not by region": keepStages(func(id wirepost.Identity) wirepost.Identity { id.Region = ""; return id }, wirepost.StageRecord.Newer),
 	},
+	"delete of a stage removes exactly its record": {
+		"of any URL":  onDeleteStage(func(r *wirepost.StageRecord, kept wirepost.StageRecord) { r.URL = kept.URL }),
+		"of any time": onDeleteStage(func(r *wirepost.StageRecord, kept wirepost.StageRecord) { r.EventTime = kept.EventTime }),
+		"with more of the time than was kept": onDeleteStage(func(r *wirepost.StageRecord, kept wirepost.StageRecord) {
+			if !r.EventTime.Equal(kept.EventTime) {
+				r.URL = ""
+			}
+		}),
+		"of an older time": onDeleteStage(func(r *wirepost.StageRecord, kept wirepost.StageRecord) {
+			if r.EventTime.After(kept.EventTime) {
+				r.EventTime = kept.EventTime
+			}
+		}),
+		"of every stage": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				done, err := b.Store.DeleteStage(ctx, r)
+				all, _ := b.Store.Stages(ctx)
+				for _, r := range all {
+					if done {
+						b.Store.DeleteStage(ctx, r)
+					}
+				}
+				return done, err
+			}
+		},
+		"nothing": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				kept, err := b.Store.Stage(ctx, r.Identity)
+				return err == nil && kept.URL == r.URL && kept.EventTime.UnixMilli() == r.EventTime.UnixMilli(), nil
+			}
+		},
+		"always true": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				_, err := b.Store.DeleteStage(ctx, r)
+				return true, err
+			}
+		},
+		"always false": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				_, err := b.Store.DeleteStage(ctx, r)
+				return false, err
+			}
+		},
+		"it is listed for good": func(b *broken) {
+			var seen []wirepost.StageRecord
+			b.putStage = func(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+				seen = append(seen, r)
+				return b.Store.PutStage(ctx, r)
+			}
+			b.stages = func(context.Context) ([]wirepost.StageRecord, error) { return seen, nil }
+		},
+		"its time is kept": func(b *broken) {
+			last := map[wirepost.Identity]wirepost.StageRecord{}
+			b.putStage = func(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+				if old, ok := last[r.Identity]; ok && !r.Newer(old) {
+					return old, nil
+				}
+				last[r.Identity] = r
+				return b.Store.PutStage(ctx, r)
+			}
+		},
+	},
 	"stages are listed in the order of their identity": {
 		"in reverse": onStages(slices.Reverse[[]wirepost.StageRecord]),
 		"of their text": onStages(func(all []wirepost.StageRecord) {
@@ -108,6 +170,16 @@ var brokenRest = map[string]map[string]func(*broken){
 		"not Connections": onList(func(b *broken, ctx context.Context, a wirepost.Audience, o wirepost.ListOptions, _ items) items {
 			return b.Store.Connections(context.WithoutCancel(ctx), a, o)
 		}),
+		"not Reap": func(b *broken) {
+			b.reap = func(ctx context.Context, a wirepost.Audience, l wirepost.Listed) (bool, error) {
+				return b.Store.Reap(context.WithoutCancel(ctx), a, l)
+			}
+		},
+		"not DeleteStage": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				return b.Store.DeleteStage(context.WithoutCancel(ctx), r)
+			}
+		},
 		"not PutStage": func(b *broken) {
 			b.putStage = func(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
 				return b.Store.PutStage(context.WithoutCancel(ctx), r)

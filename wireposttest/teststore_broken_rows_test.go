@@ -267,6 +267,12 @@ var brokenRows = map[string]map[string]func(*broken){
 				return nil
 			}
 		},
+		"a stage without a URL is kept": onPutStage(func(r *wirepost.StageRecord) { r.URL = cmp.Or(r.URL, "https://example.com") }),
+		"a stage of no time is kept": onPutStage(func(r *wirepost.StageRecord) {
+			if r.EventTime.IsZero() {
+				r.EventTime = time.UnixMilli(0)
+			}
+		}),
 		"any stage is kept": keepStages(itself, wirepost.StageRecord.Newer),
 	},
 

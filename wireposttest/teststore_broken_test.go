@@ -22,7 +22,9 @@ type broken struct {
 	sub      func(ctx context.Context, id, topic string) error
 	unsub    func(ctx context.Context, id, topic string) error
 	list     func(context.Context, wirepost.Audience, wirepost.ListOptions) iter.Seq2[wirepost.Listed, error]
+	reap     func(context.Context, wirepost.Audience, wirepost.Listed) (bool, error)
 	putStage func(context.Context, wirepost.StageRecord) (wirepost.StageRecord, error)
+	delStage func(context.Context, wirepost.StageRecord) (bool, error)
 	stage    func(context.Context, wirepost.Identity) (wirepost.StageRecord, error)
 	stages   func(context.Context) ([]wirepost.StageRecord, error)
 	close    func() error
@@ -35,6 +37,7 @@ func newBroken(now func() time.Time, breakIt func(*broken)) *broken {
 	}
 	b.put, b.delete, b.get, b.sub, b.unsub, b.list = b.Store.Put, b.Store.Delete, b.Store.Connection, b.Store.Subscribe, b.Store.Unsubscribe, b.Store.Connections
 	b.putStage, b.stage, b.stages, b.close = b.Store.PutStage, b.Store.Stage, b.Store.Stages, b.Store.Close
+	b.reap, b.delStage = b.Store.Reap, b.Store.DeleteStage
 	breakIt(b)
 	return b
 }
@@ -45,6 +48,12 @@ func (b *broken) Put(ctx context.Context, c wirepost.Connection) error {
 }
 func (b *broken) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, error) {
 	return b.delete(ctx, k)
+}
+func (b *broken) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed) (bool, error) {
+	return b.reap(ctx, a, l)
+}
+func (b *broken) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+	return b.delStage(ctx, r)
 }
 func (b *broken) Connection(ctx context.Context, id string) (wirepost.Connection, error) {
 	return b.get(ctx, id)
@@ -248,6 +257,18 @@ func onStages(change func([]wirepost.StageRecord)) func(*broken) {
 			all, err := b.Store.Stages(ctx)
 			change(all)
 			return all, err
+		}
+	}
+}
+
+// onDeleteStage changes the record before the delete; kept is the one that there is.
+func onDeleteStage(change func(r *wirepost.StageRecord, kept wirepost.StageRecord)) func(*broken) {
+	return func(b *broken) {
+		b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+			if kept, err := b.Store.Stage(ctx, r.Identity); err == nil {
+				change(&r, kept)
+			}
+			return b.Store.DeleteStage(ctx, r)
 		}
 	}
 }

@@ -38,11 +38,19 @@ var limitChecks = []storeCheck{
 		}{
 			{"Put", func() error { return s.Put(ended, r) }},
 			{"Delete", func() error { _, err := s.Delete(ended, r.Key()); return err }},
+			{"Reap", func() error {
+				_, err := s.Reap(ended, wirepost.ToTopic("a"), wirepost.Listed{ID: r.ID, Endpoint: r.Endpoint, ConnectedAt: r.ConnectedAt})
+				return err
+			}},
 			{"Connection", func() error { _, err := s.Connection(ended, "c1"); return err }},
 			{"Subscribe", func() error { return s.Subscribe(ended, "c1", "b") }},
 			{"Unsubscribe", func() error { return s.Unsubscribe(ended, "c1", "a") }},
 			{"PutStage", func() error {
 				_, err := s.PutStage(ended, stage(production, "https://example.com", c.Now()))
+				return err
+			}},
+			{"DeleteStage", func() error {
+				_, err := s.DeleteStage(ended, stage(production, "https://example.com", c.Now()))
 				return err
 			}},
 			{"Stage", func() error { _, err := s.Stage(ended, production); return err }},

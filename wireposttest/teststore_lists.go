@@ -44,20 +44,17 @@ var listChecks = []storeCheck{
 		}
 		return nil
 	}},
-	{"a listed item has the connection's endpoint", func(ctx context.Context, s wirepost.Store, c *clock) error {
+	{"a listed item has the key of its connection", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		here, there := row(c, "c1", "alice", "a"), row(c, "c2", "alice", "a")
 		there.Endpoint = staging
+		there.ConnectedAt = there.ConnectedAt.Add(-time.Hour + 123*time.Millisecond + 456*time.Microsecond).In(time.FixedZone("", 3600))
 		if err := put(ctx, s, here, there); err != nil {
 			return err
 		}
-		for _, a := range []wirepost.Audience{wirepost.ToUser("alice"), wirepost.ToTopic("a"), wirepost.Everyone(), wirepost.ToConnection("c2")} {
-			all, err := list(ctx, s, a, wirepost.ListOptions{})
-			if err != nil {
-				return err
-			}
-			for _, l := range all {
-				if want := map[string]wirepost.Identity{"c1": production, "c2": staging}[l.ID]; l.Endpoint != want {
-					return fmt.Errorf("Connections %s: the endpoint of %s = %v, want %v", a, l.ID, l.Endpoint, want)
+		for _, r := range []wirepost.Connection{here, there} {
+			for _, a := range []wirepost.Audience{wirepost.ToUser("alice"), wirepost.ToTopic("a"), wirepost.Everyone(), wirepost.ToConnection(r.ID)} {
+				if _, err := wantItem(ctx, s, a, r); err != nil {
+					return err
 				}
 			}
 		}
@@ -200,14 +197,15 @@ var listChecks = []storeCheck{
 			other := row(c, "other-"+l.ID, "bob")
 			_, stageErr := s.PutStage(ctx, stage(production, "https://example.com", c.Now()))
 			_, stagesErr := s.Stages(ctx)
+			_, goneErr := s.DeleteStage(ctx, stage(production, "https://example.com", c.Now()))
 			_, listErr := list(ctx, s, wirepost.Everyone(), wirepost.ListOptions{})
 			if err := cmp.Or(
-				stageErr, stagesErr, listErr,
+				stageErr, stagesErr, goneErr, listErr,
 				put(ctx, s, other),
 				s.Subscribe(ctx, l.ID, "more"),
 				s.Unsubscribe(ctx, l.ID, "more"),
 				remove(ctx, s, other.ID),
-				remove(ctx, s, l.ID),
+				wantReap(ctx, s, wirepost.ToTopic("all"), l, true),
 			); err != nil {
 				return fmt.Errorf("in the body of a listing: %w", err)
 			}
@@ -274,35 +272,51 @@ var listChecks = []storeCheck{
 		}
 		return nil
 	}},
-	{"no listing shows a row before it is whole", func(ctx context.Context, s wirepost.Store, c *clock) error {
+	{"a row that is found is whole", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		const rows = 60
-		var written atomic.Bool
+		number, names := map[string]int{}, make([]string, rows)
+		for n := range names {
+			names[n] = fmt.Sprintf("c%d", n)
+			number[names[n]] = n
+		}
+		var returned atomic.Int64 // so many puts, of the first names
 		return concurrently(2, func(i int) error {
 			if i == 0 {
-				defer written.Store(true)
-				for n := range rows {
-					r := row(c, fmt.Sprintf("c%d", n), "alice", "a", "b", "c", "d")
-					if err := put(ctx, s, r); err != nil {
+				defer returned.Store(rows) // also when one failed: the reader has to end
+				for n, id := range names {
+					if err := put(ctx, s, row(c, id, "alice", "a", "b", "c", "d")); err != nil {
 						return err
 					}
+					returned.Store(int64(n) + 1)
 				}
 				return nil
 			}
 			for last := false; !last; {
-				last = written.Load() // one more round behind the last write
+				last = returned.Load() == rows // one more round behind the last put
 				for _, a := range []wirepost.Audience{wirepost.ToTopic("a"), wirepost.ToTopic("d"), wirepost.ToUser("alice"), wirepost.Everyone()} {
+					before := int(returned.Load())
 					all, err := list(ctx, s, a, wirepost.ListOptions{})
 					if err != nil {
 						return err
 					}
+					var got []string // of those whose puts had returned
 					for _, l := range all {
-						r, err := s.Connection(ctx, l.ID)
-						if err != nil {
-							return fmt.Errorf("Connections %s lists %s; Connection: %w", a, l.ID, err)
+						if number[l.ID] < before {
+							got = append(got, l.ID)
 						}
-						if r.User != "alice" || len(r.Topics) != 4 {
+						// Whose put is under way may be listed and have no row, or is whole.
+						due := number[l.ID] < int(returned.Load())
+						r, err := s.Connection(ctx, l.ID)
+						switch {
+						case errors.Is(err, wirepost.ErrNotFound) && !due:
+						case err != nil:
+							return fmt.Errorf("Connections %s lists %s; Connection: %w", a, l.ID, err)
+						case r.User != "alice" || len(r.Topics) != 4:
 							return fmt.Errorf("Connections %s lists %s with the user %q and the topics %q only", a, l.ID, r.User, r.Topics)
 						}
+					}
+					if err := sameIDs(fmt.Sprintf("Connections %s, of those whose Put had returned", a), got, names[:before]); err != nil {
+						return err
 					}
 				}
 			}

@@ -164,10 +164,7 @@ var rowChecks = []storeCheck{
 		if err := cmp.Or(put(ctx, s, row(c, "c1", "")), wantAbsent(ctx, s, "c2"), wantAbsent(ctx, s, "c")); err != nil {
 			return err
 		}
-		if _, err := s.Stage(ctx, production); !errors.Is(err, wirepost.ErrNotFound) {
-			return fmt.Errorf("Stage %v of an empty store: error = %v, want ErrNotFound", production, err)
-		}
-		return nil
+		return wantNoStage(ctx, s, production)
 	}},
 	{"subscribe adds a topic, once", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		r := row(c, "c1", "alice", "a")
@@ -274,6 +271,14 @@ var rowChecks = []storeCheck{
 		for _, id := range []wirepost.Identity{{}, {APIID: "a", Stage: "b"}, {APIID: "a/b", Stage: "c", Region: "eu-west-1"}} {
 			if _, err := s.PutStage(ctx, stage(id, "https://example.com", c.Now())); err == nil {
 				return fmt.Errorf("PutStage of %v: no error", id)
+			}
+		}
+		for what, r := range map[string]wirepost.StageRecord{
+			"no URL":        stage(production, "", c.Now()),
+			"no event time": stage(production, "https://example.com", time.Time{}),
+		} {
+			if _, err := s.PutStage(ctx, r); err == nil {
+				return fmt.Errorf("PutStage of a record with %s: no error", what)
 			}
 		}
 		if all, err := s.Stages(ctx); err != nil || len(all) > 0 {

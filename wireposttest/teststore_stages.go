@@ -3,6 +3,7 @@ package wireposttest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,6 +76,42 @@ var stageChecks = []storeCheck{
 		}
 		return nil
 	}},
+	{"delete of a stage removes exactly its record", func(ctx context.Context, s wirepost.Store, c *clock) error {
+		r, bystander := stage(production, "https://example.com/path", c.Now()), stage(staging, "https://example.com/path", c.Now())
+		if err := cmp.Or(putStage(ctx, s, r, r), putStage(ctx, s, bystander, bystander)); err != nil {
+			return err
+		}
+		for _, other := range []func(*wirepost.StageRecord){
+			func(r *wirepost.StageRecord) { r.URL = "https://example.com/Path" },
+			func(r *wirepost.StageRecord) { r.URL = "" },
+			func(r *wirepost.StageRecord) { r.EventTime = r.EventTime.Add(-time.Millisecond) },
+			func(r *wirepost.StageRecord) { r.EventTime = r.EventTime.Add(time.Millisecond) },
+			func(r *wirepost.StageRecord) { r.APIID = "other" },
+			func(r *wirepost.StageRecord) { r.Region = "us-east-1" },
+		} {
+			not := r
+			other(&not)
+			if err := cmp.Or(wantDeleteStage(ctx, s, not, false), wantStage(ctx, s, r)); err != nil {
+				return err
+			}
+		}
+		r.EventTime = r.EventTime.Add(time.Microsecond) // which names no other record
+		if err := cmp.Or(
+			wantDeleteStage(ctx, s, r, true),
+			wantNoStage(ctx, s, r.Identity),
+			wantStage(ctx, s, bystander),
+			wantDeleteStage(ctx, s, r, false),
+		); err != nil {
+			return err
+		}
+		got, err := s.Stages(ctx)
+		if err != nil || len(got) != 1 || !sameStage(got[0], bystander) {
+			return fmt.Errorf("Stages = %v, %v after a delete, want %v only", identities(got), err, bystander.Identity)
+		}
+		// What was deleted does not keep an older record away.
+		r.EventTime = r.EventTime.Add(-time.Second)
+		return cmp.Or(putStage(ctx, s, r, r), wantStage(ctx, s, r))
+	}},
 	{"stages are listed in the order of their identity", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		var want []wirepost.StageRecord
 		for _, api := range []string{"a", "ab", "b"} {
@@ -128,6 +165,20 @@ func wantStage(ctx context.Context, s wirepost.Store, want wirepost.StageRecord)
 	}
 	if !sameStage(got, want) {
 		return fmt.Errorf("Stage %v = %s of %v, want %s of %v", want.Identity, got.URL, got.EventTime, want.URL, want.EventTime)
+	}
+	return nil
+}
+
+func wantNoStage(ctx context.Context, s wirepost.Store, id wirepost.Identity) error {
+	if got, err := s.Stage(ctx, id); !errors.Is(err, wirepost.ErrNotFound) {
+		return fmt.Errorf("Stage %v = %s of %v, error %v, want ErrNotFound", id, got.URL, got.EventTime, err)
+	}
+	return nil
+}
+
+func wantDeleteStage(ctx context.Context, s wirepost.Store, r wirepost.StageRecord, want bool) error {
+	if got, err := s.DeleteStage(ctx, r); err != nil || got != want {
+		return fmt.Errorf("DeleteStage %v, %s of %v = %v, %v, want %v", r.Identity, r.URL, r.EventTime, got, err, want)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 func TestEveryBrokenPromiseIsFound(t *testing.T) {
 	brokenStores := map[string]map[string]func(*broken){}
-	for _, some := range []map[string]map[string]func(*broken){brokenRows, brokenLists, brokenRest} {
+	for _, some := range []map[string]map[string]func(*broken){brokenRows, brokenLists, brokenReaps, brokenRest} {
 		maps.Copy(brokenStores, some)
 	}
 	for _, c := range storeChecks {
