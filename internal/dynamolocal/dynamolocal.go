@@ -26,10 +26,12 @@ const (
 // Start returns the URL of a running server, for example http://127.0.0.1:34567.
 //
 // There is one server of a kind in a test process: the first Start starts it, which
-// takes about a second and at most a minute, and all tests of the process share it and its
-// tables, so each should name its tables differently. Tables are in memory, are
-// there at once and go at once, whatever the region and the credentials of a
-// request. The server ends with the test process, however that ends.
+// takes a second or two and at most a minute for each of at most three ports, and
+// all tests of the process share it and its tables, so each should name its tables
+// differently. Tables are in memory, and shared by all regions and credentials. As
+// with DynamoDB, a new table is to be waited for: dynalite answers CreateTable
+// moments before the table can be written to. The server ends with the test
+// process, however that ends.
 //
 // If the server's programs are not installed, the test skips itself, saying what to
 // run, or fails where CI=true. On Windows it always skips.

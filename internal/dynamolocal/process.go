@@ -29,7 +29,8 @@ const (
 // server's own status if that ends first.
 //
 // An interrupt from the terminal goes to the test process too, and from there
-// through the pipe.
+// through the pipe. When the owner has gone, what the shell has to say about the
+// killed server must not end the shell before it has removed the folder.
 const guard = `
 trap '' INT HUP
 folder=$1
@@ -40,7 +41,7 @@ exec 3<&0
 server=$!
 { read -r _ <&3; kill -9 $server; } </dev/null &
 watcher=$!
-exec 3<&-
+exec 3<&- >/dev/null 2>&1
 wait $server
 status=$?
 kill -9 $watcher
@@ -109,6 +110,8 @@ func run(command command) (_ *server, err error) {
 	cmd := exec.Command("sh", append([]string{"-c", guard, "dynamolocal", folder}, command(port, folder)...)...)
 	// Never the test's own output: go test would wait for the server to close it.
 	cmd.Stdout, cmd.Stderr = s.output, s.output
+	// Nor does this process wait for whatever else might keep it open.
+	cmd.WaitDelay = 10 * time.Second
 	s.owner, err = cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
