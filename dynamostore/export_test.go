@@ -2,12 +2,70 @@ package dynamostore
 
 import (
 	"context"
+	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // DeleteTable removes the table of a test.
 func DeleteTable(ctx context.Context, s *Store) error {
 	_, err := s.db.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &s.o.Table})
 	return err
+}
+
+// DB is the client of a store, for tests that look at rows or harm them.
+func DB(s *Store) *dynamodb.Client { return s.db }
+
+// TableName is where a store's rows are.
+func TableName(s *Store) *string { return &s.o.Table }
+
+// Shards is the number of shards of a topic.
+func Shards(ctx context.Context, s *Store, topic string) (int, error) {
+	return s.readShards(ctx, topic, true)
+}
+
+// ShardsEnd is when the row of a topic's shard count ends.
+func ShardsEnd(t *testing.T, s *Store, topic string) time.Time {
+	t.Helper()
+	it, err := s.get(t.Context(), shardsKey(topic), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := expiryOf(it)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end
+}
+
+// WriteShards writes any shard count.
+func WriteShards(t *testing.T, s *Store, topic, n string) {
+	t.Helper()
+	it := shardsKey(topic).item()
+	expire(it, s.o.Now().Add(time.Hour))
+	it[attrShards] = &types.AttributeValueMemberN{Value: n}
+	if err := s.write(t.Context(), []item{it}, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Rows are the keys of all rows.
+func Rows(t testing.TB, s *Store) []string {
+	t.Helper()
+	in := &dynamodb.ScanInput{TableName: &s.o.Table, ConsistentRead: ref(true)}
+	var all []string
+	for {
+		out, err := s.db.Scan(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, it := range out.Items {
+			all = append(all, keyOf(it).String())
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			return all
+		}
+	}
 }
