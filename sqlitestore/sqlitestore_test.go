@@ -15,6 +15,14 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	})
 }
 
+// The writer makes one call after the other, so few interleavings differ, and a
+// hundred rounds take half a minute with the race detector.
+func TestTheStoreKeepsTheContractInEveryRace(t *testing.T) {
+	wireposttest.TestStoreRaces(t, 25, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+		return open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: o.Now})
+	})
+}
+
 func open(t testing.TB, path string, o *sqlitestore.Options) *sqlitestore.Store {
 	t.Helper()
 	s, err := sqlitestore.Open(t.Context(), path, o)

@@ -12,3 +12,9 @@ func TestMemStoreKeepsTheContract(t *testing.T) {
 		return wirepost.NewMemStore(&wirepost.MemStoreOptions{Now: o.Now})
 	})
 }
+
+func TestMemStoreKeepsTheContractInEveryRace(t *testing.T) {
+	wireposttest.TestStoreRaces(t, 100, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+		return wirepost.NewMemStore(&wirepost.MemStoreOptions{Now: o.Now})
+	})
+}

@@ -29,7 +29,8 @@ type StoreOptions struct {
 //	}
 //
 // open is called once for each subtest and returns an empty store, which
-// TestStore closes.
+// TestStore closes. A driver that writes in several steps needs [TestStoreRaces]
+// too.
 func TestStore(t *testing.T, open func(t *testing.T, o StoreOptions) wirepost.Store) {
 	for _, c := range storeChecks {
 		t.Run(c.promise, func(t *testing.T) {
@@ -56,7 +57,7 @@ type storeCheck struct {
 	run     func(context.Context, wirepost.Store, *clock) error
 }
 
-var storeChecks = slices.Concat(rowChecks, expiryChecks, listChecks, reapChecks, stageChecks, limitChecks)
+var storeChecks = slices.Concat(rowChecks, expiryChecks, listChecks, reapChecks, stageChecks, limitChecks, oneRoundEach(raceChecks))
 
 // clock stands still until it is moved.
 type clock struct {

@@ -94,6 +94,10 @@ func wantItem(ctx context.Context, s wirepost.Store, a wirepost.Audience, r wire
 	if err != nil {
 		return wirepost.Listed{}, err
 	}
+	return itemIn(a, all, r)
+}
+
+func itemIn(a wirepost.Audience, all []wirepost.Listed, r wirepost.Connection) (wirepost.Listed, error) {
 	for _, l := range all {
 		if l.ID != r.ID {
 			continue
