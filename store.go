@@ -113,7 +113,7 @@ func (l Listed) Key() ConnectionKey { return ConnectionKey{l.ID, l.Endpoint, l.C
 
 // Store keeps endpoints, connections and subscriptions for every program of a
 // system. This interface is implemented by drivers; its comments are the
-// contract, and wireposttest.TestStore checks it.
+// contract, and wireposttest.TestStore and TestStoreRaces check it.
 //
 // All methods may be called concurrently, from many processes. They return
 // promptly when the context ends, with an error that wraps its cause. A method
