@@ -271,6 +271,21 @@ var brokenRaces = map[string]map[string]func(*broken){
 			}
 		},
 	},
+	"a delete of a stage record leaves a newer one alone": {
+		"delete looks at the record, then removes what the stage has": func(b *broken) {
+			b.delStage = func(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+				if now, err := b.Store.Stage(ctx, r.Identity); err != nil || now.URL != r.URL {
+					return false, nil
+				}
+				othersTurn()
+				now, err := b.Store.Stage(ctx, r.Identity)
+				if err != nil {
+					return false, nil
+				}
+				return b.Store.DeleteStage(ctx, now)
+			}
+		},
+	},
 	"a listing among connects and disconnects has what stays once": {
 		"it counts places": onList(func(b *broken, ctx context.Context, a wirepost.Audience, o wirepost.ListOptions, _ items) items {
 			return func(yield func(wirepost.Listed, error) bool) {

@@ -388,6 +388,26 @@ var raceChecks = []raceCheck{
 			wantNoStage(ctx, s, id),
 		)
 	}},
+	{"a delete of a stage record leaves a newer one alone", "sweep", func(ctx context.Context, s wirepost.Store, r *race) error {
+		for try := range 6 {
+			id := wirepost.Identity{APIID: fmt.Sprintf("%s-%d", r.name, try), Stage: "dev", Region: "eu-central-1"}
+			old := stage(id, "https://old.example", r.clock.Now())
+			newer := stage(id, "https://new.example", r.clock.Now().Add(time.Millisecond))
+			if err := cmp.Or(
+				putStage(ctx, s, old, old),
+				r.atOnce(ctx, s,
+					func() error { return putStage(ctx, s, newer, newer) },
+					func() error { _, err := s.DeleteStage(ctx, old); return err },
+				),
+				wantStage(ctx, s, newer),
+				wantDeleteStage(ctx, s, newer, true),
+				wantNoStage(ctx, s, id),
+			); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
 	{"a listing among connects and disconnects has what stays once", "churn", func(ctx context.Context, s wirepost.Store, r *race) error {
 		const writers, each = 3, 4
 		user, topic := r.name+"-alice", r.name+"-a"
