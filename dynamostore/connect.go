@@ -59,14 +59,14 @@ func (s *Store) prepare(ctx context.Context, id wirepost.Identity, connectionID 
 		})
 	}
 	all.Wait()
-	out := make(map[string]int, len(topics))
-	for i, t := range topics {
-		out[t] = shardOf(connectionID, shards[i])
-	}
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
+	}
+	out := make(map[string]int, len(topics))
+	for i, t := range topics {
+		out[t] = shardOf(connectionID, shards[i])
 	}
 	return out, nil
 }

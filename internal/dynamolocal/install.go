@@ -54,6 +54,10 @@ func dynamoDBLocal() (command, error) {
 	}, nil
 }
 
+// surviveAborts keeps dynalite alive when a client gives a request up, as every
+// cancelled context does: it throws that error, which ends Node.js.
+const surviveAborts = `data:text/javascript,process.on("uncaughtException",e=>{if(e.code!=="ECONNRESET"&&e.code!=="EPIPE"){console.error(e);process.exit(1)}})`
+
 // dynalite finds dynalite.
 func dynalite() (command, error) {
 	const needs = missing("dynalite needs Node.js 20 and its npm package")
@@ -67,7 +71,7 @@ func dynalite() (command, error) {
 		return nil, needs
 	}
 	return func(port int, _ string) []string {
-		return []string{node, cli, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
+		return []string{node, "--import", surviveAborts, cli, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
 			"--createTableMs", "0", "--updateTableMs", "0", "--deleteTableMs", "0"}
 	}, nil
 }
