@@ -38,6 +38,19 @@ func TestTheStoreKeepsTheContractWithSmallPagesAndShards(t *testing.T) {
 	})
 }
 
+// The races in a hundred random interleavings. Each has an order of its own that
+// its number repeats.
+func TestTheStoreKeepsTheContractInRaces(t *testing.T) {
+	for kind, rounds := range map[dynamolocal.Kind]int{dynamolocal.DynamoDBLocal: 100, dynamolocal.Dynalite: 10} {
+		t.Run(string(kind), func(t *testing.T) {
+			endpoint := dynamolocal.Start(t, kind)
+			wireposttest.TestStoreRaces(t, rounds, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+				return create(t, endpoint, &dynamostore.Options{Now: o.Now, ShardRows: 20})
+			})
+		})
+	}
+}
+
 var tables atomic.Int64
 
 var notInName = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)

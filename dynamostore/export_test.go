@@ -69,3 +69,18 @@ func Rows(t testing.TB, s *Store) []string {
 		}
 	}
 }
+
+// DeleteRow removes one row, as nobody should.
+func DeleteRow(t *testing.T, s *Store, p, sort string) {
+	t.Helper()
+	if err := s.write(t.Context(), nil, []key{{p, sort}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// DeleteConnectionRow leaves of a connection its user and topic rows only.
+func DeleteConnectionRow(t *testing.T, s *Store, id string) {
+	t.Helper()
+	k := connectionKey(id)
+	DeleteRow(t, s, k.p, k.s)
+}

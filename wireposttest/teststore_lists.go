@@ -442,10 +442,13 @@ func clearAll(ctx context.Context, s wirepost.Store) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range all {
-		if err := remove(ctx, s, l.ID); err != nil {
-			return err
+	const callers = 16
+	return concurrently(callers, func(c int) error {
+		for i := c; i < len(all); i += callers {
+			if err := remove(ctx, s, all[i].ID); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -27,8 +27,14 @@ import (
 func TestStoreRaces(t *testing.T, rounds int, open func(t *testing.T, o StoreOptions) wirepost.Store) {
 	clock := newClock()
 	store := open(t, StoreOptions{Now: clock.Now})
+	t.Cleanup(func() { // behind the checks, which run beside each other
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
 	for _, c := range raceChecks {
 		t.Run(c.promise, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(rounds) {
 				// As in TestStore: for a store that hangs.
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -39,9 +45,6 @@ func TestStoreRaces(t *testing.T, rounds int, open func(t *testing.T, o StoreOpt
 				}
 			}
 		})
-	}
-	if err := store.Close(); err != nil {
-		t.Errorf("Close: %v", err)
 	}
 }
 
