@@ -31,6 +31,17 @@ type Table struct {
 	Rows, Bytes int64
 }
 
+// Definition is the table as [Store.CreateTable] makes it, without a name. The
+// templates in deploy are held to it.
+func Definition() Table {
+	return Table{
+		Status: string(types.TableStatusActive),
+		Key:    [2]string{partitionKey, sortKey}, KeyTypes: [2]string{string(types.ScalarAttributeTypeS), string(types.ScalarAttributeTypeS)},
+		OnDemand: true,
+		TTL:      attrTTL,
+	}
+}
+
 // Problems says what keeps a table from being wirepost's, with the cure, a
 // sentence each. Warnings are of what works and costs.
 func (t Table) Problems() (problems, warnings []string) {
