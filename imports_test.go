@@ -32,9 +32,9 @@ var importRules = []struct {
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
-	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
-	{"examples/elsewhere", []string{"", "sqlitestore"}, nil, "the program that never saw a connection"},
-	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "examples/notify"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "wiring"},
+	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
+	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
+	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -163,6 +163,9 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	} else if stored.URL != record.URL {
 		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
 	}
+	if err := c.warnOfSharedURL(ctx, registry, record, *store); err != nil {
+		return c.fail(err)
+	}
 	if strings.HasPrefix(url, "mem:") {
 		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
 	}
@@ -195,4 +198,21 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
 	return exitDone
+}
+
+// warnOfSharedURL tells of another API in the store with the URL of this one: a
+// message to one of its connections would come to this gateway, which knows none
+// of them and says that they are gone.
+func (c *command) warnOfSharedURL(ctx context.Context, registry wirepost.Store, record wirepost.StageRecord, flagged string) error {
+	stages, err := registry.Stages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range stages {
+		if r.URL == record.URL && r.Identity != record.Identity {
+			fmt.Fprintf(c.stderr, "wirepost: hint: the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if it is none any more, 'wirepost sweep --api %s --stage %s%s' forgets it\n",
+				r.Identity, r.URL, r.APIID, quote(r.Stage), storeFlag(flagged))
+		}
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,6 +29,14 @@ const defaultStore = "sqlite:" + folder + "/store.db"
 // storeURL is the flag, the environment, or the folder's store.
 func storeURL(flagged string) string {
 	return cmp.Or(flagged, os.Getenv("WIREPOST_STORE"), defaultStore)
+}
+
+// storeFlag is what a command in a hint has to say again of a store.
+func storeFlag(flagged string) string {
+	if flagged == "" {
+		return ""
+	}
+	return " --store " + quote(flagged)
 }
 
 // openStore opens a store that should be there already: only dev makes one.
@@ -68,12 +77,11 @@ var apiIDForm = regexp.MustCompile(`^[a-z0-9]{10}$`)
 // table never meet.
 func apiID() (string, error) {
 	path := filepath.Join(folder, "api-id")
-	switch b, err := os.ReadFile(path); {
+	id, err := storedAPIID()
+	switch {
+	case err == nil && !apiIDForm.MatchString(id):
+		return "", &hinted{fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", path, id), "remove the file; connections of the earlier runs then count as another API's"}
 	case err == nil:
-		id := strings.TrimSpace(string(b))
-		if !apiIDForm.MatchString(id) {
-			return "", &hinted{fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", path, id), "remove the file; connections of the earlier runs then count as another API's"}
-		}
 		return id, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("read the API ID: %w", err)
@@ -88,6 +96,12 @@ func apiID() (string, error) {
 		return "", fmt.Errorf("keep the API ID: %w", err)
 	}
 	return string(b), nil
+}
+
+// storedAPIID is the folder's API, if dev has run here.
+func storedAPIID() (string, error) {
+	b, err := os.ReadFile(filepath.Join(folder, "api-id"))
+	return strings.TrimSpace(string(b)), err
 }
 
 // keyPair is what signs when dev listens on an address that others can reach.
@@ -123,6 +137,28 @@ func storedKeyPair() *keyPair {
 	}
 	return &pair
 }
+
+// publisherOptions sign with the pair that dev made in this folder, if there is one
+// and the store knows gateways on such machines only: AWS does not know the pair.
+func publisherOptions(ctx context.Context, store wirepost.Store) (*wirepost.PublisherOptions, error) {
+	o := &wirepost.PublisherOptions{}
+	pair := storedKeyPair()
+	if pair == nil {
+		return o, nil
+	}
+	stages, err := store.Stages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(stages, func(r wirepost.StageRecord) bool { return !onThisMachine(r.URL) }) {
+		o.Credentials = pair
+	}
+	return o, nil
+}
+
+// onThisMachine reports whether an endpoint is of whichever machine asks: plain
+// HTTP goes nowhere else.
+func onThisMachine(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
 // Retrieve implements aws.CredentialsProvider for a loopback endpoint.
 func (k *keyPair) Retrieve(context.Context) (aws.Credentials, error) {

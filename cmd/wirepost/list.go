@@ -67,7 +67,7 @@ func (c *command) list(ctx context.Context, args []string) int {
 	n := 0
 	for l, err := range store.Connections(ctx, who, wirepost.ListOptions{}) {
 		if err != nil {
-			return c.fail(fmt.Errorf("list %s: %w", who, err))
+			return c.fail(err)
 		}
 		row, err := store.Connection(ctx, l.ID)
 		if errors.Is(err, wirepost.ErrNotFound) {

@@ -26,10 +26,13 @@ const usage = `Usage:
     wirepost send   post a message to an audience
     wirepost list   list the connections
     wirepost kick   close the connections of an audience
+    wirepost sweep  remove what belongs to nobody any more from the store
+    wirepost table  create, describe or check the DynamoDB table of a store
     wirepost version
 
 An AUDIENCE is user:NAME, topic:NAME, connection:ID or everyone.
-The store is sqlite:.wirepost/store.db, or --store URL, or $WIREPOST_STORE.
+The store is sqlite:.wirepost/store.db, or --store URL, or $WIREPOST_STORE;
+a URL is sqlite:PATH or dynamodb://TABLE?region=REGION.
 
 Exit status: 0 done, 1 something failed, 2 wrong usage.
 'wirepost COMMAND --help' describes a command.
@@ -75,6 +78,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.list(ctx, args)
 	case "kick":
 		return c.kick(ctx, args)
+	case "sweep":
+		return c.sweep(ctx, args)
+	case "table":
+		return c.table(ctx, args)
 	case "version", "--version", "-version":
 		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
@@ -82,7 +89,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, sweep, table and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.
@@ -106,12 +113,7 @@ func (c *command) misuse(message, hint string) int {
 
 // fail reports an error, with the cure if the error knows one.
 func (c *command) fail(err error) int {
-	var e *wirepost.Error
-	hint := ""
-	if errors.As(err, &e) {
-		hint = e.Fix()
-	}
-	c.complain(strings.TrimPrefix(err.Error(), "wirepost: "), hint)
+	c.complain(explain(err))
 	return exitFailed
 }
 

@@ -11,13 +11,17 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamolocal"
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
@@ -26,27 +30,59 @@ func TestMain(m *testing.M) {
 		"wirepost":  main,
 		"dev-ready": devReady,
 		"wsclient":  wsClient,
+		"put":       put,
 	})
 }
 
-func TestScripts(t *testing.T) { runScripts(t, filepath.Join("testdata", "script")) }
+func TestScripts(t *testing.T) { runScripts(t, filepath.Join("testdata", "script"), nil) }
 
-// The terminal blocks of the README are a script: its commands run as they stand
-// there, but for a free port, and must print what stands under them.
-func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
+// tables counts the tables of scripts: all of a test process are on one server.
+var tables atomic.Int64
+
+func TestScriptsOnDynamoDB(t *testing.T) {
+	server, other := dynamolocal.Start(t, dynamolocal.DynamoDBLocal), dynamolocal.Start(t, dynamolocal.Dynalite)
+	runScripts(t, filepath.Join("testdata", "dynamodb"), func(env *testscript.Env) {
+		table := fmt.Sprintf("script-%d", tables.Add(1))
+		env.Setenv("TABLE", table)
+		env.Setenv("SERVER", server)
+		env.Setenv("STORE", "dynamodb://"+table+"?endpoint="+server)
+		env.Setenv("STORE_WITHOUT_TTL", "dynamodb://"+table+"?endpoint="+other)
+	})
+}
+
+// terminalBlock is a command of the README and what it prints.
+type terminalBlock struct{ args, output string }
+
+// terminalBlocks are the README's. Each is run by one of the tests below, by the
+// first word of its arguments.
+func terminalBlocks(t *testing.T, words ...string) (blocks []terminalBlock) {
+	t.Helper()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "fifo dev alice bob\n"
-	ran := 0
-	var devOutput []string
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
 		command, output, _ := strings.Cut(block[1], "\n")
 		args, ok := strings.CutPrefix(command, "$ go run ./cmd/wirepost ")
-		if !ok {
-			t.Fatalf("the README's command %q is not one that this test knows to run", command)
+		word, _, _ := strings.Cut(args, " ")
+		if !ok || !slices.Contains([]string{"dev", "send", "table", "sweep"}, word) {
+			t.Fatalf("the README's command %q is not one that a test knows to run", command)
 		}
+		if slices.Contains(words, word) {
+			blocks = append(blocks, terminalBlock{args, output})
+		}
+	}
+	return blocks
+}
+
+// The README's first commands run as they stand there, but for a free port, and must
+// print what stands under them.
+func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
+	script := "fifo dev alice bob\n"
+	ran := 0
+	var devOutput []string
+	for _, block := range terminalBlocks(t, "dev", "send") {
+		args, output := block.args, block.output
 		ran++
 		if args == "dev" {
 			script += "exec dev-ready dev --listen 127.0.0.1:0 &dev&\nawait dev\n"
@@ -75,10 +111,34 @@ func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "readme.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runScripts(t, dir)
+	runScripts(t, dir, nil)
 }
 
-func runScripts(t *testing.T, dir string) {
+func TestTheReadmesTableIsCreated(t *testing.T) {
+	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
+	script := ""
+	for _, block := range terminalBlocks(t, "table") {
+		script += "exec wirepost " + block.args + "\n"
+		for line := range strings.Lines(block.output) {
+			script += "stdout '^" + regexp.QuoteMeta(strings.TrimSpace(line)) + "$'\n"
+		}
+	}
+	if script == "" {
+		t.Fatal("the README creates no table")
+	}
+	name := fmt.Sprintf("readme-%d", tables.Add(1)) // with -count=2 the README's own would be there
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "table.txtar"), []byte(strings.ReplaceAll(script, "connections", name)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runScripts(t, dir, func(env *testscript.Env) {
+		env.Setenv("AWS_ENDPOINT_URL_DYNAMODB", server) // for AWS's
+		env.Setenv("AWS_ACCESS_KEY_ID", "readme")
+		env.Setenv("AWS_SECRET_ACCESS_KEY", "readme")
+	})
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
@@ -87,6 +147,10 @@ func runScripts(t *testing.T, dir string) {
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"WIREPOST_STORE", "WIREPOST_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"} {
 				env.Setenv(name, "")
+			}
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // no script asks the network who it is
+			if setup != nil {
+				setup(env)
 			}
 			return nil
 		},
@@ -138,7 +202,8 @@ func devReady() {
 			case "connect":
 				address, _, _ = strings.Cut(strings.TrimSpace(value), "?")
 			case "store":
-				signalPipe(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\n", address, os.Getpid()))
+				api, _ := storedAPIID()
+				signalPipe(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\nAPI=%s\n", address, os.Getpid(), api))
 			}
 		}
 	}()
@@ -147,6 +212,34 @@ func devReady() {
 	<-done
 	stop()
 	os.Exit(status)
+}
+
+// put puts a connection row into a store: put STORE API ID AGE. It is of the
+// stage dev.
+func put() {
+	os.Exit(func() int {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		age, err := time.ParseDuration(os.Args[4])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		s, err := wirepost.OpenStore(ctx, os.Args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer s.Close()
+		at := time.Now().Add(-age)
+		err = s.Put(ctx, wirepost.Connection{ID: os.Args[3], Endpoint: wirepost.Identity{APIID: os.Args[2], Stage: "dev", Region: "us-east-1"},
+			User: "put", Topics: []string{"lobby"}, ConnectedAt: at, ExpiresAt: at.Add(2 * time.Hour)})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}())
 }
 
 func signalPipe(name, text string) {

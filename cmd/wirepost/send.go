@@ -152,9 +152,9 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 		return c.failWith(err)
 	}
 	defer store.Close()
-	o := &wirepost.PublisherOptions{}
-	if pair := storedKeyPair(); pair != nil && strings.HasPrefix(storeURL(*t.store), "sqlite:") {
-		o.Credentials = pair
+	o, err := publisherOptions(ctx, store)
+	if err != nil {
+		return c.fail(err)
 	}
 	publisher := wirepost.NewPublisher(store, o)
 	defer publisher.Close()

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/wirepost/wirepost"
+	_ "github.com/wirepost/wirepost/dynamostore"
 	"github.com/wirepost/wirepost/examples/notify"
 	_ "github.com/wirepost/wirepost/sqlitestore"
 )

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/wirepost/wirepost"
+)
+
+func TestAnErrorOfAWSsClientIsToldInAFewWords(t *testing.T) {
+	missing := &smithy.OperationError{ServiceID: "DynamoDB", OperationName: "Query",
+		Err: fmt.Errorf("https response error StatusCode: 400, RequestID: 1: %w", &smithy.GenericAPIError{Code: "ResourceNotFoundException", Message: "No such table"})}
+	refused := &smithy.OperationError{ServiceID: "DynamoDB", OperationName: "Query", Err: fmt.Errorf("request send failed: %w", errors.New("connection refused"))}
+	for _, c := range []struct {
+		err           error
+		message, hint string
+	}{
+		{errors.New("wirepost: plain"), "plain", ""},
+		{&wirepost.Error{Problem: wirepost.ProblemThrottled, Detail: "it is", FixText: "wait"}, "throttled: it is", "wait"},
+		{fmt.Errorf("list a: there is no such table there; create it with 'wirepost table create dynamodb://a?region=b', or name it: %w", missing),
+			"list a: there is no such table there (ResourceNotFoundException: No such table)", `create it with 'wirepost table create "dynamodb://a?region=b"', or name it`},
+		{&wirepost.Error{Problem: wirepost.ProblemStore, Detail: "not listed", Err: fmt.Errorf("list a: nothing answers there; start it: %w", refused)},
+			"store: not listed: list a: nothing answers there (connection refused)", "start it"},
+		{fmt.Errorf("list a: %w; until then: %w", context.DeadlineExceeded, refused),
+			"list a: context deadline exceeded; until then (connection refused)", ""},
+		{fmt.Errorf("list a: %w", missing), "list a (ResourceNotFoundException: No such table)", ""},
+		{fmt.Errorf("list a: %w, and more", missing), "list a: " + missing.Error() + ", and more", ""},
+	} {
+		if message, hint := explain(c.err); message != c.message || hint != c.hint {
+			t.Errorf("%v\nis told as %q, %q\nwant       %q, %q", c.err, message, hint, c.message, c.hint)
+		}
+	}
+}
+
+func TestAnArgumentInAHintIsOneWord(t *testing.T) {
+	for arg, want := range map[string]string{
+		"prod":                               "prod",
+		"sqlite:../a.db":                     "sqlite:../a.db",
+		"dynamodb://a?region=b&endpoint=c":   `"dynamodb://a?region=b&endpoint=c"`,
+		"$default":                           `"\$default"`,
+		"sqlite:my store/" + "`x`" + `"\.db`: `"sqlite:my store/` + "\\`x\\`" + `\"\\.db"`,
+		"":                                   `""`,
+	} {
+		if got := quote(arg); got != want {
+			t.Errorf("%s is %s, want %s", arg, got, want)
+		}
+	}
+}

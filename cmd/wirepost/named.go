@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/wirepost/wirepost"
+)
+
+// named removes what is kept of one API, or of one stage of it, if its endpoint
+// does not answer.
+func (s *sweeping) named(ctx context.Context, api, stage string) error {
+	meant := func(id wirepost.Identity) bool { return id.APIID == api && (stage == "" || id.Stage == stage) }
+	what := "API " + api
+	if stage != "" {
+		what = "stage " + stage + " of " + what
+	}
+	if err := s.readStages(ctx); err != nil {
+		return err
+	}
+	if err := each(ctx, s.store, func(_ context.Context, l wirepost.Listed) error {
+		if meant(l.Endpoint) {
+			s.note(l)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for id := range s.apis {
+		if !meant(id) {
+			delete(s.apis, id)
+		}
+	}
+	if len(s.apis) == 0 {
+		return &hinted{fmt.Errorf("the store has no connection and no endpoint of %s", what), "'wirepost sweep' shows what there is"}
+	}
+	for _, a := range s.sorted() {
+		if err := s.confirm(ctx, a, what); err != nil {
+			return err
+		}
+	}
+	if s.keep {
+		return nil
+	}
+
+	if err := each(ctx, s.store, func(ctx context.Context, l wirepost.Listed) error {
+		s.mu.Lock()
+		a := s.apis[l.Endpoint]
+		s.mu.Unlock()
+		if a == nil || l.ConnectedAt.After(s.began) { // it was not meant, or the API has just come back
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, storeTime)
+		defer cancel()
+		removed, err := s.store.Reap(ctx, wirepost.Everyone(), l)
+		if removed {
+			a.mu.Lock()
+			a.removed++
+			a.mu.Unlock()
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, a := range s.sorted() {
+		if a.record == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, storeTime)
+		removed, err := s.store.DeleteStage(ctx, *a.record) // unless the API has just come back
+		cancel()
+		if err != nil {
+			return err
+		}
+		a.endpointRemoved = removed
+	}
+	return nil
+}
+
+// confirm asks the endpoint of an API as often as is enough, and refuses to go on
+// if there is an API, or if that cannot be told.
+func (s *sweeping) confirm(ctx context.Context, a *swept, what string) error {
+	if a.moved != nil {
+		return nil // what answers there is another API
+	}
+	for n := range enough {
+		q := probe(a.identity)
+		if n < len(a.some) {
+			q.listed = a.some[n]
+		}
+		if err := s.asker.ask(ctx, q, &a.answers); err != nil {
+			return err
+		}
+		if a.heard > 0 || !absent(a.last) {
+			break
+		}
+	}
+	where := a.identity.String()
+	if a.record != nil {
+		where = a.record.URL
+	}
+	switch {
+	case a.heard > 0:
+		return &hinted{fmt.Errorf("nothing was removed: %s answers, so %s exists", where, what), "'wirepost sweep' removes those of its connections that are gone; --stage names one stage that is not there any more"}
+	case absent(a.last):
+		return nil
+	}
+	cause := a.Errors[len(a.Errors)-1]
+	_, hint := explain(cause)
+	if e, ok := errors.AsType[*wirepost.Error](cause); ok && e.Answered() {
+		return &hinted{fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, e.Problem), hint}
+	}
+	return &hinted{fmt.Errorf("nothing was removed: whether %s is there cannot be told from here (%s)", a.identity, wirepost.ProblemOf(cause)), hint}
+}
+
+func (s *sweeping) removedAny() bool {
+	for _, a := range s.apis {
+		if a.removed > 0 || a.endpointRemoved {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sweeping) printNamed(leftovers *int) {
+	for _, a := range s.sorted() {
+		connections, endpoints := a.removed, 0
+		if s.keep {
+			connections = a.connections
+		}
+		if a.endpointRemoved || s.keep && a.record != nil {
+			endpoints = 1
+		}
+		fmt.Fprintf(s.c.stdout, "%s %s and %s of %s\n", s.verb(), count(connections, "connection"), count(endpoints, "endpoint"), a.identity)
+	}
+	s.printLeftovers(leftovers)
+}
