@@ -176,9 +176,11 @@ func (c *command) complainOfTable(of *tableOf, t dynamostore.Table) int {
 		return c.noTable(of)
 	}
 	problems, warnings := t.Problems()
+	want := dynamostore.Definition()
+	ours := t.Key == want.Key && t.KeyTypes == want.KeyTypes
 	for _, p := range problems {
 		what, cure, _ := strings.Cut(p, "; ")
-		if t.TTL == "" && strings.HasPrefix(what, "TTL is off") {
+		if ours && strings.HasPrefix(what, "TTL is off") {
 			cure += fmt.Sprintf(", as 'wirepost table create %s' does", quote(of.url))
 		}
 		c.complain("table "+of.where+": "+what, cure)
