@@ -59,7 +59,7 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 		case a.status/100 == 2 && !a.html:
 			out.Err = nil
 			return a, out
-		case a.status == http.StatusGone && !a.html: // a page is not API Gateway's
+		case a.status == http.StatusGone && !a.html && !m.another(a): // a page is not API Gateway's
 			out.Err = ErrGone
 			out.Removed, out.Kept = p.remove(postCtx, to, l, m, a)
 			return a, out
@@ -71,7 +71,7 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 		// A definite wrong-endpoint answer: the stage may have moved. Read its
 		// record once, and try once more if it says something else.
 		switch problem.Problem {
-		case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden:
+		case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden, ProblemEndpointAnotherAPI:
 			if !reread && l.Endpoint != (Identity{}) {
 				reread = true
 				if fresh, err := p.reread(postCtx, l.Endpoint, max(reads, 1)); err == nil && fresh != m {

@@ -138,9 +138,17 @@ type answer struct {
 	date      time.Time
 	html      bool
 	server    string
+	api       string // whose gateway answered, API/STAGE, where it says so
 }
 
 const maxAnswer = 2 << 10
+
+// another reports whether a gateway on this machine says that it is another API's.
+// Every laptop has a localhost:3001: a 410 from the wrong one says nothing about
+// the connection.
+func (m *management) another(a answer) bool {
+	return a.api != "" && a.api != m.endpoint.APIID+"/"+m.endpoint.Stage && m.endpoint.APIID != ""
+}
 
 // thaw closes idle connections that the wall clock says are too old to trust. Of
 // many posts that begin at once after a freeze, none passes before that is done.
@@ -206,6 +214,9 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 	a := answer{status: resp.StatusCode, errorType: resp.Header.Get("X-Amzn-Errortype"), server: resp.Header.Get("Server")}
 	a.errorType, _, _ = strings.Cut(a.errorType, ":")
 	a.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	if m.loopback {
+		a.api = resp.Header.Get("X-Wirepost-Api")
+	}
 	if d := resp.Header.Get("Date"); d != "" && (a.status == http.StatusGone || a.status == http.StatusForbidden) {
 		a.date, _ = http.ParseTime(d)
 	}
@@ -230,6 +241,9 @@ func (m *management) problem(a answer, connectionID string) *Error {
 	text := string(a.body)
 	has := func(s string) bool { return strings.Contains(text, s) }
 	switch {
+	case m.another(a):
+		e.Problem = ProblemEndpointAnotherAPI
+		e.Detail = fmt.Sprintf("the gateway at the endpoint is that of %s, the connection is one of %s/%s", clip(a.api), m.endpoint.APIID, m.endpoint.Stage)
 	case a.status/100 == 2 && a.html, a.html && a.errorType == "":
 		e.Problem = ProblemNotAPIGateway
 		if a.server != "" {

@@ -30,6 +30,7 @@ const (
 	ProblemEndpointUnreachable Problem = "endpoint-unreachable"
 	ProblemEndpointCertificate Problem = "endpoint-certificate"
 	ProblemNotAPIGateway       Problem = "not-api-gateway"
+	ProblemEndpointAnotherAPI  Problem = "endpoint-another-api"
 
 	ProblemCredentialsMissing Problem = "credentials-missing"
 	ProblemCredentialsInvalid Problem = "credentials-invalid"
@@ -71,6 +72,7 @@ var problems = map[Problem]problemText{
 	ProblemEndpointUnreachable: {"no connection to the management endpoint could be opened in time", "a function in a VPC needs a NAT gateway, or send from a function outside the VPC"},
 	ProblemEndpointCertificate: {"the management endpoint's certificate is not valid for its host", "point the custom domain's DNS record at its regional domain name (d-….execute-api.…)"},
 	ProblemNotAPIGateway:       {"what answers at the management endpoint is not API Gateway", "use the execute-api host, or the API's own custom domain without a proxy before it"},
+	ProblemEndpointAnotherAPI:  {"the gateway that answers at the management endpoint is another API's, as when two machines share a store and each has a gateway at the same localhost address", "send from the machine of that gateway, or give one of the gateways another port"},
 
 	ProblemCredentialsMissing: {"there are no AWS credentials to sign with", "give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 	ProblemCredentialsInvalid: {"API Gateway does not accept these credentials", "renew them; a session's token expires"},

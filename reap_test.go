@@ -101,3 +101,29 @@ func TestAGoneConnectionWhoseIDBelongsToANewOneIsKept(t *testing.T) {
 		})
 	}
 }
+
+// Two laptops share a table and each has a gateway at localhost:3001. What this
+// one's gateway says of the other one's connections means nothing.
+func TestA410OfAnotherAPIsGatewayOnThisMachineRemovesNothing(t *testing.T) {
+	for api, want := range map[string]string{
+		"":                                 "sent 0, gone 1 (removed)", // another emulator's
+		testIdentity.APIID + "/dev":        "sent 0, gone 1 (removed)",
+		testIdentity.APIID + "/production": "sent 0, failed 1 (endpoint-another-api)",
+		"otherother/dev":                   "sent 0, failed 1 (endpoint-another-api)",
+	} {
+		m := newManager(t, func(_ int64, _ string, w http.ResponseWriter, _ *http.Request) {
+			if api != "" {
+				w.Header().Set("X-Wirepost-Api", api)
+			}
+			w.WriteHeader(410)
+		})
+		s := at(t, m.URL+"/dev", 1)
+		r, err := publisher(t, s, nil).Publish(t.Context(), Everyone(), []byte("x"), nil)
+		if err != nil || r.String() != want {
+			t.Errorf("answered by the gateway of %q: %v, %v, want %q", api, r, err, want)
+		}
+		if _, err := s.Connection(t.Context(), "c0"); (r.Removed == 1) != errors.Is(err, ErrNotFound) {
+			t.Errorf("answered by the gateway of %q: the row: %v", api, err)
+		}
+	}
+}

@@ -110,6 +110,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 	"github.com/wirepost/wirepost"
 )
 
@@ -211,7 +212,8 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 		t.TLSHandshakeTimeout = 2 * time.Second
 		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
 	})
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(pool)}
+	// AWS's configuration writes to standard error, which is not a library's to do.
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(pool), config.WithLogger(logging.Nop{})}
 	if s.o.Region != "" {
 		load = append(load, config.WithRegion(s.o.Region))
 	} else if local {

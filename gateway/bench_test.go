@@ -51,7 +51,7 @@ type recipient struct {
 // over the same sockets on one core, in alternating rounds.
 func BenchmarkFanoutTo10000MessagesPerSecond(b *testing.B) {
 	const count, rounds = 10_000, 24
-	s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
+	s := &Server{Function: quietFunction, IdleTimeout: time.Hour, ConnectRate: -1, RequestRate: -1}
 	host := serve(b, s)
 	clients := startReaders(b, host, count)
 	conns, fds := connections(b, s)
@@ -149,7 +149,7 @@ func BenchmarkFanoutTo10000MessagesPerSecond(b *testing.B) {
 func BenchmarkKBPerIdleConnection(b *testing.B) {
 	const count = 10_000
 	for range b.N {
-		s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
+		s := &Server{Function: quietFunction, IdleTimeout: time.Hour, ConnectRate: -1, RequestRate: -1}
 		host := serve(b, s)
 		before := resident(b)
 		startReaders(b, host, count)
@@ -190,7 +190,7 @@ func BenchmarkRoundTripP50Microseconds(b *testing.B) {
 	answer := appendString([]byte(`{"statusCode":200,"body":`), body)
 	answer = append(answer, '}')
 	function := FunctionFunc(func(context.Context, []byte) ([]byte, error) { return answer, nil })
-	s := &Server{Function: function, Routes: map[string]Route{"echo": {RouteResponse: true}}}
+	s := &Server{Function: function, Routes: map[string]Route{"echo": {RouteResponse: true}}, ConnectRate: -1, RequestRate: -1}
 	host := serve(b, s)
 	ping, message := masked(0x89, []byte(body)), masked(0x81, []byte(body))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -221,7 +221,7 @@ func BenchmarkRoundTripP50Microseconds(b *testing.B) {
 // two cores.
 func BenchmarkPost(b *testing.B) {
 	const inFlight, count, posts = 64, 500, 20_000
-	s := &Server{Function: quietFunction, IdleTimeout: time.Hour}
+	s := &Server{Function: quietFunction, IdleTimeout: time.Hour, ConnectRate: -1, RequestRate: -1}
 	host := serve(b, s)
 	startReaders(b, host, count)
 	conns, _ := connections(b, s)

@@ -8,6 +8,10 @@ func (c *conn) dispatch(data []byte) bool {
 	e := c.engine
 	c.touch()
 	requestID := e.newRequestID()
+	if !e.requests.take() {
+		c.sendError("Too Many Requests", requestID) // UNCERTAIN
+		return true
+	}
 	r := e.find(data)
 	if r == nil {
 		c.sendError("Forbidden", requestID)
@@ -63,7 +67,7 @@ func (c *conn) dispatchFaulty(r *route, event []byte, requestID string, fault Fa
 // two-way, to the client. instead, if not nil, is done in place of answering.
 func (c *conn) invocation(r *route, event []byte, requestID string, instead func()) func() {
 	e := c.engine
-	return e.invocation(r.function, event, func(answer []byte, err error) {
+	return e.invocation(r.function, r.timeout, event, func(answer []byte, err error) {
 		if instead != nil {
 			instead()
 			return
@@ -165,7 +169,7 @@ func (e *engine) tellDisconnect(p *peer, code int, reason string) {
 	if !e.acquire(e.base.Done()) {
 		return
 	}
-	if _, err := e.call(e.disconnect.function, event); err != nil {
+	if _, err := e.call(e.disconnect.function, e.disconnect.timeout, event); err != nil {
 		e.report(err, "$disconnect", p.id)
 	}
 }

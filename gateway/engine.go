@@ -22,7 +22,14 @@ type engine struct {
 	fallback   *route // $default; nil: Forbidden
 	selection  selection
 
+	authorizer *Authorizer // of $connect; nil: none
+
 	stage, apiID, region, accountID, domain string
+	stageVariables                          map[string]string
+	origin                                  func(string) bool
+	hosts                                   []string
+	urlBytes                                int
+	connects, requests                      *bucket
 
 	messageBytes, frameBytes, queueBytes    int
 	idleTimeout, maxAge, integrationTimeout time.Duration
@@ -59,6 +66,7 @@ type route struct {
 	key      string
 	function Function
 	twoWay   bool
+	timeout  time.Duration
 }
 
 func newEngine(s *Server) (*engine, error) {
@@ -68,6 +76,10 @@ func newEngine(s *Server) (*engine, error) {
 		region:             cmp.Or(s.Region, "us-east-1"),
 		accountID:          cmp.Or(s.AccountID, "000000000000"),
 		domain:             s.Domain,
+		stageVariables:     s.StageVariables,
+		origin:             s.Origin,
+		hosts:              s.Hosts,
+		urlBytes:           cmp.Or(s.URLBytes, DefaultURLBytes),
 		messageBytes:       cmp.Or(s.MessageBytes, DefaultMessageBytes),
 		frameBytes:         cmp.Or(s.FrameBytes, DefaultFrameBytes),
 		queueBytes:         cmp.Or(s.QueueBytes, DefaultQueueBytes),
@@ -95,6 +107,8 @@ func newEngine(s *Server) (*engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
+	e.requests = newBucket(cmp.Or(s.RequestRate, DefaultRequestRate), cmp.Or(s.RequestBurst, DefaultRequestBurst))
 	invocations := cmp.Or(s.MaxInvocations, DefaultMaxInvocations)
 	for _, limit := range []struct {
 		name     string
@@ -102,7 +116,7 @@ func newEngine(s *Server) (*engine, error) {
 	}{
 		{"MessageBytes", e.messageBytes < 0}, {"FrameBytes", e.frameBytes < 0}, {"QueueBytes", e.queueBytes < 0},
 		{"IdleTimeout", e.idleTimeout < 0}, {"MaxAge", e.maxAge < 0}, {"IntegrationTimeout", e.integrationTimeout < 0},
-		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0},
+		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0}, {"URLBytes", e.urlBytes < 0},
 	} {
 		if limit.negative {
 			return nil, fmt.Errorf("gateway: %s is negative", limit.name)
@@ -133,6 +147,9 @@ func (e *engine) setRoutes(s *Server) error {
 	if routes == nil {
 		routes = map[string]Route{"$connect": {}, "$disconnect": {}, "$default": {}}
 	}
+	if len(routes) > maxRoutes {
+		return fmt.Errorf("gateway: %d routes; an API may have %d", len(routes), maxRoutes)
+	}
 	e.routes = make(map[string]*route, len(routes))
 	for key, r := range routes {
 		function := r.Function
@@ -142,7 +159,24 @@ func (e *engine) setRoutes(s *Server) error {
 		if function == nil {
 			return fmt.Errorf("gateway: route %q has no function and the server has none", key)
 		}
-		row := &route{key: key, function: function, twoWay: r.RouteResponse}
+		if t := r.IntegrationTimeout; t != 0 && (t < minIntegration || t > maxIntegration) {
+			return fmt.Errorf("gateway: route %q: an integration timeout of %v; from %v to %v are possible", key, t, minIntegration, maxIntegration)
+		}
+		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout)}
+		if a := r.Authorizer; a != nil {
+			if key != "$connect" {
+				return fmt.Errorf("gateway: route %q has an authorizer; only $connect can have one", key)
+			}
+			if a.Function == nil {
+				return errors.New("gateway: the authorizer has no function")
+			}
+			for _, source := range a.IdentitySources {
+				if err := checkIdentitySource(source); err != nil {
+					return fmt.Errorf("gateway: authorizer: %w", err)
+				}
+			}
+			e.authorizer = a
+		}
 		switch {
 		case key == "$connect":
 			e.connect = row

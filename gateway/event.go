@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,7 @@ type peer struct {
 	userAgent   string // empty: the client sent none
 	domain      string
 	connectedAt int64 // Unix milliseconds
+	authorizer  authorizerContext
 }
 
 // contextFields are the members of requestContext that differ by event.
@@ -40,6 +42,10 @@ func (e *engine) appendContext(dst []byte, p *peer, f *contextFields) []byte {
 	dst = appendName(dst, "requestContext")
 	dst = append(dst, '{')
 	dst = appendMember(dst, "routeKey", f.routeKey)
+	if p.authorizer != nil {
+		dst = append(dst, `,"authorizer":`...)
+		dst = append(dst, p.authorizer...)
+	}
 	if f.messageID != "" {
 		dst = appendMember(dst, "messageId", f.messageID)
 	}
@@ -81,9 +87,21 @@ func (e *engine) messageEvent(p *peer, routeKey, requestID string, body []byte, 
 	dst = e.appendContext(dst, p, &contextFields{
 		routeKey: routeKey, eventType: "MESSAGE", requestID: requestID, messageID: e.newMessageID(p.id), at: at,
 	})
+	if len(e.stageVariables) > 0 {
+		dst = e.appendStageVariables(dst)
+	}
 	dst = append(dst, `,"body":`...)
 	dst = appendString(dst, body)
 	return append(dst, `,"isBase64Encoded":false}`...)
+}
+
+func (e *engine) appendStageVariables(dst []byte) []byte {
+	dst = appendName(dst, "stageVariables")
+	dst = append(dst, '{')
+	for _, name := range slices.Sorted(maps.Keys(e.stageVariables)) {
+		dst = appendMember(dst, name, e.stageVariables[name])
+	}
+	return append(dst, '}')
 }
 
 func (e *engine) disconnectEvent(p *peer, code int, reason string, at time.Time) []byte {
@@ -97,6 +115,9 @@ func (e *engine) disconnectEvent(p *peer, code int, reason string, at time.Time)
 		routeKey: "$disconnect", eventType: "DISCONNECT", requestID: e.newRequestID(),
 		disconnectCode: code, disconnectReason: reason, at: at,
 	})
+	if len(e.stageVariables) > 0 {
+		dst = e.appendStageVariables(dst)
+	}
 	return append(dst, `,"isBase64Encoded":false}`...)
 }
 
@@ -110,6 +131,9 @@ func (e *engine) connectEvent(p *peer, r *http.Request, at time.Time) []byte {
 	dst = e.appendContext(dst, p, &contextFields{
 		routeKey: "$connect", eventType: "CONNECT", requestID: e.newRequestID(), at: at,
 	})
+	if len(e.stageVariables) > 0 {
+		dst = e.appendStageVariables(dst)
+	}
 	return append(dst, `,"isBase64Encoded":false}`...)
 }
 

@@ -22,13 +22,14 @@
 //
 // # Limits
 //
-// A connection is plain HTTP/1.1 with an upgrade; permessage-deflate is never
-// negotiated and HTTP/2 is not offered. Authorizers, models, stage variables,
-// VTL templates and non-proxy integrations are not emulated.
+// A connection is HTTP/1.1 with an upgrade; permessage-deflate is never
+// negotiated and HTTP/2 is not offered. Models, VTL templates and the integration
+// types AWS and HTTP are not emulated.
 package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,14 @@ type Route struct {
 	// Server.Function.
 	Function Function
 
+	// Authorizer is asked before $connect. No other route can have one (a
+	// validated test of another emulator).
+	Authorizer *Authorizer
+
+	// IntegrationTimeout is the time an invocation of this route may take, from
+	// 50 ms to 29 s. Zero means Server.IntegrationTimeout.
+	IntegrationTimeout time.Duration
+
 	// RouteResponse makes the route two-way: the body of the function's
 	// answer is sent back to the connection. Its statusCode is ignored, as on
 	// AWS. It has no meaning for $connect and $disconnect.
@@ -93,6 +102,16 @@ const (
 	DefaultIntegrationTimeout = 29 * time.Second
 	DefaultClockSkew          = 5 * time.Minute
 	DefaultCloseWait          = 5 * time.Second
+	DefaultURLBytes           = 4096
+	DefaultConnectRate        = 500
+	DefaultRequestRate        = 10_000
+	DefaultRequestBurst       = 5_000
+
+	// What an API may have (the same page).
+	maxRoutes      = 300
+	maxAuthorizers = 10
+	minIntegration = 50 * time.Millisecond
+	maxIntegration = 29 * time.Second
 )
 
 // Server is the gateway and its own configuration. The zero value with a
@@ -117,6 +136,11 @@ type Server struct {
 
 	// Stage is the first path segment of every URL. Empty means dev.
 	Stage string
+
+	// StageVariables are in every event where there are some. That they are
+	// absent where there are none is what recorded events show; that they are
+	// there otherwise is UNCERTAIN.
+	StageVariables map[string]string
 
 	// APIID is the apiId of events. Empty means ten random lowercase
 	// alphanumerics.
@@ -159,6 +183,34 @@ type Server struct {
 
 	// IntegrationTimeout is the time an invocation may take. Zero means 29 s.
 	IntegrationTimeout time.Duration
+
+	// URLBytes bounds the URL of a handshake or a management call. Zero means 4096
+	// (AWS docs: "URL length 4096 characters"); the answer over it, 414, is
+	// UNCERTAIN.
+	URLBytes int
+
+	// ConnectRate bounds new connections a second, RequestRate what else counts
+	// against the account, messages and management calls together, with
+	// RequestBurst at once. Over ConnectRate a handshake gets 429; over
+	// RequestRate a management call gets 429 TooManyRequestsException and a
+	// message an error frame "Too Many Requests" (that frame's text is
+	// UNCERTAIN). Zero means AWS's 500, 10,000 and 5,000; negative, no bound.
+	// Both are averages: a second of each may come at once.
+	ConnectRate, RequestRate, RequestBurst int
+
+	// Origin decides about a handshake with an Origin header, which browsers
+	// send and other clients do not; false answers 403. AWS checks none. Nil means
+	// that every origin may connect.
+	Origin func(origin string) bool
+
+	// Hosts are the names that management calls may be sent to, with or without
+	// a port. A call to another is refused with 403, because a page could point a
+	// name of its own at this machine. Nil means every name.
+	Hosts []string
+
+	// TLS makes Serve answer TLS too, on the same port: the first byte of a
+	// connection tells. Nil means plain HTTP only.
+	TLS *tls.Config
 
 	// ClockSkew is how far a signature's time may be from Now. Zero means 5
 	// minutes (UNCERTAIN for execute-api; the usual value of AWS services).

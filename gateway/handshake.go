@@ -39,6 +39,15 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
 		return
 	}
+	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.origin(origin[0]) {
+		e.log.Warn("refused a handshake of a page of another origin", "origin", origin[0])
+		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return
+	}
+	if !e.connects.take() {
+		answerMessage(w, http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests") // body UNCERTAIN
+		return
+	}
 	if !e.enter() {
 		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
 		return
@@ -71,6 +80,9 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 	}
 	if fault.Status != 0 {
 		e.answerFault(w, &fault, r.Method)
+		return false
+	}
+	if !e.authorize(w, r, &p, now) {
 		return false
 	}
 	protocol := ""
@@ -121,7 +133,7 @@ func (e *engine) askConnect(w http.ResponseWriter, r *http.Request, p *peer, now
 		return 0, "", false
 	}
 	// The function runs on if the client leaves: AWS has no way to stop it.
-	data, err := e.call(e.connect.function, e.connectEvent(p, r, now))
+	data, err := e.call(e.connect.function, e.connect.timeout, e.connectEvent(p, r, now))
 	if err == nil {
 		status, protocol, err = parseConnectAnswer(data)
 	}

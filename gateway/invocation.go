@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 )
 
 // Why an invocation has no answer, beside the function's own error.
@@ -44,9 +45,9 @@ func (e *engine) acquire(gone <-chan struct{}) bool {
 // back, and calls done exactly once, from any goroutine: with the answer, or at
 // the timeout, whatever the function does then. The caller must have registered
 // work; it is over when done has returned.
-func (e *engine) invocation(function Function, payload []byte, done func(answer []byte, err error)) func() {
+func (e *engine) invocation(function Function, timeout time.Duration, payload []byte, done func(answer []byte, err error)) func() {
 	return func() {
-		ctx, cancel := context.WithTimeout(e.base, e.integrationTimeout)
+		ctx, cancel := context.WithTimeout(e.base, timeout)
 		defer cancel()
 		var settled atomic.Bool
 		settle := func(answer []byte, err error) {
@@ -84,14 +85,14 @@ func recovering(ctx context.Context, function Function, payload []byte) (answer 
 }
 
 // call is an invocation for a caller that waits.
-func (e *engine) call(function Function, payload []byte) ([]byte, error) {
+func (e *engine) call(function Function, timeout time.Duration, payload []byte) ([]byte, error) {
 	type result struct {
 		answer []byte
 		err    error
 	}
 	results := make(chan result, 1)
 	e.nest()
-	go e.invocation(function, payload, func(answer []byte, err error) { results <- result{answer, err} })()
+	go e.invocation(function, timeout, payload, func(answer []byte, err error) { results <- result{answer, err} })()
 	r := <-results
 	return r.answer, r.err
 }

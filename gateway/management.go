@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,21 @@ func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
 	header["X-Amzn-Trace-Id"] = []string{e.newTraceID(now)}
 	if e.clock != nil {
 		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
+	}
+	header["X-Wirepost-Api"] = []string{e.apiID + "/" + e.stage}
+	if !e.servesHost(r.Host) {
+		e.discardBody(w, r)
+		e.log.Warn("refused a management call to a name that is not this gateway's", "host", r.Host)
+		forbidden.answer(w)
+		return
+	}
+	if !e.requests.take() {
+		// The account's bucket, which every call counts against (AWS docs,
+		// "Amazon API Gateway quotas"). That its type differs from that of a full
+		// client buffer is UNCERTAIN.
+		e.discardBody(w, r)
+		tooManyRequests.answer(w)
+		return
 	}
 	// A wrong stage is known before any signature (aws-sdk-php#1955).
 	if path[0] != e.stage {
@@ -44,6 +60,17 @@ func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
 		return
 	}
 	e.perform(w, r, Call{Kind: kind, ConnectionID: path[2], Payload: sent.payload}, sent)
+}
+
+// servesHost holds the Host header of a management call against Server.Hosts.
+func (e *engine) servesHost(host string) bool {
+	if e.hosts == nil {
+		return true
+	}
+	name := hostOf(host)
+	return slices.ContainsFunc(e.hosts, func(own string) bool {
+		return strings.EqualFold(own, host) || strings.EqualFold(own, name)
+	})
 }
 
 // perform does a call whose signature is right.
@@ -234,7 +261,8 @@ var (
 	forbidden       = &refusal{http.StatusForbidden, "ForbiddenException", messageBody("Forbidden")}
 	badRequest      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}
 	payloadTooLarge = &refusal{http.StatusRequestEntityTooLarge, "PayloadTooLargeException", messageBody("Request Too Long")} // text UNCERTAIN
-	limitExceeded   = &refusal{http.StatusTooManyRequests, "LimitExceededException", messageBody("Limit Exceeded")}           // text UNCERTAIN
+	tooManyRequests = &refusal{http.StatusTooManyRequests, "TooManyRequestsException", messageBody("Too Many Requests")}
+	limitExceeded   = &refusal{http.StatusTooManyRequests, "LimitExceededException", messageBody("Limit Exceeded")} // text UNCERTAIN
 )
 
 func invalidConnectionID(id string) *refusal {

@@ -60,6 +60,9 @@ func (s *Server) Serve(l net.Listener) error {
 	e.mu.Unlock()
 
 	e.keys.announce(e, where, l.Addr())
+	if s.TLS != nil {
+		l = newEitherListener(l, s.TLS)
+	}
 	return server.Serve(l)
 }
 
@@ -115,6 +118,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // serve tells a handshake from a management call.
 func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
+	if len(r.RequestURI) > e.urlBytes {
+		answerMessage(w, http.StatusRequestURITooLong, "RequestTooLongException", "Request URI Too Long")
+		return
+	}
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i, segment := range path {
 		name, err := url.PathUnescape(segment)

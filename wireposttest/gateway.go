@@ -33,7 +33,8 @@ type Gateway struct {
 }
 
 // NewGateway runs a gateway with one function on a free loopback port until the
-// test ends. configure may be nil; it changes the server before it starts. The
+// test ends. configure may be nil; it changes the server before it starts. No rate
+// is throttled unless configure sets ConnectRate or RequestRate. The
 // development key pair (wirepost, wirepost, us-east-1) signs.
 func NewGateway(t testing.TB, function gateway.Function, configure func(*gateway.Server)) *Gateway {
 	t.Helper()
@@ -53,7 +54,7 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 		return nil, nil, fmt.Errorf("listen for a test gateway: %w", err)
 	}
 	port := l.Addr().(*net.TCPAddr).Port
-	s := &gateway.Server{Function: function, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port)}
+	s := &gateway.Server{Function: function, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port), ConnectRate: -1, RequestRate: -1}
 	if configure != nil {
 		configure(s)
 	}
