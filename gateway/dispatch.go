@@ -51,6 +51,8 @@ func (c *conn) dispatchFaulty(r *route, event []byte, requestID string, fault Fa
 		c.abort()
 	case fault.Status != 0:
 		c.sendFault(&fault, requestID)
+	case fault.Close != 0:
+		c.close(fault.Close, "", e.closeWait)
 	case fault.Drop:
 	case e.acquire(c.dead):
 		var after func()
@@ -99,7 +101,7 @@ func (c *conn) answer(body []byte) bool {
 		c.engine.log.Error("answer of a two-way route is longer than a message may be", "connectionId", c.id, "bytes", len(body))
 		return true // UNCERTAIN what AWS does
 	}
-	if err := c.send(compileText(body, c.engine.frameBytes)); err != nil {
+	if err := c.deliver(compileText(body, c.engine.frameBytes), body); err != nil {
 		c.engine.log.Debug("answer of a two-way route was not delivered", "connectionId", c.id, "error", err)
 		return true
 	}

@@ -159,6 +159,9 @@ func (e *engine) setRoutes(s *Server) error {
 		if function == nil {
 			return fmt.Errorf("gateway: route %q has no function and the server has none", key)
 		}
+		if e.fault != nil {
+			function = faultyFunction{e, key, function}
+		}
 		if t := r.IntegrationTimeout; t != 0 && (t < minIntegration || t > maxIntegration) {
 			return fmt.Errorf("gateway: route %q: an integration timeout of %v; from %v to %v are possible", key, t, minIntegration, maxIntegration)
 		}

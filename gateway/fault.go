@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +23,13 @@ const (
 	CallDisconnect CallKind = "disconnect"
 )
 
+// What is asked about beside calls: the function that an event is given to, and a
+// message or answer on its way to a client.
+const (
+	CallInvoke   CallKind = "invoke"
+	CallFrameOut CallKind = "frame-out"
+)
+
 // Call is what Server.Fault is asked about.
 type Call struct {
 	Kind         CallKind
@@ -28,7 +39,7 @@ type Call struct {
 }
 
 // Fault is how a call goes wrong. The zero value is no fault. Of several
-// fields Delay comes first, then ResetBefore, Hang, Status, Drop, ResetAfter.
+// fields Delay comes first, then ResetBefore, Hang, Status, Close, Drop, ResetAfter.
 type Fault struct {
 	// Status is answered instead of any effect. For a management call the
 	// answer has AWS's bytes for that status unless ErrorType, Body or Header
@@ -60,12 +71,17 @@ type Fault struct {
 	// without effect.
 	Drop bool
 
+	// Close closes the WebSocket connection with this code instead of anything
+	// else: that of the message or frame, that which a management call names (which
+	// is then answered as gone), or the one that a $connect has just opened.
+	Close int
+
 	// Delay waits before anything else.
 	Delay time.Duration
 }
 
 func (f *Fault) isZero() bool {
-	return f.Status == 0 && !f.ResetBefore && !f.ResetAfter && !f.Hang && !f.Drop && f.Delay == 0
+	return f.Status == 0 && !f.ResetBefore && !f.ResetAfter && !f.Hang && !f.Drop && f.Delay == 0 && f.Close == 0
 }
 
 // pause waits for the fault's delay and, if it hangs, for gone. It reports
@@ -175,4 +191,68 @@ func (e *engine) bodyOf(errorType, method, body string) string {
 		}
 	}
 	return body
+}
+
+// faultyFunction is a function that Server.Fault may keep from being invoked.
+type faultyFunction struct {
+	engine   *engine
+	routeKey string
+	function Function
+}
+
+// Invoke implements Function. A status of 504 is a function that takes too long,
+// any other from 400 on one that fails; below that it is the function's answer.
+func (f faultyFunction) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	call := Call{Kind: CallInvoke, RouteKey: f.routeKey, Payload: payload}
+	if rc, found := lookup(payload, []step{{name: "requestContext", index: -1}, {name: "connectionId", index: -1}}); found {
+		call.ConnectionID = string(appendText(nil, rc))
+	}
+	fault := f.engine.ask(call)
+	if fault.isZero() {
+		return f.function.Invoke(ctx, payload)
+	}
+	if !f.engine.pause(&fault, ctx.Done()) {
+		return nil, cmp.Or(ctx.Err(), errEnded)
+	}
+	switch {
+	case fault.Status == http.StatusGatewayTimeout:
+		return nil, errTimedOut
+	case fault.Status >= http.StatusBadRequest:
+		return nil, fmt.Errorf("a fault: the function failed with %d", fault.Status)
+	case fault.Status != 0:
+		return []byte(`{"statusCode":` + strconv.Itoa(fault.Status) + `}`), nil
+	case fault.Drop:
+		return []byte(`{"statusCode":200}`), nil
+	}
+	return f.function.Invoke(ctx, payload)
+}
+
+// deliver is send, unless something is to go wrong on the way to the client.
+func (c *conn) deliver(frames, payload []byte) error {
+	e := c.engine
+	if e.fault == nil {
+		return c.send(frames)
+	}
+	fault := e.ask(Call{Kind: CallFrameOut, ConnectionID: c.id, Payload: payload})
+	switch {
+	case fault.isZero():
+		return c.send(frames)
+	case !e.pause(&fault, c.dead):
+		return errGone
+	case fault.ResetBefore:
+		c.abort()
+		return errGone
+	case fault.Status != 0:
+		return errQueueFull
+	case fault.Close != 0:
+		c.close(fault.Close, "", e.closeWait)
+		return errGone
+	case fault.Drop:
+		return nil
+	}
+	err := c.send(frames)
+	if fault.ResetAfter {
+		c.abort()
+	}
+	return err
 }

@@ -230,8 +230,10 @@ type Server struct {
 	PingKeepsAlive bool
 
 	// Fault is asked once for each management call whose signature is right
-	// and once for each event, before either has any effect. It may be called
-	// concurrently. Nil means no faults.
+	// and once for each event, before either has any effect; and for each
+	// invocation of a function ([CallInvoke]) and each message on its way to a
+	// client ([CallFrameOut]). It may be called concurrently. Nil means no faults;
+	// [Faults] decides by rules.
 	Fault func(Call) Fault
 
 	// Now is the clock of events, signatures and answers. Nil means time.Now.

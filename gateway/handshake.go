@@ -121,7 +121,10 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 		e.tellDisconnect(&p, closeAbnormal, "")
 		return false
 	}
-	e.start(nc, p, switchingProtocols(now, accept, protocol), buffered)
+	c := e.start(nc, p, switchingProtocols(now, accept, protocol), buffered)
+	if fault.Close != 0 {
+		c.close(fault.Close, "", e.closeWait)
+	}
 	return true
 }
 

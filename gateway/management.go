@@ -93,7 +93,12 @@ func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent
 	} else if c = e.table.get(call.ConnectionID); c == nil || c.closing.Load() {
 		refused = gone
 	}
-	if refused == nil && !fault.Drop {
+	switch {
+	case refused != nil || fault.Drop:
+	case fault.Close != 0:
+		c.close(fault.Close, "", e.closeWait)
+		refused = gone
+	default:
 		refused = e.effect(c, call, sent)
 	}
 	switch {
@@ -114,7 +119,7 @@ func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent
 func (e *engine) effect(c *conn, call Call, sent body) *refusal {
 	switch call.Kind {
 	case CallPost:
-		switch err := c.send(sent.frames(e.frameBytes)); {
+		switch err := c.deliver(sent.frames(e.frameBytes), sent.payload); {
 		case errors.Is(err, errGone):
 			return gone
 		case err != nil:
