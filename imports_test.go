@@ -34,6 +34,7 @@ var importRules = []struct {
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
+	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 

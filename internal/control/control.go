@@ -1,0 +1,124 @@
+// Package control is the control address of 'wirepost dev': a listener of its own,
+// beside the one that clients and publishers use, for what only this machine may
+// do. It serves the faults and the store that functions are lent.
+//
+// Every request needs the token of this run, in the Authorization header as
+// "Bearer TOKEN". A page in a browser cannot send it: requests with an Origin
+// header, and those to a host that is not this machine's own, are refused before
+// the token is looked at.
+//
+//	GET /faults    the rules in force, with how often each was hit
+//	PUT /faults    a JSON list of rules, which replaces them while traffic runs
+//	/store/…       the store of dev, for package httpstore
+package control
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/wirepost/wirepost/gateway"
+)
+
+// maxBody bounds what a request may send here.
+const maxBody = 1 << 20
+
+// Options say what is served.
+type Options struct {
+	// Token that every request has to have. Make it with NewToken.
+	Token string
+	// Faults are read and replaced at /faults. Nil: there is no such path.
+	Faults *gateway.Faults
+	// Store serves the paths below /store/. It checks the token itself, as it may
+	// be served without this package. Nil: there are none.
+	Store http.Handler
+	// Public serves requests to any host name, for a listener that others reach.
+	Public bool
+}
+
+// NewToken makes a token of 128 random bits.
+func NewToken() string {
+	var raw [16]byte
+	rand.Read(raw[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// Handler serves the control address. It may be used concurrently.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	if o.Faults != nil {
+		mux.HandleFunc("GET /faults", func(w http.ResponseWriter, r *http.Request) { answer(w, http.StatusOK, o.Faults.Counts()) })
+		mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { replaceFaults(w, r, o.Faults) })
+	}
+	if o.Store != nil {
+		mux.Handle("/store/", http.StripPrefix("/store", o.Store))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case len(r.Header["Origin"]) > 0 || r.Header.Get("Sec-Fetch-Site") != "":
+			refuse(w, http.StatusForbidden, "the control address answers no page of a browser")
+		case !o.Public && !isLocal(r.Host):
+			refuse(w, http.StatusForbidden, fmt.Sprintf("the control address is not %q; use 127.0.0.1 or localhost", r.Host))
+		case subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+o.Token)) != 1:
+			refuse(w, http.StatusUnauthorized, "the token is missing or that of another run; it is in .wirepost/control.json")
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			mux.ServeHTTP(w, r)
+		}
+	})
+}
+
+func replaceFaults(w http.ResponseWriter, r *http.Request, faults *gateway.Faults) {
+	var texts []string
+	d := json.NewDecoder(r.Body)
+	err := d.Decode(&texts)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("there is more behind the list")
+		}
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("the faults are not a JSON list of rules, such as [\"post:429:p=0.1\"]: %v", err))
+		return
+	}
+	rules, err := gateway.ParseFaultRules(texts)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	faults.Set(rules)
+	answer(w, http.StatusOK, faults.Counts())
+}
+
+func refuse(w http.ResponseWriter, status int, sentence string) {
+	answer(w, status, map[string]string{"error": sentence})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.Encode(v)
+}
+
+// isLocal reports whether a Host header names this machine. A page whose own name
+// was pointed here (DNS rebinding) sends that name.
+func isLocal(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	a, err := netip.ParseAddr(name)
+	return strings.EqualFold(name, "localhost") || err == nil && a.IsLoopback()
+}
