@@ -98,6 +98,45 @@ func TestAfterFaultsTheTableHasExactlyWhatLives(t *testing.T) {
 	}
 }
 
+// The process that unsubscribes has read the number of shards before it was doubled,
+// the one that was cut behind it.
+func TestAnUnsubscribeFindsWhatACutSubscribeHasLeftInAnyShard(t *testing.T) {
+	endpoint := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
+	cut := newCutter(t, endpoint)
+	cut.left.Store(uncut)
+	direct := create(t, endpoint, &dynamostore.Options{})
+	old := again(t, direct, endpoint, &dynamostore.Options{})
+	if err := old.Put(t.Context(), connection("first", "", "all")); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for i := range 8 {
+		ids = append(ids, "c"+strconv.Itoa(i))
+		if err := old.Put(t.Context(), connection(ids[i], "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dynamostore.WriteShards(t, direct, "all", "8")
+	late := again(t, direct, cut.url, &dynamostore.Options{})
+	if err := late.Subscribe(t.Context(), "first", "all"); err != nil { // it knows the number now
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		cut.left.Store(2) // the connection row and the topic row
+		if err := late.Subscribe(t.Context(), id, "all"); err == nil {
+			t.Fatal("the subscribe was not cut")
+		}
+	}
+	all := wirepost.ToTopic("all")
+	sameSet(t, "after the cut subscribes", list(t, direct, all, wirepost.ListOptions{}), append(ids, "first"))
+	for _, id := range ids {
+		if err := old.Unsubscribe(t.Context(), id, "all"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameSet(t, "after the unsubscribes", list(t, direct, all, wirepost.ListOptions{}), []string{"first"})
+}
+
 // caller does operations on connections of its own.
 type caller struct {
 	*world

@@ -92,8 +92,8 @@ func (s *Store) unsubscribe(ctx context.Context, id, topic string) error {
 			remove[subscriptionKey(topicPartition(shard, topic), r.key())] = true
 		} else {
 			// A subscribe that failed half way may have left a row, in the shard of
-			// then.
-			shards, err := s.shardsFor(ctx, topic)
+			// then, which may be one that this process has not heard of.
+			shards, err := s.readShards(ctx, topic, true)
 			if err != nil {
 				return err
 			}
