@@ -167,7 +167,7 @@ func (a *answers) settle() {
 func absent(p wirepost.Problem) bool {
 	switch p {
 	case wirepost.ProblemEndpointUnset, wirepost.ProblemEndpointUnresolved, wirepost.ProblemEndpointRefused,
-		wirepost.ProblemEndpointCertificate, wirepost.ProblemNotAPIGateway, wirepost.ProblemForbidden:
+		wirepost.ProblemEndpointCertificate, wirepost.ProblemNotAPIGateway, wirepost.ProblemEndpointAnotherAPI, wirepost.ProblemForbidden:
 		return true
 	}
 	return false
