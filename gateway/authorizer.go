@@ -82,12 +82,13 @@ func (e *engine) authorize(w http.ResponseWriter, r *http.Request, p *peer, now 
 	return true
 }
 
-// Unauthorized is what an authorizer's error may have in its chain to be answered
-// with 401, as one whose text is "Unauthorized".
-var Unauthorized = errors.New("Unauthorized") //lint:ignore ST1005 AWS's own word
+// ErrUnauthorized is what an authorizer's error may have in its chain to be
+// answered with 401, as one whose text is "Unauthorized", AWS's own word.
+var ErrUnauthorized = errors.New("Unauthorized")
 
 func saysUnauthorized(err error) bool {
-	return errors.Is(err, Unauthorized) || err.Error() == Unauthorized.Error() || strings.HasSuffix(err.Error(), ": "+Unauthorized.Error())
+	const word = "Unauthorized"
+	return errors.Is(err, ErrUnauthorized) || err.Error() == word || strings.HasSuffix(err.Error(), ": "+word)
 }
 
 // identity is the value of an identity source.

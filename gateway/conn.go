@@ -159,10 +159,17 @@ func (c *conn) finish() {
 	}
 	c.mu.Lock()
 	c.retire(closeAbnormal, "") // UNCERTAIN: no recorded event of such an end
+	cut := c.killed || c.flushing
 	c.killLocked()
 	c.timer.Stop()
 	c.mu.Unlock()
-	c.nc.Close() // nobody writes to fd any more: closing was set under mu
+	// Nobody writes to fd any more: closing was set under mu.
+	if cut {
+		// TLS would say goodbye first, and wait for a client that does not read.
+		socketOf(c.nc).Close()
+	} else {
+		c.nc.Close()
+	}
 	c.engine.table.remove(c)
 }
 
@@ -170,6 +177,11 @@ func (c *conn) finish() {
 // too. Closing at once would make the kernel answer unread bytes with a reset,
 // and the reset could overtake the close frame.
 func (c *conn) linger() {
+	select {
+	case <-c.dead:
+		return
+	default:
+	}
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return

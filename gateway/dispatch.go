@@ -144,7 +144,7 @@ func (c *conn) sendFault(f *Fault, requestID string) {
 
 // abort ends the connection with a TCP reset.
 func (c *conn) abort() {
-	if tcp, ok := c.nc.(interface{ SetLinger(int) error }); ok {
+	if tcp, ok := socketOf(c.nc).(interface{ SetLinger(int) error }); ok {
 		tcp.SetLinger(0)
 	}
 	c.kill()

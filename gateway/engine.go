@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -57,8 +58,9 @@ type engine struct {
 	mu      sync.Mutex
 	stopped bool
 	servers []*http.Server
-	work    int           // connections, handshakes and invocations that are not over
-	quiet   chan struct{} // closed once stopped and work is 0
+	silent  map[net.Conn]struct{} // accepted, and no request has begun
+	work    int                   // connections, handshakes and invocations that are not over
+	quiet   chan struct{}         // closed once stopped and work is 0
 }
 
 // route is one row of the routing table.
@@ -97,6 +99,7 @@ func newEngine(s *Server) (*engine, error) {
 		started:            time.Now(),
 		draining:           make(chan struct{}),
 		quiet:              make(chan struct{}),
+		silent:             make(map[net.Conn]struct{}),
 	}
 	if e.random == nil {
 		e.random = rand.Reader

@@ -120,6 +120,7 @@ func resetRequest(w http.ResponseWriter) {
 
 // reset closes with an RST where there is TCP below.
 func reset(nc net.Conn) {
+	nc = socketOf(nc) // TLS would close with a word of its own
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -23,9 +24,11 @@ type faulty struct {
 	ended  chan struct{} // one element for each question about a $disconnect
 }
 
-func newFaulty(t *testing.T) *faulty {
+func newFaulty(t *testing.T) *faulty { return newFaultyOver(t, nil) }
+
+func newFaultyOver(t *testing.T, config *tls.Config) *faulty {
 	f := &faulty{recorder: newRecorder(), ended: make(chan struct{}, 100)}
-	f.server = &Server{Function: f.recorder, AccountID: "123456781380", APIID: "ihd9y8pe0l", Fault: func(c Call) Fault {
+	f.server = &Server{Function: f.recorder, AccountID: "123456781380", APIID: "ihd9y8pe0l", TLS: config, Fault: func(c Call) Fault {
 		if c.Kind == CallDisconnect {
 			defer func() { f.ended <- struct{}{} }()
 		}

@@ -198,7 +198,8 @@ func list[T ~string](all []T) string {
 // rules that apply the first wins. All methods may be called concurrently.
 //
 // Each rule has a stream of random numbers of its own, drawn from the seed and
-// its text: another rule does not change which calls it hits.
+// its text, and one number of it for each call: another rule does not change
+// which calls it applies to, only, where it is before it, which of them it gets.
 type Faults struct {
 	seed uint64
 	now  func() time.Time
@@ -270,6 +271,7 @@ func (f *Faults) Ask(c Call) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var now time.Time
+	var first *activeRule
 	for _, r := range f.rules {
 		if r.where != c.Kind || r.route != "" && r.route != c.RouteKey || r.connection != "" && r.connection != c.ConnectionID {
 			continue
@@ -277,24 +279,25 @@ func (f *Faults) Ask(c Call) Fault {
 		if now.IsZero() {
 			now = f.now()
 		}
-		if r.hit(now) {
-			return r.fault
+		// Also those after the first that applies are held against the call: else
+		// which calls they hit would depend on it.
+		if r.applies(now) && first == nil {
+			r.hits++
+			first = r
 		}
 	}
-	return Fault{}
+	if first == nil {
+		return Fault{}
+	}
+	return first.fault
 }
 
-func (r *activeRule) hit(now time.Time) bool {
+func (r *activeRule) applies(now time.Time) bool {
 	r.calls++
+	drawn := r.p == 1 || r.random.Float64() < r.p // for each call, whatever else holds
 	age := now.Sub(r.since)
-	switch {
-	case r.calls <= r.afterCalls, age < r.afterTime, r.forTime > 0 && age >= r.afterTime+r.forTime, r.n > 0 && r.hits >= r.n:
-		return false
-	case r.p < 1 && r.random.Float64() >= r.p:
-		return false
-	}
-	r.hits++
-	return true
+	return drawn && r.calls > r.afterCalls && age >= r.afterTime && (r.forTime == 0 || age < r.afterTime+r.forTime) &&
+		(r.n == 0 || r.hits < r.n)
 }
 
 // ParseFaultRules parses many, and reports every mistake.

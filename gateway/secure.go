@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"sync"
 	"time"
@@ -28,14 +27,14 @@ type eitherListener struct {
 	waiting  sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[net.Conn]bool // those that have said nothing yet
+	pending map[net.Conn]bool // those that have said nothing yet; nil after Close
 }
 
 func newEitherListener(l net.Listener, config *tls.Config) *eitherListener {
 	config = config.Clone()
 	config.NextProtos = []string{"http/1.1"} // a WebSocket needs it
 	e := &eitherListener{
-		Listener: l, config: config, accepted: make(chan net.Conn), failed: make(chan error, 1),
+		Listener: l, config: config, accepted: make(chan net.Conn), failed: make(chan error),
 		closed: make(chan struct{}), pending: map[net.Conn]bool{},
 	}
 	e.waiting.Go(e.run) // ends when Close has closed l
@@ -46,15 +45,25 @@ func (e *eitherListener) run() {
 	for {
 		nc, err := e.Listener.Accept()
 		if err != nil {
-			if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+			// net/http decides: it waits and asks again, as when no file
+			// descriptor is left, or it gives up and closes.
+			select {
+			case e.failed <- err:
 				continue
+			case <-e.closed:
+				return
 			}
-			e.failed <- err
-			return
 		}
 		e.mu.Lock()
-		e.pending[nc] = true
+		over := e.pending == nil
+		if !over {
+			e.pending[nc] = true
+		}
 		e.mu.Unlock()
+		if over {
+			nc.Close()
+			return
+		}
 		e.waiting.Go(func() { e.sort(nc) }) // ends when Close closes nc, or at its deadline
 	}
 }
@@ -87,7 +96,6 @@ func (e *eitherListener) Accept() (net.Conn, error) {
 	case nc := <-e.accepted:
 		return nc, nil
 	case err := <-e.failed:
-		e.failed <- err // for the next call
 		return nil, err
 	case <-e.closed:
 		return nil, net.ErrClosed
@@ -104,10 +112,23 @@ func (e *eitherListener) Close() error {
 		for nc := range e.pending {
 			nc.Close()
 		}
+		e.pending = nil // from here on run closes what it accepts
 		e.mu.Unlock()
 		e.waiting.Wait()
 	})
 	return err
+}
+
+// socketOf is what a connection runs on, below TLS and below a byte that was
+// looked at: what can be reset, and closed without a word.
+func socketOf(nc net.Conn) net.Conn {
+	for {
+		outer, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = outer.NetConn()
+	}
 }
 
 // prefixed gives back a byte that was read.
@@ -115,6 +136,9 @@ type prefixed struct {
 	net.Conn
 	first []byte
 }
+
+// NetConn is as tls.Conn's.
+func (p *prefixed) NetConn() net.Conn { return p.Conn }
 
 func (p *prefixed) Read(b []byte) (int, error) {
 	if len(p.first) > 0 && len(b) > 0 {

@@ -49,6 +49,7 @@ func (s *Server) Serve(l net.Listener) error {
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.Background(), reachKey{}, where)
 		},
+		ConnState: e.noteState,
 	}
 	e.mu.Lock()
 	if e.stopped {
@@ -85,6 +86,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	servers := e.servers
+	// Who has said nothing yet will get no answer; net/http would wait 5 seconds.
+	for nc := range e.silent {
+		socketOf(nc).Close()
+	}
+	clear(e.silent)
 	e.mu.Unlock()
 
 	wait := e.closeWait
@@ -114,6 +120,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		server.Close()
 	}
 	return err
+}
+
+// noteState keeps the connections that have asked for nothing yet.
+func (e *engine) noteState(nc net.Conn, state http.ConnState) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(e.silent, nc)
+	case e.stopped:
+		socketOf(nc).Close()
+	default:
+		e.silent[nc] = struct{}{}
+	}
 }
 
 // serve tells a handshake from a management call.
