@@ -27,6 +27,7 @@ var importRules = []struct {
 	{"", nil, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "the library is what every function links: AWS's core and the event types, and nothing heavy"},
 	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
 	{"dynamostore", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "a driver is linked only by those who import it"},
+	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
@@ -35,7 +36,7 @@ var importRules = []struct {
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
-	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +20,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/control"
 )
 
 const devHelp = `Usage:
@@ -34,7 +38,18 @@ for development.
     --route-selection EXPR    default $request.body.action
     --idle-timeout DURATION   default 10m, as on AWS
     --max-age DURATION        default 2h, as on AWS
+    --fault RULE              what goes wrong, such as post:429:p=0.1; may be given
+                              more than once, and changed by 'wirepost fault'
+    --seed NUMBER             which calls a rule with p hits; default 1
+    --allow-origin ORIGIN     let pages of another origin than this machine's
+                              connect, such as https://example.com; * lets all
+    --control ADDRESS         where 'wirepost fault' asks; default the port after
+                              --listen on 127.0.0.1
+    --control-public          allow a --control that other machines reach
     --verbose                 log what the gateway and the function do
+
+The port answers https:// and wss:// too, with a certificate that
+.wirepost/ca.pem vouches for.
 
 On a loopback address posts are signed with access key 'wirepost' and secret
 'wirepost'. On any other, a pair is made, printed once, and kept in
@@ -57,6 +72,12 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	selection := flags.String("route-selection", "", "")
 	idle := flags.Duration("idle-timeout", gateway.DefaultIdleTimeout, "")
 	age := flags.Duration("max-age", gateway.DefaultMaxAge, "")
+	var faultTexts, origins many
+	flags.Var(&faultTexts, "fault", "")
+	flags.Var(&origins, "allow-origin", "")
+	seed := flags.Uint64("seed", 1, "")
+	controlAt := flags.String("control", "", "")
+	controlPublic := flags.Bool("control-public", false, "")
 	verbose := flags.Bool("verbose", false, "")
 	if status, done := c.parse(flags, devHelp, args); done {
 		return status
@@ -67,6 +88,11 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	if *idle <= 0 || *age <= 0 {
 		return c.misuse("--idle-timeout and --max-age must be more than zero", "")
 	}
+	rules, err := gateway.ParseFaultRules(faultTexts)
+	if err != nil {
+		return c.misuse(err.Error(), "'wirepost fault --help' lists what can go wrong")
+	}
+	faults := gateway.NewFaults(*seed, nil, rules...)
 	host, _, err := net.SplitHostPort(*listen)
 	if err != nil {
 		return c.misuse(fmt.Sprintf("--listen %q: %v", *listen, err), "give an address and a port, such as 127.0.0.1:3001")
@@ -103,8 +129,26 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	address := l.Addr().(*net.TCPAddr)
 	domain := net.JoinHostPort("localhost", strconv.Itoa(address.Port))
 
-	url := storeURL(*store)
-	registry, err := wirepost.OpenStore(ctx, url)
+	ca, err := openAuthority(time.Now())
+	if err != nil {
+		return c.failWith(err)
+	}
+	secure, err := ca.serve(time.Now())
+	if err != nil {
+		return c.fail(err)
+	}
+	controlListener, err := listenForControl(*controlAt, *controlPublic, address)
+	if err != nil {
+		return c.failWith(err)
+	}
+	_, stopControl, err := serveControl(controlListener, control.Options{Token: control.NewToken(), Faults: faults, Public: *controlPublic})
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer stopControl()
+
+	storeAt := storeURL(*store)
+	registry, err := wirepost.OpenStore(ctx, storeAt)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -116,6 +160,8 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	logger := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 	publish := &wirepost.PublisherOptions{Logger: logger}
+	// The development pair is no secret: a page whose name points here could sign.
+	hosts := []string{"localhost", "127.0.0.1", "[::1]", "::1"}
 	credentials := []gateway.Credentials{gateway.DevelopmentCredentials()}
 	if address.IP.IsLoopback() {
 		os.Remove(keyPairFile) // an earlier run's pair would sign wrongly now
@@ -126,6 +172,7 @@ func (c *command) dev(ctx context.Context, args []string) int {
 		}
 		credentials = []gateway.Credentials{{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}}
 		publish.Credentials = &pair
+		hosts = nil // that pair is a secret, and this machine has other names
 		fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with a pair of its own, which is shown once: access key %s, secret %s\n", l.Addr(), pair.AccessKeyID, pair.SecretAccessKey)
 		fmt.Fprintf(c.stderr, "wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
 	}
@@ -148,6 +195,10 @@ func (c *command) dev(ctx context.Context, args []string) int {
 		Credentials:    credentials,
 		IdleTimeout:    *idle,
 		MaxAge:         *age,
+		TLS:            secure,
+		Fault:          faults.Ask,
+		Origin:         allowOrigin(origins),
+		Hosts:          hosts,
 		Notice:         func(s string) { fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", s) },
 		Logger:         logger,
 	}
@@ -159,14 +210,14 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	// earlier run on another port are reached here at once.
 	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: "http://" + domain + "/" + *stage}, EventTime: time.Now()}
 	if stored, err := registry.PutStage(ctx, record); err != nil {
-		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", url, err))
+		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", storeAt, err))
 	} else if stored.URL != record.URL {
 		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
 	}
 	if err := c.warnOfSharedURL(ctx, registry, record, *store); err != nil {
 		return c.fail(err)
 	}
-	if strings.HasPrefix(url, "mem:") {
+	if strings.HasPrefix(storeAt, "mem:") {
 		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
 	}
 	note(fmt.Sprintf("pid %d, %s", os.Getpid(), record.URL))
@@ -177,7 +228,7 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintf(c.stdout, "connect   ws://%s/%s?user=alice&topic=lobby\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), *stage)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
-	fmt.Fprintf(c.stdout, "store     %s\n", url)
+	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }() // ends when Shutdown has closed the listener
@@ -198,6 +249,23 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
 	return exitDone
+}
+
+// allowOrigin lets pages of this machine connect, and of the origins that were
+// named: whatever page is open in a browser here could otherwise use functions that
+// trust this machine.
+func allowOrigin(named []string) func(string) bool {
+	return func(origin string) bool {
+		if slices.Contains(named, "*") || slices.Contains(named, origin) {
+			return true
+		}
+		u, err := url.Parse(origin)
+		if err != nil {
+			return false
+		}
+		a, err := netip.ParseAddr(u.Hostname())
+		return u.Hostname() == "localhost" || err == nil && a.IsLoopback()
+	}
 }
 
 // warnOfSharedURL tells of another API in the store with the URL of this one: a

@@ -27,6 +27,7 @@ const usage = `Usage:
     wirepost list   list the connections
     wirepost kick   close the connections of an audience
     wirepost sweep  remove what belongs to nobody any more from the store
+    wirepost fault  list or replace what goes wrong in the gateway that runs here
     wirepost table  create, describe or check the DynamoDB table of a store
     wirepost version
 
@@ -78,6 +79,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.list(ctx, args)
 	case "kick":
 		return c.kick(ctx, args)
+	case "fault":
+		return c.fault(ctx, args)
 	case "sweep":
 		return c.sweep(ctx, args)
 	case "table":

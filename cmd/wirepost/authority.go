@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	authorityFile    = folder + "/ca.pem"
+	authorityKeyFile = folder + "/ca-key.pem"
+	bundleFile       = folder + "/ca-bundle.pem"
+	authorityLife    = 10 * 365 * 24 * time.Hour
+	// leafLife is how long the certificate of one run is valid.
+	leafLife = 90 * 24 * time.Hour
+)
+
+// authority is a certificate authority of this folder, which vouches for this
+// machine and, by its name constraints, for nothing else: whoever trusts it has
+// opened no other door. A handler that is written as AWS's documentation shows it
+// posts to https://{domainName}/{stage}, and is only told whom to trust.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         []byte
+}
+
+// openAuthority reads the folder's authority, and makes one where there is none or
+// where it ends soon.
+func openAuthority(now time.Time) (*authority, error) {
+	a, err := readAuthority()
+	if err == nil && now.Add(2*leafLife).Before(a.certificate.NotAfter) {
+		return a, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &hinted{fmt.Errorf("read the certificate authority of this folder: %w", err), "remove " + authorityFile + " and " + authorityKeyFile + "; new ones are made"}
+	}
+	return makeAuthority(now)
+}
+
+func readAuthority() (*authority, error) {
+	cert, err := os.ReadFile(authorityFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := os.ReadFile(authorityKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok || !pair.Leaf.IsCA {
+		return nil, fmt.Errorf("%s is not an authority that wirepost made", authorityFile)
+	}
+	return &authority{pair.Leaf, private, cert}, nil
+}
+
+func makeAuthority(now time.Time) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "wirepost dev, this machine only"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLife),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		PermittedDNSDomainsCritical: true,
+		PermittedDNSDomains:         []string{"localhost"},
+		PermittedIPRanges: []*net.IPNet{
+			{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
+			{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
+		},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	a := &authority{certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	// The key first: a certificate without its key would be an error of every run.
+	if err := replaceFile(authorityKeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+		return nil, err
+	}
+	return a, replaceFile(authorityFile, a.pem, 0o600)
+}
+
+// serve is what the gateway shows: a certificate for this machine's own names, made
+// anew for each run and kept nowhere.
+func (a *authority) serve(now time.Time) (*tls.Config, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafLife),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// bundle writes the roots that this machine trusts, and the authority behind them,
+// into one file: programs take one file, and functions call AWS too.
+func (a *authority) bundle() (path string, err error) {
+	var all bytes.Buffer
+	for _, file := range append([]string{os.Getenv("SSL_CERT_FILE")}, rootFiles...) {
+		if file == "" {
+			continue
+		}
+		if roots, err := os.ReadFile(file); err == nil {
+			all.Write(bytes.TrimSpace(roots))
+			all.WriteByte('\n')
+			break
+		}
+	}
+	all.Write(a.pem)
+	if err := replaceFile(bundleFile, all.Bytes(), 0o600); err != nil {
+		return "", err
+	}
+	return filepath.Abs(bundleFile)
+}
+
+// rootFiles are where systems keep the roots they trust as one file: Debian,
+// Fedora, openSUSE, Alpine and macOS.
+var rootFiles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
+func serial() *big.Int {
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return n
+}
+
+// replaceFile writes a file in one step: nobody reads half of it.
+func replaceFile(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

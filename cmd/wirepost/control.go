@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/control"
+)
+
+// controlFile says where the control address of the running dev is, and its token.
+var controlFile = filepath.Join(folder, "control.json")
+
+type controlAddress struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+}
+
+// listenForControl opens the control address: the one that was asked for, else the
+// port after the gateway's, else a free one. Whoever needs it reads the file.
+func listenForControl(asked string, public bool, gateway *net.TCPAddr) (net.Listener, error) {
+	if asked != "" {
+		host, _, err := net.SplitHostPort(asked)
+		if err != nil {
+			return nil, &hinted{fmt.Errorf("--control %q: %w", asked, err), "give an address and a port, such as 127.0.0.1:3002"}
+		}
+		if ip := net.ParseIP(host); !public && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return nil, &hinted{fmt.Errorf("--control %s can be reached from other machines", asked), "give a loopback address, or add --control-public if you mean it"}
+		}
+		l, err := net.Listen("tcp", asked)
+		if err != nil {
+			return nil, &hinted{fmt.Errorf("listen for control on %s: %w", asked, err), "choose another address with --control"}
+		}
+		return l, nil
+	}
+	if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(gateway.Port+1))); err == nil {
+		return l, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for control: %w", err)
+	}
+	return l, nil
+}
+
+// serveControl serves the control address until stop is called, and keeps where it
+// is in the folder meanwhile.
+func serveControl(l net.Listener, o control.Options) (where controlAddress, stop func(), err error) {
+	where = controlAddress{"http://" + l.Addr().String(), o.Token}
+	b, err := json.Marshal(where)
+	if err == nil {
+		err = replaceFile(controlFile, append(b, '\n'), 0o600)
+	}
+	if err != nil {
+		l.Close()
+		return where, nil, fmt.Errorf("keep the control address: %w", err)
+	}
+	server := &http.Server{Handler: control.Handler(o), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	served := make(chan struct{})
+	go func() { // ends when stop closes the listener
+		defer close(served)
+		server.Serve(l)
+	}()
+	return where, func() {
+		os.Remove(controlFile)
+		server.Close()
+		<-served
+	}, nil
+}
+
+// runningControl is the control address of the dev that runs in this folder.
+func runningControl() (controlAddress, error) {
+	var where controlAddress
+	b, err := os.ReadFile(controlFile)
+	if err == nil {
+		err = json.Unmarshal(b, &where)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return where, &hinted{errors.New("no 'wirepost dev' runs in this folder"), "start it, or run this in its folder"}
+	case err != nil:
+		return where, fmt.Errorf("read %s: %w", controlFile, err)
+	}
+	return where, nil
+}
+
+const controlTimeout = 5 * time.Second
+
+// askControl asks the running dev and reads its answer into out.
+func askControl(ctx context.Context, method, path string, body []byte, out any) error {
+	where, err := runningControl()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, where.URL+path, bytesReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+where.Token)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is this machine
+	answer, err := client.Do(r)
+	if err != nil {
+		return &hinted{fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again"}
+	}
+	defer answer.Body.Close()
+	d := json.NewDecoder(answer.Body)
+	if answer.StatusCode != http.StatusOK {
+		var refused struct{ Error string }
+		if d.Decode(&refused) != nil || refused.Error == "" {
+			refused.Error = answer.Status
+		}
+		return errors.New(refused.Error)
+	}
+	return d.Decode(out)
+}
