@@ -32,6 +32,7 @@ var importRules = []struct {
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
+	{"internal/lambdart", nil, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},

@@ -1,0 +1,209 @@
+// Calls a Lambda handler in the place of Lambda's Node.js runtime: it loads
+// _HANDLER from LAMBDA_TASK_ROOT, gets events from the Runtime API and posts what
+// the handler makes of them.
+import fs from 'fs';
+import http from 'http';
+import path from 'path';
+import url from 'url';
+
+const env = process.env;
+const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
+const agent = new http.Agent({ keepAlive: true });
+const major = Number(process.versions.node.split('.')[0]);
+env.AWS_EXECUTION_ENV = 'AWS_Lambda_nodejs' + major + '.x';
+
+let current = null; // the ID of the invocation that runs
+let started = false; // the handler is loaded
+
+function call(method, resource, body, headers) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      { host, port, method, agent, path: '/2018-06-01/runtime/' + resource, headers: headers || {} },
+      (response) => {
+        const parts = [];
+        response.on('data', (part) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+      });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function post(resource, body, headers) {
+  const data = Buffer.from(body);
+  return call('POST', resource, data, { 'Content-Type': 'application/json', 'Content-Length': data.length, ...headers });
+}
+
+function describe(error, type) {
+  if (error instanceof Error || (error && typeof error.stack === 'string')) {
+    return {
+      errorType: type || error.name || 'Error',
+      errorMessage: String(error.message),
+      trace: String(error.stack).split('\n'),
+    };
+  }
+  return { errorType: type || typeof error, errorMessage: String(error), trace: [] };
+}
+
+function postError(resource, described) {
+  const type = described.errorType.replace(/[^\x20-\x7e]/g, '?');
+  return post(resource, JSON.stringify(described), { 'Lambda-Runtime-Function-Error-Type': type });
+}
+
+class StartError extends Error {
+  constructor(type, message) {
+    super(message);
+    this.name = type;
+  }
+}
+
+// What an error while the handler was loaded is called.
+function kindOf(error) {
+  if (error instanceof StartError) return error.name;
+  if (error instanceof SyntaxError) return 'Runtime.UserCodeSyntaxError';
+  if (error && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND')) return 'Runtime.ImportModuleError';
+  return undefined;
+}
+
+async function load() {
+  if (major < 18) {
+    throw new StartError('Runtime.Unsupported', 'Node.js ' + process.version + ' is too old; handlers need 18 or later');
+  }
+  const slash = env._HANDLER.lastIndexOf('/') + 1;
+  const dot = env._HANDLER.indexOf('.', slash);
+  const base = path.join(env.LAMBDA_TASK_ROOT, env._HANDLER.slice(0, dot));
+  const names = env._HANDLER.slice(dot + 1).split('.');
+  const file = ['.js', '.mjs', '.cjs'].map((end) => base + end).find((name) => fs.existsSync(name));
+  if (!file) {
+    throw new StartError('Runtime.ImportModuleError', "Cannot find module '" + base + "'");
+  }
+  const loaded = await import(url.pathToFileURL(file).href);
+  for (const root of [loaded, loaded.default]) {
+    const found = names.reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), root);
+    if (typeof found === 'function') return found;
+  }
+  const has = Object.keys(loaded).filter((name) => name !== 'default' && name !== 'module.exports');
+  throw new StartError('Runtime.HandlerNotFound',
+    names.join('.') + ' is not a function that ' + path.basename(file) + ' exports; it exports ' + (has.join(', ') || 'nothing by name'));
+}
+
+// Calls the handler, whatever its style, and resolves to its result.
+function run(handler, event, context) {
+  return new Promise((resolve, reject) => {
+    let outcome = null; // what a callback was given, when it is to wait
+    let over = false;
+    const end = (error, value) => {
+      if (over) return;
+      over = true;
+      process.removeListener('beforeExit', empty);
+      if (error !== null && error !== undefined) reject(error);
+      else resolve(value);
+    };
+    // Nothing is left that could happen: what was given, or null, is the result.
+    const empty = () => (outcome ? end(...outcome) : end(null, null));
+    process.on('beforeExit', empty);
+    const callback = (error, value) => {
+      if (outcome) return;
+      outcome = [error, value];
+      if (!context.callbackWaitsForEmptyEventLoop) end(error, value);
+    };
+    context.done = (error, value) => {
+      context.callbackWaitsForEmptyEventLoop = false;
+      callback(error, value);
+    };
+    context.succeed = (value) => context.done(null, value);
+    context.fail = (error) => context.done(error === undefined || error === null ? 'handled' : error);
+    let result;
+    try {
+      result = handler(event, context, callback);
+    } catch (error) {
+      end(error === undefined || error === null ? new Error(String(error)) : error);
+      return;
+    }
+    if (result && typeof result.then === 'function') {
+      result.then((value) => end(null, value), (error) => end(error === undefined || error === null ? new Error(String(error)) : error));
+    }
+  });
+}
+
+function makeContext(headers) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    clientContext: undefined,
+    identity: undefined,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+  };
+}
+
+async function serve(handler) {
+  const next = await call('GET', 'invocation/next');
+  if (next.status !== 200) throw new Error('the Runtime API answered ' + next.status);
+  const id = next.headers['lambda-runtime-aws-request-id'];
+  current = id;
+  env._X_AMZN_TRACE_ID = next.headers['lambda-runtime-trace-id'] || '';
+  try {
+    const value = await run(handler, JSON.parse(next.body.toString()), makeContext(next.headers));
+    let answer;
+    try {
+      answer = JSON.stringify(value === undefined ? null : value);
+      if (answer === undefined) answer = 'null'; // a function or a symbol
+    } catch (error) {
+      throw new StartError('Runtime.SerializationError', 'what the handler returned is not JSON: ' + error.message);
+    }
+    current = null;
+    await post('invocation/' + id + '/response', answer);
+  } catch (error) {
+    if (current === null) throw error; // it was posted, or not
+    current = null;
+    console.error(error);
+    await postError('invocation/' + id + '/error', describe(error));
+  }
+}
+
+// What nobody caught ends the process, as on Lambda, and the invocation with it.
+async function fatal(error, type, status) {
+  process.removeAllListeners('uncaughtException');
+  process.removeAllListeners('unhandledRejection');
+  console.error(error);
+  try {
+    if (current) await postError('invocation/' + current + '/error', describe(error, type));
+    else if (!started) await postError('init/error', describe(error, type));
+  } finally {
+    process.exit(status);
+  }
+}
+const uncaught = (error) => fatal(error, undefined, 129);
+const unhandled = (error) => fatal(error, 'Runtime.UnhandledPromiseRejection', 128);
+process.on('uncaughtException', uncaught);
+process.on('unhandledRejection', unhandled);
+
+let handler;
+try {
+  handler = await load();
+  started = true;
+} catch (error) {
+  await postError('init/error', describe(error, kindOf(error)));
+  // Thrown where nobody catches it, Node.js shows the line it is about.
+  process.removeListener('uncaughtException', uncaught);
+  process.removeListener('unhandledRejection', unhandled);
+  if (error instanceof StartError) process.exit(1);
+  setImmediate(() => { throw error; });
+  await new Promise(() => {});
+}
+for (;;) {
+  try {
+    await serve(handler);
+  } catch (error) {
+    process.exit(1); // the Runtime API has gone: whoever ran this has ended
+  }
+}

@@ -1,0 +1,162 @@
+"""Calls a Lambda handler in the place of Lambda's Python runtime.
+
+It loads _HANDLER from LAMBDA_TASK_ROOT, gets events from the Runtime API and
+posts what the handler makes of them. It needs the standard library only.
+"""
+
+import decimal
+import http.client
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+
+ROOT = "/2018-06-01/runtime/"
+
+
+class StartError(Exception):
+    """Why there is no handler; kind is its errorType."""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Context:
+    """What a handler gets as its second argument."""
+
+    def __init__(self, headers):
+        environ = os.environ
+        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+        self.function_name = environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.identity = None
+        self.client_context = None
+        self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline - int(time.time() * 1000))
+
+
+class RuntimeAPI:
+    """One connection to the Runtime API, for one request at a time."""
+
+    def __init__(self):
+        self._connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+
+    def _call(self, method, path, body=None, headers=None):
+        self._connection.request(method, ROOT + path, body, headers or {})
+        response = self._connection.getresponse()
+        return response.status, response.headers, response.read()
+
+    def next(self):
+        status, headers, body = self._call("GET", "invocation/next")
+        if status != 200:
+            raise OSError("the Runtime API answered %d" % status)
+        return headers, body
+
+    def respond(self, request_id, answer):
+        self._call("POST", "invocation/%s/response" % request_id, answer, {"Content-Type": "application/json"})
+
+    def fail(self, path, kind, message, frames):
+        body = json.dumps({"errorType": kind, "errorMessage": message, "stackTrace": frames})
+        self._call("POST", path, body.encode(), {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Function-Error-Type": kind.encode("ascii", "replace").decode(),
+        })
+
+
+def load():
+    """Imports the handler's module and returns the handler."""
+    module_name, _, name = os.environ["_HANDLER"].rpartition(".")
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    module = importlib.import_module(module_name.replace("/", "."))
+    handler = getattr(module, name, None)
+    if not callable(handler):
+        raise StartError("Runtime.HandlerNotFound", "%s is not a function of %s" % (name, module.__file__))
+    return handler
+
+
+def kind_of(error):
+    """What an error while the handler was loaded is called."""
+    if isinstance(error, StartError):
+        return error.kind
+    if isinstance(error, SyntaxError):
+        return "Runtime.UserCodeSyntaxError"
+    if isinstance(error, ImportError):
+        return "Runtime.ImportModuleError"
+    return type(error).__name__
+
+
+def frames_of(error):
+    """The user's part of a stack trace: not this file, not the import machinery."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if f.filename != __file__ and not f.filename.startswith("<frozen importlib")]
+    return traceback.format_list(ours)
+
+
+def show(error, frames):
+    """Writes an error as Python does, without the frames of this file."""
+    lines = ["Traceback (most recent call last):\n"] + frames if frames else []
+    sys.stderr.write("".join(lines + traceback.format_exception_only(type(error), error)))
+    sys.stderr.flush()
+
+
+def plain(value):
+    """Makes JSON of what json does not know: Decimal, as Lambda does."""
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    raise TypeError("what the handler returned is not JSON: an object of type %s" % type(value).__name__)
+
+
+def serve(api, handler):
+    headers, body = api.next()
+    context = Context(headers)
+    os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id", "")
+    failing = "invocation/%s/error" % context.aws_request_id
+    try:
+        result = handler(json.loads(body), context)
+    except Exception as error:
+        frames = frames_of(error)
+        show(error, frames)
+        api.fail(failing, type(error).__name__, str(error), frames)
+        return
+    try:
+        answer = json.dumps(result, default=plain).encode()
+    except (TypeError, ValueError) as error:
+        show(error, [])
+        api.fail(failing, "Runtime.MarshalError", str(error), [])
+        return
+    api.respond(context.aws_request_id, answer)
+
+
+def main():
+    version = "%d.%d" % sys.version_info[:2]
+    os.environ["AWS_EXECUTION_ENV"] = "AWS_Lambda_python" + version
+    # Lambda has a handler on the root logger too, at level warning.
+    logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")
+    api = RuntimeAPI()
+    try:
+        handler = load()
+    except Exception as error:
+        frames = frames_of(error)
+        api.fail("init/error", kind_of(error), str(error), frames)
+        if not isinstance(error, StartError):
+            show(error, frames)
+        sys.exit(1)
+    while True:
+        try:
+            serve(api, handler)
+        except (OSError, http.client.HTTPException):
+            sys.exit(1)  # the Runtime API has gone: whoever ran this has ended
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+package lambdart
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// The Runtime API (AWS docs, and the OpenAPI document they link).
+const (
+	apiRoot     = "/2018-06-01/runtime/"
+	apiNext     = apiRoot + "invocation/next"
+	apiInit     = apiRoot + "init/error"
+	apiCall     = apiRoot + "invocation/"
+	typeHeader  = "Lambda-Runtime-Function-Error-Type"
+	bodyTrailer = "Lambda-Runtime-Function-Error-Body"
+)
+
+// ServeHTTP is the Runtime API of one process.
+func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if reason := fromElsewhere(r, p.where()); reason != "" {
+		refuse(w, http.StatusForbidden, "Forbidden", reason)
+		return
+	}
+	want, serve := http.MethodPost, func() {}
+	switch {
+	case r.URL.Path == apiNext:
+		want, serve = http.MethodGet, func() { p.next(w, r) }
+	case r.URL.Path == apiInit:
+		serve = func() { p.initFailed(w, r) }
+	case strings.HasPrefix(r.URL.Path, apiCall):
+		id, what, _ := strings.Cut(r.URL.Path[len(apiCall):], "/")
+		switch what {
+		case "response":
+			serve = func() { p.answered(w, r, id, false) }
+		case "error":
+			serve = func() { p.answered(w, r, id, true) }
+		default:
+			want = ""
+		}
+	default:
+		want = ""
+	}
+	switch {
+	case want == "":
+		refuse(w, http.StatusNotFound, "NotFound", "the Runtime API has no such path; extensions and the like are not emulated")
+	case r.Method != want:
+		w.Header().Set("Allow", want)
+		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "this path takes "+want)
+	default:
+		serve()
+	}
+}
+
+// fromElsewhere says why a request is not the function's, or nothing. Browsers send
+// an Origin or a Sec-Fetch header with whatever a page asks for, and the name of the
+// page's own host with a rebound address.
+func fromElsewhere(r *http.Request, address string) string {
+	if r.Host != address {
+		return "the Host is not this Runtime API's address"
+	}
+	for name := range r.Header {
+		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
+			return "requests of web pages are refused"
+		}
+	}
+	return ""
+}
+
+func (p *process) where() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.address
+}
+
+// next waits for an invocation and answers with it. The one before ends here.
+func (p *process) next(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	if i := p.current; i != nil && i.isGiven {
+		if !i.isDone {
+			p.mu.Unlock()
+			// UNCERTAIN: the status for a call in the wrong state.
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation "+i.id+" has not been answered")
+			return
+		}
+		if i.stopTime != nil {
+			i.stopTime()
+		}
+		p.current = nil
+	}
+	fresh := !p.offered
+	p.offered = true
+	p.mu.Unlock()
+	if fresh {
+		p.f.offer(p)
+	}
+	var i *invocation
+	select {
+	case i = <-p.given:
+	case <-r.Context().Done():
+		return // a client that asks again finds its place kept
+	}
+	if !p.begin(i) {
+		return
+	}
+	now := p.f.c.Now()
+	deadline := now.Add(p.f.c.Timeout)
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(i.payload)))
+	h.Set("Lambda-Runtime-Aws-Request-Id", i.id)
+	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
+	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn())
+	h.Set("Lambda-Runtime-Trace-Id", traceID(i.payload, now.Unix()))
+	_, _ = w.Write(i.payload) // a process that has gone fails its invocation itself
+}
+
+// answered takes the answer of an invocation, or its error.
+func (p *process) answered(w http.ResponseWriter, r *http.Request, id string, failed bool) {
+	if status, kind, reason := p.mayAnswer(id); status != 0 {
+		refuse(w, status, kind, reason)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, payloadLimit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		reason := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", payloadLimit)
+		p.conclude(id, nil, &FunctionError{RequestID: id, Type: "Function.ResponseSizeTooLarge", Message: reason})
+		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", reason)
+		return
+	case err != nil:
+		return // the process has gone, or tries again
+	}
+	var functionError *FunctionError
+	if failed {
+		functionError = parseFunctionError(r.Header.Get(typeHeader), body)
+	} else if kind := r.Trailer.Get(typeHeader); kind != "" {
+		// An answer that broke off half way says so in a trailer.
+		said, _ := base64.StdEncoding.DecodeString(r.Trailer.Get(bodyTrailer))
+		functionError = parseFunctionError(kind, said)
+	}
+	if functionError != nil {
+		functionError.RequestID = id
+		p.conclude(id, nil, functionError)
+	} else {
+		p.conclude(id, body, nil)
+	}
+	accept(w)
+}
+
+// mayAnswer says why an answer for that ID is not welcome.
+func (p *process) mayAnswer(id string) (status int, kind, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch i := p.current; {
+	case i == nil || !i.isGiven || i.id != id:
+		return http.StatusBadRequest, "InvalidRequestID", "no invocation of this process has the request ID"
+	case i.isDone:
+		return http.StatusForbidden, "InvalidStateTransition", "the invocation was answered before"
+	}
+	return 0, "", ""
+}
+
+func (p *process) conclude(id string, answer []byte, functionError *FunctionError) {
+	var err error
+	if functionError != nil {
+		err = functionError
+	}
+	p.f.answered(p, err != nil) // before anybody can act on the answer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := p.current; i != nil && i.id == id {
+		p.finish(i, answer, err)
+	}
+}
+
+// initFailed keeps why the process cannot start. It is to end itself then.
+func (p *process) initFailed(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, payloadLimit))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "BadRequest", "the error could not be read")
+		return
+	}
+	p.mu.Lock()
+	allowed := !p.offered && p.served == 0 && p.initError == nil
+	if allowed {
+		p.initError = parseFunctionError(r.Header.Get(typeHeader), body)
+	}
+	p.mu.Unlock()
+	if !allowed {
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the process has started before, or has said that it cannot")
+		return
+	}
+	accept(w)
+}
+
+func accept(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
+}
+
+func refuse(w http.ResponseWriter, status int, kind, reason string) {
+	text, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": reason}) // never fails
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
+
+// parseFunctionError reads what a runtime says of an error. What is not the object
+// of the docs is the message as it stands.
+func parseFunctionError(header string, body []byte) *FunctionError {
+	var said struct {
+		Type       string            `json:"errorType"`
+		Message    json.RawMessage   `json:"errorMessage"`
+		StackTrace []json.RawMessage `json:"stackTrace"`
+		Trace      []json.RawMessage `json:"trace"` // of Node.js
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		return &FunctionError{Type: header, Message: string(bytes.TrimSpace(body[:min(len(body), maxLine)]))}
+	}
+	e := &FunctionError{Type: said.Type, Message: plain(said.Message)}
+	if e.Type == "" {
+		e.Type = header
+	}
+	frames := said.StackTrace
+	if len(frames) == 0 {
+		frames = said.Trace
+	}
+	for _, f := range frames {
+		// Go's frames are objects.
+		var frame struct {
+			Path, Label string
+			Line        int
+		}
+		if json.Unmarshal(f, &frame) == nil && frame.Path != "" {
+			e.StackTrace = append(e.StackTrace, fmt.Sprintf("%s (%s:%d)", frame.Label, frame.Path, frame.Line))
+			continue
+		}
+		e.StackTrace = append(e.StackTrace, strings.TrimRight(plain(f), "\n"))
+	}
+	return e
+}
+
+// plain is a JSON string's text, or other JSON as it stands.
+func plain(raw json.RawMessage) string {
+	var text string
+	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	return string(raw)
+}
+
+// traceID is the event's own X-Ray header, or a new one that is not sampled.
+func traceID(event []byte, seconds int64) string {
+	if bytes.Contains(event, []byte("mzn-")) { // nearly every event has none
+		var said struct {
+			Headers map[string]json.RawMessage `json:"headers"`
+		}
+		if json.Unmarshal(event, &said) == nil {
+			for name, value := range said.Headers {
+				if text := plain(value); strings.EqualFold(name, "X-Amzn-Trace-Id") && isTraceID(text) {
+					return text
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0", uint32(seconds), randomHex(12), randomHex(8))
+}
+
+// isTraceID keeps what a client made up out of a header.
+func isTraceID(text string) bool {
+	if !strings.HasPrefix(text, "Root=") && !strings.HasPrefix(text, "Self=") || len(text) > 512 {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
