@@ -68,14 +68,18 @@ func (e *engine) authorize(w http.ResponseWriter, r *http.Request, p *peer, now 
 		return false
 	}
 	arn := e.routeARN("$connect")
-	allowed, context, err := parseAuthorizerResult(data, arn, latency)
+	said, context, err := parseAuthorizerResult(data, arn, latency)
 	switch {
 	case err != nil: // serverless/examples#557: a result of another shape is 500
 		e.report(fmt.Errorf("the authorizer's result: %w", err), "authorizer", p.id)
 		answerMessage(w, http.StatusInternalServerError, "AuthorizerConfigurationException", "Internal server error")
 		return false
-	case !allowed:
-		answerMessage(w, http.StatusForbidden, "AccessDeniedException", "User is not authorized to access this resource with an explicit deny") // UNCERTAIN text
+	case said != allowed: // the texts of REST APIs (UNCERTAIN)
+		text := "User is not authorized to access this resource"
+		if said == denied {
+			text += " with an explicit deny"
+		}
+		answerMessage(w, http.StatusForbidden, "AccessDeniedException", text)
 		return false
 	}
 	p.authorizer = context
@@ -173,9 +177,9 @@ func (e *engine) authorizerEvent(p *peer, r *http.Request, at time.Time) []byte 
 
 // parseAuthorizerResult reads an authorizer's result: whether its policy allows the
 // route, and what the connection's events carry of it.
-func parseAuthorizerResult(data []byte, arn string, latency time.Duration) (allowed bool, context authorizerContext, err error) {
+func parseAuthorizerResult(data []byte, arn string, latency time.Duration) (said verdict, context authorizerContext, err error) {
 	if len(data) > authorizerResultBytes {
-		return false, nil, fmt.Errorf("it has %d bytes, %d are allowed", len(data), authorizerResultBytes)
+		return unmentioned, nil, fmt.Errorf("it has %d bytes, %d are allowed", len(data), authorizerResultBytes)
 	}
 	var result struct {
 		PrincipalID    *string                    `json:"principalId"`
@@ -183,16 +187,16 @@ func parseAuthorizerResult(data []byte, arn string, latency time.Duration) (allo
 		Context        map[string]json.RawMessage `json:"context"`
 	}
 	if err := json.Unmarshal(data, &result); err != nil {
-		return false, nil, fmt.Errorf("it is not {principalId, policyDocument, context}: %w", err)
+		return unmentioned, nil, fmt.Errorf("it is not {principalId, policyDocument, context}: %w", err)
 	}
 	if result.PrincipalID == nil {
-		return false, nil, errors.New("it has no principalId")
+		return unmentioned, nil, errors.New("it has no principalId")
 	}
 	if result.PolicyDocument == nil || len(result.PolicyDocument.Statement) == 0 {
-		return false, nil, errors.New("it has no policyDocument with a statement")
+		return unmentioned, nil, errors.New("it has no policyDocument with a statement")
 	}
-	if allowed, err = result.PolicyDocument.allows("execute-api:Invoke", arn); err != nil || !allowed {
-		return false, nil, err
+	if said, err = result.PolicyDocument.judge("execute-api:Invoke", arn); err != nil || said != allowed {
+		return said, nil, err
 	}
 	names := make([]string, 0, len(result.Context))
 	for name := range result.Context {
@@ -207,7 +211,7 @@ func parseAuthorizerResult(data []byte, arn string, latency time.Duration) (allo
 		switch value[0] {
 		case '{', '[':
 			// AWS docs: strings, numbers and booleans only.
-			return false, nil, fmt.Errorf("the context's %q is an object or a list; only strings, numbers and booleans are allowed", name)
+			return unmentioned, nil, fmt.Errorf("the context's %q is an object or a list; only strings, numbers and booleans are allowed", name)
 		case 'n':
 			continue // UNCERTAIN
 		}
@@ -217,10 +221,14 @@ func parseAuthorizerResult(data []byte, arn string, latency time.Duration) (allo
 		out = append(out, ',')
 		out = appendString(out, name)
 		out = append(out, ':')
+		if value[0] == '"' { // anew: it may hold what is not UTF-8
+			out = appendString(out, appendText(nil, value))
+			continue
+		}
 		// Whether AWS makes strings of numbers here is UNCERTAIN.
 		out = append(out, value...)
 	}
-	return true, append(out, '}'), nil
+	return allowed, append(out, '}'), nil
 }
 
 // policy is an IAM policy document, as far as one that an authorizer returns goes.
@@ -253,20 +261,28 @@ func (o *oneOrMore[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// allows evaluates as IAM does: an explicit deny wins, else one allow is needed
+// verdict is what a policy says of an action.
+type verdict int
+
+const (
+	unmentioned verdict = iota // an implicit deny
+	allowed
+	denied
+)
+
+// judge evaluates as IAM does: an explicit deny wins, else one allow is needed
 // (AWS, IAM user guide, "Policy evaluation logic").
-func (p policy) allows(action, resource string) (bool, error) {
-	allowed := false
+func (p policy) judge(action, resource string) (said verdict, err error) {
 	for i, s := range p.Statement {
 		switch {
 		case s.Effect != "Allow" && s.Effect != "Deny":
-			return false, fmt.Errorf("statement %d has the effect %q, want Allow or Deny", i+1, s.Effect)
+			return unmentioned, fmt.Errorf("statement %d has the effect %q, want Allow or Deny", i+1, s.Effect)
 		case len(s.Action) == 0 && len(s.NotAction) == 0:
-			return false, fmt.Errorf("statement %d has no Action", i+1)
+			return unmentioned, fmt.Errorf("statement %d has no Action", i+1)
 		case len(s.Resource) == 0 && len(s.NotResource) == 0:
-			return false, fmt.Errorf("statement %d has no Resource", i+1)
+			return unmentioned, fmt.Errorf("statement %d has no Resource", i+1)
 		case len(s.Condition) > 0 && string(s.Condition) != "{}" && string(s.Condition) != "null":
-			return false, fmt.Errorf("statement %d has a Condition, which is not emulated", i+1)
+			return unmentioned, fmt.Errorf("statement %d has a Condition, which is not emulated", i+1)
 		}
 		match := func(patterns, not []string, name string, fold bool) bool {
 			like := func(pattern string) bool {
@@ -281,11 +297,12 @@ func (p policy) allows(action, resource string) (bool, error) {
 			continue
 		}
 		if s.Effect == "Deny" {
-			return false, nil
+			said = denied
+		} else if said == unmentioned {
+			said = allowed
 		}
-		allowed = true
 	}
-	return allowed, nil
+	return said, nil
 }
 
 // wildcard matches with * for anything and ? for one character.

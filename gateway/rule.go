@@ -132,8 +132,11 @@ func ParseFaultRule(text string) (FaultRule, error) {
 			return fail("%v", err)
 		}
 	}
-	if (r.route != "") && !event {
+	switch {
+	case r.route != "" && !event:
 		return fail("a %s has no route", where)
+	case r.fault.Body != "" && (r.fault.Status == 0 || r.where == CallInvoke || r.where == CallFrameOut):
+		return fail("message is the text of an answer, and %s at %s has none", what, where)
 	}
 	return r, nil
 }
