@@ -33,7 +33,7 @@ test: ## Install what the tests need, check, and run all tests with the race det
 	scripts/test-needs || status=1
 	$(MAKE) lint || status=1
 	echo "go test -race ./..."
-	go test -race $(GOTESTFLAGS) ./... || status=1
+	go test -race -timeout 20m $(GOTESTFLAGS) ./... || status=1
 	exit $$status
 
 .PHONY: test-needs

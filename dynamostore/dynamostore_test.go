@@ -15,27 +15,23 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// servers are what every test of the contract speaks to.
-var servers = []dynamolocal.Kind{dynamolocal.DynamoDBLocal, dynamolocal.Dynalite}
-
+// On DynamoDB Local with a few rows a page and a shard, so that every listing crosses
+// their bounds and every topic grows while the suite runs.
 func TestTheStoreKeepsTheContract(t *testing.T) {
-	for _, kind := range servers {
+	for kind, o := range map[dynamolocal.Kind]dynamostore.Options{
+		dynamolocal.DynamoDBLocal: {PageRows: 7, ShardRows: 20},
+		dynamolocal.Dynalite:      {},
+	} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			endpoint := dynamolocal.Start(t, kind)
-			wireposttest.TestStore(t, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
-				return create(t, endpoint, &dynamostore.Options{Now: o.Now})
+			wireposttest.TestStore(t, func(t *testing.T, so wireposttest.StoreOptions) wirepost.Store {
+				o := o
+				o.Now = so.Now
+				return create(t, endpoint, &o)
 			})
 		})
 	}
-}
-
-// A few rows a page and a shard, so that every listing crosses their bounds and
-// every topic grows while the suite runs.
-func TestTheStoreKeepsTheContractWithSmallPagesAndShards(t *testing.T) {
-	endpoint := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
-	wireposttest.TestStore(t, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
-		return create(t, endpoint, &dynamostore.Options{Now: o.Now, PageRows: 7, ShardRows: 20})
-	})
 }
 
 // The races in a hundred random interleavings. Each has an order of its own that
@@ -43,6 +39,7 @@ func TestTheStoreKeepsTheContractWithSmallPagesAndShards(t *testing.T) {
 func TestTheStoreKeepsTheContractInRaces(t *testing.T) {
 	for kind, rounds := range map[dynamolocal.Kind]int{dynamolocal.DynamoDBLocal: 100, dynamolocal.Dynalite: 10} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			endpoint := dynamolocal.Start(t, kind)
 			wireposttest.TestStoreRaces(t, rounds, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
 				return create(t, endpoint, &dynamostore.Options{Now: o.Now, ShardRows: 20})

@@ -61,7 +61,7 @@ var listChecks = []storeCheck{
 		return nil
 	}},
 	{"a large audience is listed whole", func(ctx context.Context, s wirepost.Store, c *clock) error {
-		all, err := crowd(ctx, s, c, 2500)
+		all, err := crowd(ctx, s, c, 1200)
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ var listChecks = []storeCheck{
 	}},
 	{"a listing yields what stays once, and what joins or leaves at most once", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		for _, a := range []wirepost.Audience{wirepost.Everyone(), wirepost.ToTopic("all"), wirepost.ToUser("crowd")} {
-			all, err := crowd(ctx, s, c, 1200)
+			all, err := crowd(ctx, s, c, 600)
 			if err != nil {
 				return err
 			}
@@ -378,7 +378,7 @@ var listChecks = []storeCheck{
 		return nil
 	}},
 	{"a listing whose context ends yields the error once, as its last item", func(ctx context.Context, s wirepost.Store, c *clock) error {
-		all, err := crowd(ctx, s, c, 2500)
+		all, err := crowd(ctx, s, c, 1200)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func TestStoreRaces(t *testing.T, rounds int, open func(t *testing.T, o StoreOpt
 			t.Parallel()
 			for seed := range uint64(rounds) {
 				// As in TestStore: for a store that hangs.
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), hangTime)
 				err := c.round(seed).run(ctx, store, clock)
 				cancel()
 				if err != nil {
