@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 const handshakeFields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -106,4 +108,23 @@ func readFrame(r *bufio.Reader) (frameIn, error) {
 	payload := make([]byte, size)
 	_, err := io.ReadFull(r, payload)
 	return frameIn{head[0], payload}, err
+}
+
+// httpRaw sends a request as it stands and reads its answer, whose body is empty
+// after an upgrade. The connection is closed.
+func httpRaw(t testing.TB, host, request string) answerOf {
+	t.Helper()
+	nc := dialTCP(t, host)
+	defer nc.Close()
+	io.WriteString(nc, request)
+	nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+	r, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Fatalf("%.60q: %v", request, err)
+	}
+	if r.StatusCode == http.StatusSwitchingProtocols {
+		return answerOf{r.StatusCode, r.Header, ""}
+	}
+	body, _ := io.ReadAll(r.Body)
+	return answerOf{r.StatusCode, r.Header, string(body)}
 }
