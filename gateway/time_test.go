@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -53,6 +54,18 @@ func (p *pipes) dial(t *testing.T) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	return nc, bufio.NewReader(nc)
+}
+
+// handshake makes one that is refused and returns the status and the whole answer.
+func (p *pipes) handshake(t *testing.T) (status int, answer string) {
+	t.Helper()
+	nc, theirs := net.Pipe()
+	defer nc.Close()
+	p.conns <- theirs
+	io.WriteString(nc, "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+handshakeFields+"\r\n")
+	all, _ := io.ReadAll(nc)
+	fmt.Sscanf(string(all), "HTTP/1.1 %d", &status)
+	return status, string(all)
 }
 
 // inFakeTime runs a test with a server on pipes in a bubble of fake time.
