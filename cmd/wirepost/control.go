@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/control"
@@ -22,6 +23,11 @@ var controlFile = filepath.Join(folder, "control.json")
 type controlAddress struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
+}
+
+// store is the URL of the store of dev for the functions that it starts.
+func (a controlAddress) store() string {
+	return "http://:" + a.Token + "@" + strings.TrimPrefix(a.URL, "http://") + "/store"
 }
 
 // listenForControl opens the control address: the one that was asked for, else the

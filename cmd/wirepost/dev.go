@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,16 +21,22 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/httpstore"
 	"github.com/wirepost/wirepost/internal/control"
+	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
 const devHelp = `Usage:
-    wirepost dev [FLAGS]
+    wirepost dev [FLAGS]                        with the example function
+    wirepost dev [FLAGS] -- ./bootstrap [ARGS]  with an unchanged Lambda function
+    wirepost dev [FLAGS] go:./chat
+    wirepost dev [FLAGS] --handler index.handler [FOLDER]
 
-Runs API Gateway's WebSocket side on this machine with the example function
-'notify', until Ctrl-C. Prints where clients connect, where publishers post, and
-the store that both halves share. The example believes what the URL says; it is
-for development.
+Runs API Gateway's WebSocket side on this machine until Ctrl-C. Prints where
+clients connect, where publishers post, and the store. A function is any program
+that speaks the Lambda Runtime API, a Go program in a folder, or a Node.js or
+Python file with a handler; it needs no change and no word of wirepost. The example
+function 'notify' believes what the URL says; it is for development.
 
     --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one
     --stage NAME              default dev
@@ -38,6 +45,23 @@ for development.
     --route-selection EXPR    default $request.body.action
     --idle-timeout DURATION   default 10m, as on AWS
     --max-age DURATION        default 2h, as on AWS
+    --route KEY=FUNCTION      a function of its own for a route; may be given more
+                              than once. FUNCTION is a program, go:DIR,
+                              node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP
+                              integration), lambda:URL#NAME (Invoke) or mock:BODY
+    --route-response KEY      make a route two-way: answers go back to the client
+    --authorizer FUNCTION     asked before $connect; with
+    --identity-source SOURCE  what it needs, such as route.request.header.Auth
+    --concurrency NUMBER      processes of a function at most; default 10
+    --timeout DURATION        of an invocation, then its process is killed;
+                              default 29s
+    --no-timeout              an invocation may take any time
+    --debug-port PORT         for a debugger; one process, no timeouts
+    --freeze                  stop processes between invocations, as Lambda does
+    --watch                   restart a function when its files change
+    --env-file FILE           more environment of the functions, NAME=VALUE lines
+    --credentials dev|inherit what functions sign with: the development pair, which
+                              no AWS service takes, or yours; default dev
     --fault RULE              what goes wrong, such as post:429:p=0.1; may be given
                               more than once, and changed by 'wirepost fault'
     --seed NUMBER             which calls a rule with p hits; default 1
@@ -79,11 +103,29 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	controlAt := flags.String("control", "", "")
 	controlPublic := flags.Bool("control-public", false, "")
 	verbose := flags.Bool("verbose", false, "")
+	var run functionFlags
+	flags.StringVar(&run.handler, "handler", "", "")
+	flags.Var(&run.routes, "route", "")
+	flags.Var(&run.responses, "route-response", "")
+	flags.StringVar(&run.authorizer, "authorizer", "", "")
+	flags.Var(&run.identitySources, "identity-source", "")
+	flags.IntVar(&run.concurrency, "concurrency", lambdart.DefaultConcurrency, "")
+	flags.DurationVar(&run.timeout, "timeout", lambdart.DefaultTimeout, "")
+	flags.BoolVar(&run.noTimeout, "no-timeout", false, "")
+	flags.IntVar(&run.debugPort, "debug-port", 0, "")
+	flags.BoolVar(&run.freeze, "freeze", false, "")
+	flags.BoolVar(&run.watch, "watch", false, "")
+	envFile := flags.String("env-file", "", "")
+	credentialsOf := flags.String("credentials", "dev", "")
 	if status, done := c.parse(flags, devHelp, args); done {
 		return status
 	}
-	if flags.NArg() > 0 {
-		return c.misuse(fmt.Sprintf("dev takes no argument %q", flags.Arg(0)), "'wirepost dev --help' lists the flags")
+	run.args = flags.Args()
+	switch {
+	case *credentialsOf != "dev" && *credentialsOf != "inherit":
+		return c.misuse(fmt.Sprintf("--credentials %s: there are dev and inherit", *credentialsOf), "")
+	case run.concurrency < 1 || run.timeout <= 0:
+		return c.misuse("--concurrency and --timeout must be more than zero", "")
 	}
 	if *idle <= 0 || *age <= 0 {
 		return c.misuse("--idle-timeout and --max-age must be more than zero", "")
@@ -137,22 +179,23 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	controlListener, err := listenForControl(*controlAt, *controlPublic, address)
-	if err != nil {
-		return c.failWith(err)
-	}
-	_, stopControl, err := serveControl(controlListener, control.Options{Token: control.NewToken(), Faults: faults, Public: *controlPublic})
-	if err != nil {
-		return c.failWith(err)
-	}
-	defer stopControl()
-
 	storeAt := storeURL(*store)
 	registry, err := wirepost.OpenStore(ctx, storeAt)
 	if err != nil {
 		return c.fail(err)
 	}
 	defer registry.Close()
+	controlListener, err := listenForControl(*controlAt, *controlPublic, address)
+	if err != nil {
+		return c.failWith(err)
+	}
+	token := control.NewToken()
+	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: faults, Public: *controlPublic, Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})})
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer stopControl()
+	lent := where.store()
 
 	level := slog.LevelWarn
 	if *verbose {
@@ -178,14 +221,60 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	publisher := wirepost.NewPublisher(registry, publish)
 	defer publisher.Close()
-	mux := notify.New(registry, publisher, logger)
 
+	endpoint := "http://" + domain + "/" + *stage
 	routes := map[string]gateway.Route{}
-	for _, key := range mux.RouteKeys() {
-		routes[key] = gateway.Route{RouteResponse: key != "$connect" && key != "$disconnect"}
+	var all *functions
+	if run.given() {
+		pair := credentials[0]
+		if *credentialsOf == "inherit" {
+			own, account, err := callerCredentials(ctx)
+			if err != nil {
+				return c.failWith(err)
+			}
+			pair, credentials = own, append(credentials, own)
+			fmt.Fprintf(c.stderr, "wirepost: hint: functions have your own AWS credentials%s\n", ofAccount(account))
+		}
+		bundle, err := ca.bundle()
+		if err != nil {
+			return c.fail(fmt.Errorf("write the roots that functions trust: %w", err))
+		}
+		env := functionEnvironment(os.Environ(), pair, *credentialsOf == "inherit", *region, endpoint, lent, absolute(authorityFile), bundle)
+		if *envFile != "" {
+			more, err := readEnvFile(*envFile)
+			if err != nil {
+				return c.failWith(err)
+			}
+			env = append(env, more...)
+		}
+		all, routes, err = run.start(ctx, lambdart.Config{Env: env, Region: *region, Folder: folder, Output: c.stdout, Logger: logger})
+		defer func() {
+			deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+			defer cancel()
+			all.close(deadline)
+		}()
+		var wrong misused
+		if errors.As(err, &wrong) {
+			return c.misuse(err.Error(), "'wirepost dev --help' says how functions are named")
+		}
+		if err != nil {
+			return c.failWith(err)
+		}
+		if run.watch {
+			watching, stop := context.WithCancel(ctx)
+			defer stop()
+			all.watch(watching, c.stderr, logger)
+		}
+	} else {
+		if run.watch || run.authorizer != "" || len(run.responses) > 0 || *envFile != "" {
+			return c.misuse("there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'")
+		}
+		mux := notify.New(registry, publisher, logger)
+		for _, key := range mux.RouteKeys() {
+			routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
+		}
 	}
 	server := &gateway.Server{
-		Function:       mux,
 		Routes:         routes,
 		RouteSelection: *selection,
 		Stage:          *stage,
@@ -208,7 +297,7 @@ func (c *command) dev(ctx context.Context, args []string) int {
 
 	// The endpoint is known before the first client connects, so that rows of an
 	// earlier run on another port are reached here at once.
-	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: "http://" + domain + "/" + *stage}, EventTime: time.Now()}
+	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: endpoint}, EventTime: time.Now()}
 	if stored, err := registry.PutStage(ctx, record); err != nil {
 		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", storeAt, err))
 	} else if stored.URL != record.URL {
@@ -226,7 +315,11 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		shown = "127.0.0.1"
 	}
-	fmt.Fprintf(c.stdout, "connect   ws://%s/%s?user=alice&topic=lobby\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), *stage)
+	query := "?user=alice&topic=lobby"
+	if run.given() {
+		query = "" // that is what the example reads
+	}
+	fmt.Fprintf(c.stdout, "connect   ws://%s/%s%s\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), *stage, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
 	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
 
@@ -249,6 +342,20 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
 	return exitDone
+}
+
+func ofAccount(account string) string {
+	if account == "" {
+		return ""
+	}
+	return ", of the account that ends in " + account
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // allowOrigin lets pages of this machine connect, and of the origins that were

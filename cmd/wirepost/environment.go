@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/wirepost/wirepost/gateway"
+)
+
+// An environment is that of the functions that dev starts: NAME=VALUE each. Later
+// ones win.
+type environment []string
+
+func (e environment) set(name, value string) environment {
+	return append(e.without(func(n string) bool { return n == name }), name+"="+value)
+}
+
+func (e environment) without(drop func(name string) bool) environment {
+	return slices.DeleteFunc(slices.Clone(e), func(s string) bool {
+		name, _, _ := strings.Cut(s, "=")
+		return drop(name)
+	})
+}
+
+// ofCaller names what leads to somebody's real credentials, or to another endpoint
+// than AWS's. A function under test gets none of it unasked.
+func ofCaller(name string) bool {
+	switch name {
+	case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+		"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CREDENTIAL_EXPIRATION":
+		return true
+	}
+	return strings.HasPrefix(name, "AWS_ENDPOINT_URL") || strings.HasPrefix(name, "AWS_CONTAINER_")
+}
+
+// functionEnvironment is what functions find. pair signs; it is the caller's own
+// with --credentials inherit.
+func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool, region, endpoint, store, authority, bundle string) environment {
+	e := environment(caller).without(ofCaller)
+	if !inherit {
+		// Where there are no files to read, nothing is read by mistake.
+		e = e.set("AWS_CONFIG_FILE", os.DevNull).set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull).set("AWS_EC2_METADATA_DISABLED", "true")
+	}
+	e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+	if pair.SessionToken != "" {
+		e = e.set("AWS_SESSION_TOKEN", pair.SessionToken)
+	}
+	// For clients that honour it. Others are given domainName by their events, and
+	// post to https:// there, which the certificates below make work.
+	e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", endpoint)
+	e = e.set("AWS_REGION", region).set("AWS_DEFAULT_REGION", region)
+	e = e.set("NODE_EXTRA_CA_CERTS", authority)
+	for _, name := range []string{"AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
+		e = e.set(name, bundle)
+	}
+	if store != "" {
+		e = e.set("WIREPOST_STORE", store)
+	}
+	return e
+}
+
+// readEnvFile reads NAME=VALUE lines, as most programs read such files: empty lines
+// and those that begin with # are left out, an "export " before a name too, and so
+// are quotes around a value.
+func readEnvFile(path string) (environment, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("read --env-file: %w", err), "it has one NAME=VALUE a line"}
+	}
+	defer f.Close()
+	var e environment
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" || strings.ContainsAny(name, " \t\"'") {
+			// The line itself may be a secret.
+			return nil, &hinted{fmt.Errorf("read --env-file %s: line %d is not NAME=VALUE", filepath.Base(path), n), "write one NAME=VALUE a line"}
+		}
+		value = strings.TrimSpace(value)
+		if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		e = e.set(name, value)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read --env-file %s: %w", filepath.Base(path), err)
+	}
+	return e, nil
+}
+
+// callerCredentials resolves the caller's credentials once, as every AWS program
+// finds them, and names their account by its last four digits.
+func callerCredentials(ctx context.Context) (pair gateway.Credentials, account string, err error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return pair, "", fmt.Errorf("read AWS's configuration: %w", err)
+	}
+	c, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return pair, "", &hinted{errors.New("--credentials inherit: there are no AWS credentials here"), "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or leave --credentials at dev"}
+	}
+	return gateway.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, accountOf(c), nil
+}
+
+// accountOf is the last four digits of the account of credentials, empty if they do
+// not tell. Without a call to AWS there is what the provider says, and what the
+// access key's ID is made of: base32, whose first 48 bits have the account's number
+// in them, shifted by 7 (UNCERTAIN: researchers found it, AWS does not document it).
+func accountOf(c aws.Credentials) string {
+	account := c.AccountID
+	if account == "" && len(c.AccessKeyID) == 20 && (strings.HasPrefix(c.AccessKeyID, "AKIA") || strings.HasPrefix(c.AccessKeyID, "ASIA")) {
+		if raw, err := base32.StdEncoding.DecodeString(c.AccessKeyID[4:]); err == nil && len(raw) >= 6 {
+			n := binary.BigEndian.Uint64(append([]byte{0, 0}, raw[:6]...))
+			account = fmt.Sprintf("%012d", n&0x7fffffffff80>>7)
+		}
+	}
+	if len(account) < 4 {
+		return ""
+	}
+	return account[len(account)-4:]
+}
