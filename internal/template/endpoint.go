@@ -18,15 +18,22 @@ func (r *reader) local(s, what string, pos Position) string {
 		}
 		return s
 	}
+	said := r.rewritten[pos] == s
+	r.rewritten[pos] = s
+	note := func(pos Position, s Severity, format string, args ...any) {
+		if !said {
+			r.note(pos, s, format, args...)
+		}
+	}
 	out := executeAPI.ReplaceAllStringFunc(s, func(address string) string {
 		m := executeAPI.FindStringSubmatch(address)
 		scheme, id, stage := m[1], m[2], m[3]
 		if id != r.options.LocalAPIID {
-			r.note(pos, Warning, "%s is an address of another API, %s, and stays", what, clip(id))
+			note(pos, Warning, "%s is an address of another API, %s, and stays", what, clip(id))
 			return address
 		}
 		if r.options.LocalEndpoint == nil {
-			r.note(pos, Warning, "%s is the address of the API on AWS and stays", what)
+			note(pos, Warning, "%s is the address of the API on AWS and stays", what)
 			return address
 		}
 		here := r.localEndpoint(scheme, stage)
@@ -34,14 +41,14 @@ func (r *reader) local(s, what string, pos Position) string {
 			here += "/"
 		}
 		if stage != "" && stage != r.stage {
-			r.note(pos, Warning, "%s: %s is %s here, but the stage that runs is %s", what, clip(address), clip(here), clip(r.stage))
+			note(pos, Warning, "%s: %s is %s here, but the stage that runs is %s", what, clip(address), clip(here), clip(r.stage))
 		} else {
-			r.note(pos, Info, "%s: %s is %s here", what, clip(address), clip(here))
+			note(pos, Info, "%s: %s is %s here", what, clip(address), clip(here))
 		}
 		return here
 	})
 	if strings.Contains(executeAPI.ReplaceAllString(out, ""), r.options.LocalAPIID+".execute-api.") {
-		r.note(pos, Warning, "%s is an address of the API without a scheme and stays: the local one is not https", what)
+		note(pos, Warning, "%s is an address of the API without a scheme and stays: the local one is not https", what)
 	}
 	return out
 }
@@ -79,6 +86,9 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 		what := kindOf + " " + clip(f.key) + " of " + clip(owner)
 		clear(r.placeholders)
 		e := r.eval(f.value)
+		if e.kind == unknown && r.leftOut[f.pos] == f.key {
+			continue // said of another function already: Globals, provider.environment
+		}
 		for id, x := range r.placeholders {
 			if e.kind == unknown {
 				break
@@ -90,6 +100,7 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 		case e.kind == null:
 			out[f.key] = ""
 		case e.kind == unknown:
+			r.leftOut[f.pos] = f.key
 			r.note(f.pos, Warning, "%s is left out: %s", what, e.text)
 		case e.kind != scalar:
 			r.note(f.pos, Warning, "%s is left out: it is not a string", what)

@@ -32,6 +32,7 @@ type reader struct {
 	spent, calls            int
 	fatal                   *Error
 	permitted, hasUnchecked map[string]bool
+	leftOut, rewritten      map[Position]string // what a note has said already
 }
 
 func (r *reader) note(pos Position, s Severity, format string, args ...any) {
@@ -102,6 +103,7 @@ func (r *reader) load(root *value) error {
 	r.conditions, r.absentParameters = map[string]bool{}, map[string]Position{}
 	r.resources, r.placeholders = map[string]*resource{}, map[string]*resource{}
 	r.samStages, r.stageVariables = map[string]string{}, map[string]string{}
+	r.leftOut, r.rewritten = map[Position]string{}, map[Position]string{}
 	r.transforms(root.get("Transform"))
 	for name := range r.options.Parameters {
 		if r.format != Serverless && r.parameters.get(name) == nil {
@@ -198,6 +200,9 @@ func (r *reader) api() (*API, error) {
 	}
 	if api.RouteSelection == "" {
 		r.fail(x.pos, "API %s has no RouteSelectionExpression, which a WebSocket API needs, such as $request.body.action", clip(x.id))
+	}
+	if api.DisabledEndpoint {
+		r.note(x.pos, Warning, "the execute-api endpoint of %s is disabled: on AWS only a custom domain leads to it, here only the local address does", clip(x.id))
 	}
 	if stage != nil {
 		r.stageVariables = r.variables(stage.props.get("StageVariables"), "stage variable", x.id)

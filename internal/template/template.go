@@ -51,8 +51,8 @@ type API struct {
 	Tables         []Table
 	StageVariables map[string]string
 
-	// DisabledEndpoint says that the API has no execute-api address on AWS,
-	// so that its functions must not be told one.
+	// DisabledEndpoint says that clients reach the API through a custom
+	// domain only. UNCERTAIN: whether AWS refuses posts to it, too.
 	DisabledEndpoint bool
 
 	Notes []Note // what Read returned

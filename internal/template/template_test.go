@@ -102,13 +102,21 @@ func TestTemplatesAreDescribedInFull(t *testing.T) {
 		with func(*Options)
 	}{
 		{"chat.yaml", func(o *Options) { o.Parameters["TableName"] = "people" }},
+		{"chat.json", func(o *Options) { o.Parameters["TableName"] = "people" }},
+		{"sam.yaml", nil},
+		{"websocketapi.yaml", nil},
+		{"several.yaml", func(o *Options) { o.API, o.Stage = "games", "green" }},
+		{"service/serverless.yml", func(o *Options) {
+			o.Env = func(name string) string { return map[string]string{"TOKEN": "from the environment"}[name] }
+			o.CLI = map[string]string{"stage": "prod"}
+		}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			o := here()
 			if c.with != nil {
 				c.with(o)
 			}
-			got := describe(Read(filepath.Join("testdata", c.file), o))
+			got := describe(Read("testdata/"+c.file, o))
 			golden := filepath.Join("testdata", c.file+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
