@@ -257,18 +257,24 @@ func (c *conn) peerCloses(payload []byte) bool {
 		return c.protocolError()
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
-	err := ws.CheckCloseFrameData(code, reason)
 	switch {
-	case err == ws.ErrProtocolInvalidUTF8:
+	case !mayBeSent(int(code)):
+		return c.protocolError()
+	case !utf8.ValidString(reason):
 		c.refuse(closeInvalidData, "close reason is not UTF-8")
 		return false
-	case err != nil || code >= 5000:
-		return c.protocolError()
 	}
 	// That the event has the client's own code and reason is UNCERTAIN,
 	// inferred from one trace of a closed tab: 1001 and an empty reason.
 	c.closeWith(int(code), reason, compileClose(int(code), ""), c.engine.closeWait)
 	return false
+}
+
+// mayBeSent reports whether a close frame may have this code: those of RFC 6455
+// §7.4.1, the three that were registered later, and those for libraries and
+// applications (§7.4.2).
+func mayBeSent(code int) bool {
+	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
 }
 
 // protocolError fails the connection. Where the next frame begins is unknown

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,125 +20,120 @@ func closePayload(code int, reason string) []byte {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// TestEachFrameSequenceHasItsEnd feeds raw bytes, whole and one by one. The
-// close codes are those of AWS docs and, for protocol errors, of RFC 6455.
+// TestEachFrameSequenceHasItsEnd feeds raw bytes, whole and in pieces, over plain
+// TCP and over TLS.
 func TestEachFrameSequenceHasItsEnd(t *testing.T) {
-	const frame, message = 200, 500
-	x := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
-	bye := masked(0x88, closePayload(1000, ""))
-	unmasked := []byte{0x81, 1, 'x'}
-	for _, test := range []struct {
-		name   string
-		send   []byte
-		bodies []string // of MESSAGE events, in any order
-		pongs  []string
-		code   int // of the gateway's close frame; 1005: an empty one
-		event  int // disconnectStatusCode
-		reason string
-	}{
-		{name: "a close with code and reason", send: masked(0x88, closePayload(4000, "why")), code: 4000, event: 4000, reason: "why"},
-		{name: "a close without a status", send: masked(0x88, nil), code: 1005, event: 1005, reason: "Client-side close frame status not set"},
-		{name: "a message", send: join(masked(0x81, []byte("a")), bye), bodies: []string{"a"}, code: 1000, event: 1000},
-		{name: "an empty message", send: join(masked(0x81, nil), bye), bodies: []string{""}, code: 1000, event: 1000},
-		{name: "two messages at once", send: join(masked(0x81, []byte("a")), masked(0x81, []byte("b")), bye), bodies: []string{"a", "b"}, code: 1000, event: 1000},
-		{name: "fragments", send: join(masked(0x01, []byte("a")), masked(0x00, []byte("b")), masked(0x80, []byte("c")), bye), bodies: []string{"abc"}, code: 1000, event: 1000},
-		{name: "empty fragments", send: join(masked(0x01, nil), masked(0x00, nil), masked(0x80, nil), bye), bodies: []string{""}, code: 1000, event: 1000},
-		{name: "a ping between fragments", send: join(masked(0x01, []byte("a")), masked(0x89, []byte("p")), masked(0x80, []byte("b")), bye), bodies: []string{"ab"}, pongs: []string{"p"}, code: 1000, event: 1000},
-		{name: "an empty ping", send: join(masked(0x89, nil), bye), pongs: []string{""}, code: 1000, event: 1000},
-		{name: "a pong nobody asked for", send: join(masked(0x8a, []byte("p")), bye), code: 1000, event: 1000},
-		{name: "a rune split over fragments", send: join(masked(0x01, []byte("\xe2\x82")), masked(0x80, []byte("\xac")), bye), bodies: []string{"€"}, code: 1000, event: 1000},
-		{name: "a frame at its limit", send: join(masked(0x81, x(frame)), bye), bodies: []string{string(x(frame))}, code: 1000, event: 1000},
-		{name: "a message at its limit", send: join(masked(0x01, x(200)), masked(0x00, x(200)), masked(0x80, x(100)), bye), bodies: []string{string(x(message))}, code: 1000, event: 1000},
-		{name: "a frame over its limit", send: join(masked(0x81, x(frame+1)), bye), code: 1009, event: 1009, reason: "frame too long"},
-		{name: "a message over its limit", send: join(masked(0x01, x(200)), masked(0x00, x(200)), masked(0x80, x(101)), bye), code: 1009, event: 1009, reason: "message too long"},
-		{name: "a frame that claims to be huge", send: append([]byte{0x81, 0xff, 0x7f}, x(7+4)...), code: 1009, event: 1009, reason: "frame too long"},
-		{name: "a binary frame", send: join(masked(0x82, []byte("a")), bye), code: 1003, event: 1003, reason: "binary frames are not supported"},
-		{name: "a message that is not UTF-8", send: join(masked(0x81, []byte("\xff")), bye), code: 1007, event: 1007, reason: "message is not UTF-8"},
-		{name: "a surrogate in UTF-8", send: join(masked(0x81, []byte("\xed\xa0\x80")), bye), code: 1007, event: 1007, reason: "message is not UTF-8"},
-		{name: "messages after a refused one are skipped", send: join(masked(0x82, []byte("a")), masked(0x81, []byte("b")), masked(0x89, []byte("p")), bye), code: 1003, event: 1003, reason: "binary frames are not supported"},
-		{name: "an unmasked frame", send: unmasked, code: 1002, event: 1002, reason: "protocol error"},
-		{name: "reserved bit 1", send: masked(0xc1, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "reserved bit 3", send: masked(0x91, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "reserved data opcode", send: masked(0x83, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "reserved control opcode", send: masked(0x8b, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a fragmented ping", send: masked(0x09, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a long ping", send: masked(0x89, x(126)), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a continuation of nothing", send: masked(0x80, []byte("a")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a new message inside another", send: join(masked(0x01, []byte("a")), masked(0x81, []byte("b"))), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a length with its highest bit", send: append([]byte{0x81, 0xff, 0xff}, x(7+4)...), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a close of one byte", send: masked(0x88, []byte{3}), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a close with a code that must not be sent", send: masked(0x88, closePayload(1005, "")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a close with code 999", send: masked(0x88, closePayload(999, "")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a close with code 5000", send: masked(0x88, closePayload(5000, "")), code: 1002, event: 1002, reason: "protocol error"},
-		{name: "a close with a reason that is not UTF-8", send: masked(0x88, closePayload(1000, "\xff")), code: 1007, event: 1007, reason: "close reason is not UTF-8"},
-	} {
-		for _, size := range []int{1 << 20, 1, 3} {
-			t.Run(test.name, func(t *testing.T) {
-				f := newRecorder()
-				host := serve(t, &Server{Function: f, FrameBytes: frame, MessageBytes: message, CloseWait: 500 * time.Millisecond})
-				nc := rawDial(t, host)
-				f.next(t, "CONNECT")
-				for rest := test.send; len(rest) > 0; {
-					n := min(size, len(rest))
-					if _, err := nc.Write(rest[:n]); err != nil {
-						break // the gateway has closed already
+	for _, over := range []string{"plain", "TLS"} {
+		t.Run(over, func(t *testing.T) {
+			config := serverTLS()
+			if over == "plain" {
+				config = nil
+			}
+			f := newRecorder()
+			small := serve(t, &Server{Function: f, FrameBytes: caseFrame, MessageBytes: caseMessage, TLS: config, CloseWait: 500 * time.Millisecond})
+			usual := serve(t, &Server{Function: f, TLS: config, CloseWait: 500 * time.Millisecond})
+			for _, test := range frameCases() {
+				for _, size := range []int{1 << 20, 1, 3} {
+					if len(test.send) > 2000 && size < 1<<20 {
+						size *= 4999
 					}
-					rest = rest[n:]
+					t.Run(test.section+" "+test.name, func(t *testing.T) {
+						host := small
+						if test.usual {
+							host = usual
+						}
+						var nc net.Conn
+						if over == "plain" {
+							nc = rawDial(t, host)
+						} else {
+							nc = rawDialTLS(t, host)
+						}
+						e := <-f.events
+						for e.RequestContext.EventType != "CONNECT" { // left by a case that failed
+							e = <-f.events
+						}
+						test.run(t, f, e.RequestContext.ConnectionID, nc, size)
+					})
 				}
-				r := bufio.NewReader(nc)
-				nc.SetReadDeadline(time.Now().Add(10 * time.Second))
-				for {
-					in, err := readFrame(r)
-					if err != nil {
-						t.Fatalf("no close frame: %v", err)
-					}
-					if in.first == 0x8a && len(test.pongs) > 0 && string(in.payload) == test.pongs[0] {
-						test.pongs = test.pongs[1:]
-						defer func(p string) { test.pongs = append(test.pongs, p) }(string(in.payload))
-						continue
-					}
-					if in.first != 0x88 {
-						t.Fatalf("frame %#x %q", in.first, in.payload)
-					}
-					code := closeNoStatus
-					if len(in.payload) >= 2 {
-						code = int(binary.BigEndian.Uint16(in.payload))
-					}
-					if code != test.code {
-						t.Errorf("close code = %d, want %d", code, test.code)
-					}
-					break
-				}
-				if len(test.pongs) > 0 {
-					t.Errorf("no pong for %q", test.pongs)
-				}
-				if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF && test.code < 1002 {
-					t.Errorf("after the close frame: %d bytes, %v", n, err)
-				}
-				nc.Close()
-				left := map[string]int{}
-				for _, body := range test.bodies {
-					left[body]++
-				}
-				var end event
-				for range len(test.bodies) + 1 { // in any order: nothing serialises invocations
-					e := <-f.events
-					if e.RequestContext.EventType == "MESSAGE" {
-						left[e.Body]--
-					} else {
-						end = e
-					}
-				}
-				for body, n := range left {
-					if n != 0 {
-						t.Errorf("message %q: %d missing", body, n)
-					}
-				}
-				if c := end.RequestContext; c.DisconnectStatusCode != test.event || c.DisconnectReason != test.reason {
-					t.Errorf("event has %d %q, want %d %q", c.DisconnectStatusCode, c.DisconnectReason, test.event, test.reason)
-				}
-			})
+			}
+		})
+	}
+}
+
+// run sends the bytes in pieces of a size and holds the answers and events
+// against what they should be.
+func (test *frameCase) run(t *testing.T, f *recorder, id string, nc net.Conn, size int) {
+	for rest := test.send; len(rest) > 0; {
+		n := min(size, len(rest))
+		if _, err := nc.Write(rest[:n]); err != nil {
+			break // the gateway has closed already
 		}
+		rest = rest[n:]
+	}
+	r := bufio.NewReader(nc)
+	nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	pongs := test.pongs
+	for {
+		in, err := readFrame(r)
+		if err != nil {
+			t.Fatalf("no close frame: %v", err)
+		}
+		if in.first == 0x8a && len(pongs) > 0 && string(in.payload) == pongs[0] {
+			pongs = pongs[1:]
+			continue
+		}
+		if in.first != 0x88 {
+			t.Fatalf("frame %#x %q", in.first, in.payload)
+		}
+		code := closeNoStatus
+		if len(in.payload) >= 2 {
+			code = int(binary.BigEndian.Uint16(in.payload))
+		}
+		if code != test.code {
+			t.Errorf("close code = %d, want %d", code, test.code)
+		}
+		break
+	}
+	if len(pongs) > 0 {
+		t.Errorf("no pong for %q", pongs)
+	}
+	// Who sends on after its own close frame may see a reset.
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF && test.code < 1002 && test.section != "5.5.1" {
+		t.Errorf("after the close frame: %d bytes, %v", n, err)
+	}
+	nc.Close()
+	left := map[string]int{}
+	for _, body := range test.bodies {
+		left[body]++
+	}
+	var end event
+	for missing := len(test.bodies) + 1; missing > 0; { // in any order: nothing serialises invocations
+		select {
+		case e := <-f.events:
+			if e.RequestContext.ConnectionID != id {
+				continue
+			}
+			missing--
+			if e.RequestContext.EventType == "MESSAGE" {
+				left[e.Body]--
+			} else {
+				end = e
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("an event is missing")
+		}
+	}
+	for body, n := range left {
+		if n != 0 {
+			t.Errorf("message %.80q: %d missing", body, n)
+		}
+	}
+	event := test.event
+	if event == 0 {
+		event = test.code
+	}
+	if c := end.RequestContext; c.DisconnectStatusCode != event || c.DisconnectReason != test.reason {
+		t.Errorf("event has %d %q, want %d %q", c.DisconnectStatusCode, c.DisconnectReason, event, test.reason)
 	}
 }
 

@@ -89,8 +89,8 @@ func ParseFaultRule(text string) (FaultRule, error) {
 		r.fault.Status = status
 	case isClose:
 		n, err := strconv.Atoi(code)
-		if err != nil || n < 1000 || n > 4999 || n == 1005 || n == 1006 || n == 1015 {
-			return fail("%q is not a close code that may be sent (1000 to 4999, but 1005, 1006 and 1015)", code)
+		if err != nil || !mayBeSent(n) {
+			return fail("%q is not a close code that may be sent (1000 to 1003, 1007 to 1014, 3000 to 4999)", code)
 		}
 		if r.where == CallDisconnect || r.where == CallInvoke {
 			return fail("there is no connection to close at %s", where)
