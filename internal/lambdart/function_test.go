@@ -74,6 +74,15 @@ var functions = map[string]func(){
 		serve(func(_ http.Header, event []byte) ([]byte, error) { return event, nil }, func() { select {} })
 	},
 	"silent":  func() { select {} },
+	"address": func() { fmt.Println("at", os.Getenv("AWS_LAMBDA_RUNTIME_API"), "."); select {} },
+	"talks": func() {
+		serve(func(_ http.Header, event []byte) ([]byte, error) {
+			fmt.Println("out")
+			fmt.Fprintln(os.Stderr, "err")
+			fmt.Printf("\r\n%s\nthe end\n", strings.Repeat("x", maxLine+10))
+			return event, nil
+		})
+	},
 	"returns": func() {},
 	"fails":   func() { fmt.Println("no database"); os.Exit(7) },
 	"lazy":    func() { call("GET", "invocation/next", nil); select {} },
@@ -149,11 +158,21 @@ func as(tb testing.TB, name string, change ...func(*Config)) Config {
 		Source: Source{Kind: Program, Args: []string{os.Args[0]}, Dir: tb.TempDir()},
 		Env:    append(os.Environ(), actAs+"="+name),
 		Output: tb.Output(),
+		after:  patient,
 	}
 	for _, f := range change {
 		f(&c)
 	}
 	return c
+}
+
+// patient is time.AfterFunc, but on a busy machine too a process that has answered is
+// waited for.
+func patient(d time.Duration, do func()) func() bool {
+	if d == returnTime {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(d, do).Stop
 }
 
 // begin starts a function that ends with the test, with nothing left.

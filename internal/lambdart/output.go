@@ -12,7 +12,7 @@ const (
 	// maxLine is where a line of output is cut.
 	maxLine = 16 << 10
 	// Of what a process wrote last, so much is kept for errors.
-	tailLines     = 12
+	tailLines     = 24
 	tailLineBytes = 500
 )
 

@@ -15,7 +15,7 @@ const (
 	backOffMost = 10 * time.Second
 	// returnTime is how long a process that has answered is waited for before another
 	// is started in its place.
-	returnTime = 50 * time.Millisecond
+	returnTime = 250 * time.Millisecond
 )
 
 // pool is which process does what. Its lock may be held when a process's own is

@@ -35,10 +35,11 @@ type process struct {
 	idleSince time.Time
 
 	mu        sync.Mutex
-	address   string      // of its Runtime API
-	pid       int         // 0 when there is none
-	current   *invocation // until its process comes back to /next
-	offered   bool        // the pool has it
+	address   string        // of its Runtime API
+	pid       int           // 0 when there is none
+	current   *invocation   // until its process comes back to /next
+	offered   bool          // the pool has it
+	poll      chan struct{} // closed when another request for /next comes
 	served    int
 	frozen    bool
 	isEnded   bool // nothing more comes of it

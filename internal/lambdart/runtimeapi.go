@@ -96,6 +96,12 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	}
 	fresh := !p.offered
 	p.offered = true
+	// A client that asks again has given its other request up.
+	if p.poll != nil {
+		close(p.poll)
+	}
+	poll := make(chan struct{})
+	p.poll = poll
 	p.mu.Unlock()
 	if fresh {
 		p.f.offer(p)
@@ -103,8 +109,21 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	var i *invocation
 	select {
 	case i = <-p.given:
+	case <-poll:
 	case <-r.Context().Done():
-		return // a client that asks again finds its place kept
+	}
+	p.mu.Lock()
+	last := p.poll == poll
+	if last {
+		p.poll = nil
+	}
+	p.mu.Unlock()
+	if i == nil {
+		return // its place is kept
+	}
+	if !last || r.Context().Err() != nil {
+		p.given <- i // has room, as i came from there
+		return
 	}
 	if !p.begin(i) {
 		return

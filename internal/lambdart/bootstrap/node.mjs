@@ -193,10 +193,13 @@ try {
   started = true;
 } catch (error) {
   await postError('init/error', describe(error, kindOf(error)));
+  if (!(error instanceof SyntaxError)) {
+    if (!(error instanceof StartError)) console.error(error);
+    process.exit(1);
+  }
   // Thrown where nobody catches it, Node.js shows the line it is about.
   process.removeListener('uncaughtException', uncaught);
   process.removeListener('unhandledRejection', unhandled);
-  if (error instanceof StartError) process.exit(1);
   setImmediate(() => { throw error; });
   await new Promise(() => {});
 }

@@ -1,0 +1,432 @@
+//go:build unix
+
+package lambdart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestTwoThousandInvocationsAtOnceShareTheProcesses(t *testing.T) {
+	noGoroutineStays(t)
+	f := begin(t, as(t, "pid", func(c *Config) { c.Concurrency = 4 }))
+	const all = 2000
+	pids := make(chan string, all)
+	most, stop := make(chan int, 1), make(chan struct{})
+	go func() {
+		seen := 0
+		for {
+			select {
+			case <-stop:
+				most <- seen
+				return
+			default:
+				seen = max(seen, f.Stats().Processes)
+				runtime.Gosched()
+			}
+		}
+	}()
+	var wait sync.WaitGroup
+	for range all {
+		wait.Go(func() {
+			answer, err := f.Invoke(t.Context(), []byte(`{}`))
+			if err != nil {
+				t.Error(err)
+			}
+			pids <- string(answer)
+		})
+	}
+	wait.Wait()
+	close(stop)
+	different := map[string]int{}
+	for range all {
+		different[<-pids]++
+	}
+	if seen := <-most; seen > 4 || len(different) > 4 {
+		t.Errorf("there were %d processes at once, %d in all; 4 are allowed", seen, len(different))
+	}
+	if s := f.Stats(); s.Invocations != all || s.Failed != 0 || s.Starts > 4 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// held is an invocation that has begun, in a process of the function "hold".
+type held struct {
+	file  string
+	ended chan string
+}
+
+func hold(t *testing.T, f *Function, said *listener) *held {
+	t.Helper()
+	h := &held{filepath.Join(t.TempDir(), "release"), make(chan string, 1)}
+	go func() { // ends with the invocation, at the latest with the function
+		answer, err := f.Invoke(context.WithoutCancel(t.Context()), []byte(strconv.Quote(h.file)))
+		if err != nil {
+			answer = []byte(err.Error())
+		}
+		h.ended <- string(answer)
+	}()
+	said.await(t, "holding "+h.file)
+	return h
+}
+
+func (h *held) release(t *testing.T) string {
+	t.Helper()
+	write(t, "", h.file)
+	return <-h.ended
+}
+
+func TestWhoWaitsIsServedInTheOrderOfArrival(t *testing.T) {
+	noGoroutineStays(t)
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Concurrency, c.Output = 1, said }))
+	first := hold(t, f, said)
+	order := make(chan int, 10)
+	for i := range 10 {
+		go func() {
+			if _, err := f.Invoke(t.Context(), []byte("1")); err != nil {
+				t.Error(err)
+			}
+			order <- i
+		}()
+		awaitThat(t, func() bool { return f.Stats().Waiting == i+1 }, func() string { return "it does not wait" })
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Invoke(ctx, nil); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "none of its 1 processes became free") {
+		t.Error(err)
+	}
+	if s := f.Stats(); s.Waiting != 10 {
+		t.Errorf("%+v", s)
+	}
+	first.release(t)
+	for want := range 10 {
+		if got := <-order; got != want {
+			t.Errorf("%d was served in place of %d", got, want)
+		}
+	}
+}
+
+func TestAnInvocationRunsOnWhenNobodyWaitsForItsAnswer(t *testing.T) {
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Concurrency, c.Output = 1, said }))
+	ctx, cancel := context.WithCancel(t.Context())
+	file := filepath.Join(t.TempDir(), "release")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Invoke(ctx, []byte(strconv.Quote(file)))
+		ended <- err
+	}()
+	said.await(t, "holding "+file)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "has not been answered") {
+		t.Error(err)
+	}
+	write(t, "", file)
+	if answer, err := f.Invoke(t.Context(), []byte("2")); err != nil || string(answer) != "2" {
+		t.Errorf("the next got %q, %v", answer, err)
+	}
+	if s := f.Stats(); s.Starts != 1 || s.Invocations != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAProcessThatDoesNotComeBackIsNotWaitedFor(t *testing.T) {
+	f := begin(t, as(t, "lingers", func(c *Config) { c.Concurrency, c.after = 3, nil }))
+	for range 3 {
+		if _, err := f.Invoke(t.Context(), []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := f.Stats(); s.Starts != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestIdleProcessesEndButTheLast(t *testing.T) {
+	noGoroutineStays(t)
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.IdleEnd, c.Output = 100*time.Millisecond, said }))
+	a, b, c := hold(t, f, said), hold(t, f, said), hold(t, f, said)
+	if s := f.Stats(); s.Processes != 3 {
+		t.Errorf("%+v", s)
+	}
+	different := map[string]bool{a.release(t): true, b.release(t): true, c.release(t): true}
+	if len(different) != 3 {
+		t.Error(different)
+	}
+	awaitThat(t, func() bool { s := f.Stats(); return s.Processes == 1 && s.Idle == 1 }, func() string { return fmt.Sprintf("%+v", f.Stats()) })
+	if s := f.Stats(); s.Starts != 3 || s.FailedStarts != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRestartLetsRunningInvocationsEndInTheirOwnProcess(t *testing.T) {
+	noGoroutineStays(t)
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Concurrency, c.Output = 2, said }))
+	a, b := hold(t, f, said), hold(t, f, said)
+	if err := f.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := hold(t, f, said)
+	if s := f.Stats(); s.Processes != 3 || s.Restarts != 1 {
+		t.Errorf("%+v", s)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := f.Restart(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "its old processes are still busy") {
+		t.Errorf("a third generation: %v", err)
+	}
+	old := []string{a.release(t), b.release(t)}
+	for _, pid := range old {
+		awaitThat(t, func() bool { return !alive(t, pid) }, func() string { return "the old process " + pid + " is still there" })
+	}
+	if got := c.release(t); got == old[0] || got == old[1] || !alive(t, got) {
+		t.Errorf("the new invocation had process %s, the old ones %s", got, old)
+	}
+	if answer, err := f.Invoke(t.Context(), []byte("1")); err != nil || string(answer) != "1" {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+func TestRestartsWhileInvocationsRunLoseNone(t *testing.T) {
+	noGoroutineStays(t)
+	f := begin(t, as(t, "echo", func(c *Config) { c.Concurrency = 2 }))
+	ctx, stop := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				if answer, err := f.Invoke(t.Context(), []byte("1")); err != nil || string(answer) != "1" {
+					t.Errorf("%q, %v", answer, err)
+					return
+				}
+			}
+		})
+	}
+	for range 5 {
+		if err := f.Restart(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	wait.Wait()
+	if s := f.Stats(); s.Restarts != 5 || s.Failed != 0 || s.FailedStarts != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestCloseEndsWhatRunsAndWaits(t *testing.T) {
+	noGoroutineStays(t)
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Concurrency, c.Output = 1, said }))
+	h := hold(t, f, said)
+	waits := make(chan error, 1)
+	go func() { _, err := f.Invoke(t.Context(), nil); waits <- err }()
+	awaitThat(t, func() bool { return f.Stats().Waiting == 1 }, func() string { return "nobody waits" })
+	if err := f.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := <-h.ended; got != ErrClosed.Error() {
+		t.Errorf("the one that ran got %s", got)
+	}
+	if err := <-waits; err != ErrClosed {
+		t.Errorf("the one that waited got %v", err)
+	}
+	if _, err := f.Invoke(t.Context(), nil); err != ErrClosed {
+		t.Error(err)
+	}
+	if err := f.Restart(t.Context()); err != ErrClosed {
+		t.Error(err)
+	}
+}
+
+// alive tells whether there is a process of that ID that has not ended.
+func alive(tb testing.TB, pid string) bool {
+	tb.Helper()
+	id, err := strconv.Atoi(pid)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && strings.Contains(string(stat), ") Z ") {
+		return false // whoever adopts orphans here does not look after them
+	}
+	return syscall.Kill(id, 0) == nil
+}
+
+func TestWhatAProcessHasStartedEndsWithIt(t *testing.T) {
+	f := begin(t, as(t, "children"))
+	answer, err := f.Invoke(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := string(answer)
+	if !alive(t, child) {
+		t.Fatal("there is no child")
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitThat(t, func() bool { return !alive(t, child) }, func() string { return "the child's child is still there" })
+}
+
+func TestAFrozenProcessStandsStillBetweenInvocations(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("skipped: it looks into /proc")
+	}
+	noGoroutineStays(t)
+	f := begin(t, as(t, "pid", func(c *Config) { c.Freeze = true }))
+	pid := ""
+	for range 3 {
+		answer, err := f.Invoke(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid = string(answer)
+		state := ""
+		awaitThat(t, func() bool {
+			stat, err := os.ReadFile("/proc/" + pid + "/stat")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, after, _ := strings.Cut(string(stat), ") ")
+			state = after[:1]
+			return state == "T"
+		}, func() string { return "its state is " + state })
+	}
+	// SIGTERM reaches it too.
+	if err := f.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Stats(); s.Starts != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// timers takes the delays of the back-off and lets the test decide when they end.
+type timers struct {
+	mu     sync.Mutex
+	delays []time.Duration
+	due    []func()
+}
+
+func (s *timers) after(d time.Duration, do func()) func() bool {
+	if d == initLimit || d == endGrace || d == DefaultTimeout || d == returnTime || d == DefaultIdleEnd {
+		return patient(d, do)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delays, s.due = append(s.delays, d), append(s.due, do)
+	return func() bool { return true }
+}
+
+func (s *timers) pass() []time.Duration {
+	s.mu.Lock()
+	due, delays := s.due, s.delays
+	s.due, s.delays = nil, nil
+	s.mu.Unlock()
+	for _, do := range due {
+		do()
+	}
+	return delays
+}
+
+func TestStartsThatFailInARowAreSpread(t *testing.T) {
+	noGoroutineStays(t)
+	broken := filepath.Join(t.TempDir(), "broken")
+	times := &timers{}
+	f := begin(t, as(t, "echo", func(c *Config) {
+		// A program that can be broken from outside, and crashes when it is asked to.
+		c.Source.Args = []string{write(t, "#!/bin/sh\n[ -e "+broken+" ] && exit 9\nexec "+os.Args[0]+"\n", t.TempDir(), "function")}
+		if err := os.Chmod(c.Source.Args[0], 0o700); err != nil {
+			t.Fatal(err)
+		}
+		c.Env = append(c.Env, actAs+"=tenth")
+		c.after, c.Random = times.after, func() float64 { return 0.5 }
+	}))
+	for range 9 {
+		if _, err := f.Invoke(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, "", broken)
+	if _, err := f.Invoke(t.Context(), nil); err == nil {
+		t.Fatal("the tenth did not crash")
+	}
+	// The one that was to replace it fails without anybody waiting; after that a start
+	// needs somebody who waits.
+	awaitThat(t, func() bool { return f.Stats().FailedStarts == 1 && f.Stats().Processes == 0 }, func() string { return fmt.Sprintf("%+v", f.Stats()) })
+	var failed *StartError
+	if _, err := f.Invoke(t.Context(), nil); !errors.As(err, &failed) || !strings.Contains(failed.Reason, "exit status 9") {
+		t.Fatal(err)
+	}
+	if got := times.pass(); len(got) != 1 || got[0] != 100*time.Millisecond {
+		t.Errorf("after two failures: %v", got)
+	}
+	if s := f.Stats(); s.Starts != 3 {
+		t.Errorf("a start with nobody waiting: %+v", s)
+	}
+	if _, err := f.Invoke(t.Context(), nil); !errors.As(err, &failed) {
+		t.Fatal(err)
+	}
+	// Now there is a back-off: who comes waits for its end, and is served after it.
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := f.Invoke(t.Context(), nil); ended <- err }()
+	awaitThat(t, func() bool { return f.Stats().Waiting == 1 }, func() string { return "nobody waits" })
+	if s := f.Stats(); s.Starts != 4 || s.Processes != 0 {
+		t.Errorf("a start in the back-off: %+v", s)
+	}
+	if got := times.pass(); len(got) != 1 || got[0] != 200*time.Millisecond {
+		t.Errorf("after three failures: %v", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProcessThatEndsBeforeAnyInvocationIsAFailedStart(t *testing.T) {
+	noGoroutineStays(t)
+	times := &timers{}
+	said := listen()
+	f, err := Start(t.Context(), as(t, "takes", func(c *Config) { c.after, c.Output = times.after, said }))
+	if err == nil {
+		t.Cleanup(func() { f.Close(context.Background()) })
+		awaitThat(t, func() bool { s := f.Stats(); return s.FailedStarts >= 1 && s.Processes == 0 }, func() string { return fmt.Sprintf("%+v", f.Stats()) })
+		if s := f.Stats(); s.Starts > 2 {
+			t.Errorf("it is started again and again: %+v", s)
+		}
+	} else if !strings.Contains(err.Error(), "while it waited for its first invocation") {
+		t.Error(err)
+	}
+}
+
+func TestTheBackOffDoublesUpToItsMost(t *testing.T) {
+	most := func() float64 { return 0.999999 }
+	for failures, want := range []time.Duration{0, 0, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond, 6400 * time.Millisecond, 10 * time.Second, 10 * time.Second} {
+		if got := backOff(failures, most); want-got > time.Millisecond || got > want {
+			t.Errorf("after %d failures: %s, not %s", failures, got, want)
+		}
+	}
+	for _, failures := range []int{2, 50, 1 << 40} {
+		if got := backOff(failures, func() float64 { return 0 }); got != 0 {
+			t.Errorf("after %d failures the least is %s", failures, got)
+		}
+		if got := backOff(failures, most); got > backOffMost {
+			t.Errorf("after %d failures the most is %s", failures, got)
+		}
+	}
+}
