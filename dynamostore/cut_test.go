@@ -212,3 +212,66 @@ func TestWhatACutSubscribeLeavesCanBeRemovedInThreeWays(t *testing.T) {
 		}
 	}
 }
+
+// A subscribe, or a connect, is cut behind its topic row; the shards are doubled; it
+// is repeated, and goes to another shard. The listing merges the two, and an
+// unsubscribe removes both.
+func TestAConnectionThatIsInTwoShardsIsListedOnce(t *testing.T) {
+	endpoint := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
+	direct := create(t, endpoint, &dynamostore.Options{PageRows: 3})
+	cut := newCutter(t, endpoint)
+	var want []string
+	for i := range 16 {
+		id, topic := fmt.Sprintf("c%d=", i), "all"
+		want = append(want, id)
+		c := connection(id, "")
+		cut.left.Store(uncut)
+		s := again(t, direct, cut.url, &dynamostore.Options{})
+		dynamostore.WriteShards(t, direct, topic, "1")
+		if i%2 == 0 {
+			if err := s.Put(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			cut.left.Store(4) // the number of shards and its renewal, the row, the topic row
+			if err := s.Subscribe(t.Context(), id, topic); err == nil {
+				t.Fatal("the subscribe was not cut")
+			}
+		} else {
+			c.Topics = []string{topic}
+			cut.left.Store(4) // the number of shards and its renewal, the stage, the topic row
+			if err := s.Put(t.Context(), c); err == nil {
+				t.Fatal("the connect was not cut")
+			}
+		}
+		dynamostore.WriteShards(t, direct, topic, "4")
+		fresh := again(t, direct, endpoint, &dynamostore.Options{})
+		var err error
+		if i%2 == 0 {
+			err = fresh.Subscribe(t.Context(), id, topic)
+		} else {
+			err = fresh.Put(t.Context(), c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	topic := wirepost.ToTopic("all")
+	rows := 0
+	for _, k := range belongs(t, direct) {
+		if strings.Contains(k, ":all |") {
+			rows++
+		}
+	}
+	if rows <= len(want) {
+		t.Fatalf("no connection is in two shards: %d rows of %d: %q", rows, len(want), belongs(t, direct))
+	}
+	sameSet(t, "topic:all", list(t, direct, topic, wirepost.ListOptions{}), want)
+	before, after := restOf(t, direct, topic, 5)
+	sameSet(t, "both sides of a cursor", append(before, after...), want)
+	for _, id := range want {
+		if err := direct.Unsubscribe(t.Context(), id, "all"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameSet(t, "topic:all, after all have unsubscribed", list(t, direct, topic, wirepost.ListOptions{}), nil)
+}

@@ -57,7 +57,8 @@
 //   - a disconnect: a connection row without some of its user and topic rows. Its
 //     client has gone; the next publish to everyone removes it.
 //   - a subscribe: a topic row that the connection row does not name. The
-//     connection gets what is published to the topic until it unsubscribes.
+//     connection gets what is published to the topic until it unsubscribes, once
+//     even if it subscribes again in another shard.
 //
 // TTL removes in the end what no publish meets, and "wirepost sweep" at once.
 // DynamoDB deletes expired rows "within a few days" (AWS, developer guide, "Using
@@ -68,8 +69,8 @@
 // One partition gives 3,000 read and 1,000 write units a second. A topic starts
 // in one shard; a listing that finds more than [Options].ShardRows rows a shard
 // doubles their number, by a conditional write. Rows stay where they are, the
-// connection row says where; new ones spread; a listing reads all shards. The
-// number never falls. Whoever lists reads it afresh; whoever subscribes may know
+// connection row says where; new ones spread; a listing reads all shards at once
+// and merges them. The number never falls. Whoever lists reads it afresh; whoever subscribes may know
 // an older one.
 //
 // # What an operation costs
@@ -81,7 +82,8 @@
 //	connect                  1 write, +1 for a user, +1 a topic
 //	the same event again     as many, +1 write, +1 read
 //	disconnect               1 read, 1 write, +1 for a user, +1 a topic
-//	subscribe, unsubscribe   1 read, 2 writes
+//	subscribe                1 read, 2 writes
+//	unsubscribe              2 reads, 2 writes
 //	publish to a topic       1 read, + 1 for 61 subscribers
 //	publish to a user        1 read
 //	publish to everyone      8 reads, or 1 for about 30 connections

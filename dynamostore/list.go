@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"cmp"
+	"container/heap"
 	"context"
 	"fmt"
 	"iter"
@@ -12,17 +13,21 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// stretch is a part of a partition that a listing has to read.
+// stretch is a part of a partition that a listing has to read: sort keys from one
+// bound, which is not included, to another. With start the lower bound is a row's.
 type stretch struct {
 	number   int // of the partition, for cursors
 	name     string
-	from, to string // sort keys; from is not included, to neither
-	start    bool   // from is a row's and not only a bound
+	from, to string
+	start    bool
 }
 
 // Connections implements [wirepost.Store].
 //
-// While the body works on one page the next one is being read.
+// All partitions of an audience are read at once and merged by their sort keys, which
+// begin alike for one connection wherever its row is: one that is in two shards for a
+// moment, or because a subscribe was cut, is still yielded once. While the body works
+// on one page of a partition its next one is being read.
 func (s *Store) Connections(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) iter.Seq2[wirepost.Listed, error] {
 	return func(yield func(wirepost.Listed, error) bool) {
 		if err := cmp.Or(a.Validate(), o.Validate(), ctx.Err()); err != nil {
@@ -69,28 +74,25 @@ func (s *Store) plan(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		if shards, err = s.readShards(ctx, a.Name, true); err != nil {
 			return nil, 0, err
 		}
-		// The last one first: when the shards are doubled a connection can come
-		// back in a higher shard only, so that it is never met in two.
-		for n := shards - 1; n >= 0; n-- {
+		for n := range shards {
 			add(n, topicPartition(n, a.Name))
 		}
 	default:
-		for n := everyonePartitions - 1; n >= 0; n-- {
+		for n := range everyonePartitions {
 			add(n, everyone(n))
 		}
 	}
 	if o.After == "" {
 		return plan, shards, nil
 	}
-	at, after, err := parseCursor(o.After)
+	_, after, err := parseCursor(o.After)
 	if err != nil {
 		return nil, 0, err
 	}
-	for len(plan) > 0 && plan[0].number > at {
-		plan = plan[1:]
-	}
-	if len(plan) > 0 && plan[0].number == at && after > plan[0].from {
-		plan[0].from, plan[0].start = after, true
+	for i := range plan {
+		if after > plan[i].from {
+			plan[i].from, plan[i].start = after, true
+		}
 	}
 	return plan, 0, nil // a part of a listing says nothing about the length of shards
 }
@@ -107,10 +109,45 @@ func sliceBound(n, parts int) string {
 
 // page is what one request has read.
 type page struct {
-	stretch stretch
-	items   []item
-	last    bool // of its partition
-	err     error
+	items []item
+	err   error
+}
+
+// source is a partition while it is read: its next rows, and the pages behind them.
+type source struct {
+	stretch
+	items []item
+	key   string // sort key of the first of items
+	pages chan page
+}
+
+// next steps to the following row. It reports false at the end.
+func (s *source) next() (bool, error) {
+	if len(s.items) > 0 {
+		s.items = s.items[1:]
+	}
+	for len(s.items) == 0 {
+		p, more := <-s.pages
+		if p.err != nil || !more {
+			return false, p.err
+		}
+		s.items = p.items
+	}
+	s.key = text(s.items[0], sortKey)
+	return true, nil
+}
+
+// sources are a heap by sort key.
+type sources []*source
+
+func (s sources) Len() int           { return len(s) }
+func (s sources) Less(i, j int) bool { return s[i].key < s[j].key }
+func (s sources) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *sources) Push(x any)        { *s = append(*s, x.(*source)) }
+func (s *sources) Pop() any {
+	last := (*s)[len(*s)-1]
+	*s = (*s)[:len(*s)-1]
+	return last
 }
 
 func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions, yield func(wirepost.Listed, error) bool) error {
@@ -119,17 +156,35 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		return err
 	}
 	reading, cancel := context.WithCancel(ctx)
-	pages := make(chan page)
-	var reader sync.WaitGroup
-	reader.Go(func() { s.read(reading, plan, pages) }) // ends when reading does
+	var readers sync.WaitGroup
 	defer func() {
 		cancel()
-		reader.Wait()
+		readers.Wait()
 	}()
+	// What waits in memory is two pages a partition, so many of them have short ones.
+	rowsAPage := int32(min(s.o.PageRows, max(100, 4*s.o.PageRows/max(len(plan), 1))))
+	all := make(sources, len(plan))
+	for i, st := range plan {
+		all[i] = &source{stretch: st, pages: make(chan page)}
+		readers.Go(func() { s.read(reading, st, rowsAPage, all[i].pages) }) // ends when reading does
+	}
+	ready := make(sources, 0, len(all))
+	for _, src := range all {
+		more, err := src.next()
+		if err != nil {
+			return err
+		}
+		if more {
+			ready = append(ready, src)
+		}
+	}
+	heap.Init(&ready)
 
 	rows := 0
+	now := s.o.Now()
 	// Several connections may have had one ID; the last of them is the one. They
-	// are beside each other in the order of the keys, so one item is held back.
+	// are beside each other in the order of the keys, and so are the rows of one
+	// connection in several shards: one item is held back.
 	var held *wirepost.Listed
 	give := func() bool {
 		if held == nil {
@@ -139,42 +194,49 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		held = nil
 		return yield(l, nil)
 	}
-	now := s.o.Now()
-	for p := range pages {
-		if p.err != nil {
-			if held != nil && !give() {
-				return nil
-			}
-			return p.err
-		}
-		rows += len(p.items)
-		for _, it := range p.items {
-			if err := ctx.Err(); err != nil {
+	for len(ready) > 0 {
+		src := ready[0]
+		it, number := src.items[0], src.number
+		more, err := src.next()
+		if err != nil {
+			// What was read before it is right.
+			if give() {
 				return err
 			}
-			end, err := expiryOf(it)
-			if err != nil {
-				return s.explain("read", keyOf(it).String(), err)
-			}
-			if !now.Before(end) {
-				continue
-			}
-			l, found, err := s.listed(ctx, a, p.stretch.number, it)
-			if err != nil {
-				return err
-			}
-			if !found {
-				continue
-			}
-			if held != nil && held.ID != l.ID && !give() {
-				return nil
-			}
-			held = &l
-		}
-		if p.last && !give() {
 			return nil
 		}
-		now = s.o.Now()
+		if more {
+			heap.Fix(&ready, 0)
+		} else {
+			heap.Pop(&ready)
+		}
+		if rows++; rows%256 == 0 {
+			now = s.o.Now()
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end, err := expiryOf(it)
+		if err != nil {
+			return s.explain("read", keyOf(it).String(), err)
+		}
+		if !now.Before(end) {
+			continue
+		}
+		l, found, err := s.listed(ctx, a, number, it)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		if held != nil && held.ID != l.ID && !give() {
+			return nil
+		}
+		held = &l
+	}
+	if !give() {
+		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -185,34 +247,33 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 	return nil
 }
 
-// read hands over one page after another, and reads the next one meanwhile.
-func (s *Store) read(ctx context.Context, plan []stretch, pages chan<- page) {
+// read hands over one page of a partition after another, and reads the next one
+// meanwhile.
+func (s *Store) read(ctx context.Context, st stretch, rows int32, pages chan<- page) {
 	defer close(pages)
-	for _, st := range plan {
-		in := &dynamodb.QueryInput{TableName: &s.o.Table, ConsistentRead: ref(true), Limit: ref(int32(s.o.PageRows)),
-			KeyConditionExpression:    ref("#p = :p AND #s BETWEEN :from AND :to"),
-			ExpressionAttributeNames:  map[string]string{"#p": partitionKey, "#s": sortKey},
-			ExpressionAttributeValues: map[string]types.AttributeValue{":p": str(st.name), ":from": str(st.from), ":to": str(st.to)},
+	in := &dynamodb.QueryInput{TableName: &s.o.Table, ConsistentRead: ref(true), Limit: &rows,
+		KeyConditionExpression:    ref("#p = :p AND #s BETWEEN :from AND :to"),
+		ExpressionAttributeNames:  map[string]string{"#p": partitionKey, "#s": sortKey},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": str(st.name), ":from": str(st.from), ":to": str(st.to)},
+	}
+	if st.start {
+		in.ExclusiveStartKey = key{st.name, st.from}.item()
+	}
+	for more := true; more; {
+		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.db.Query(ctx, in) })
+		p := page{err: s.explain("list", st.name, err)}
+		if err == nil {
+			in.ExclusiveStartKey = out.LastEvaluatedKey
+			more = len(out.LastEvaluatedKey) > 0
+			p.items = out.Items
 		}
-		if st.start {
-			in.ExclusiveStartKey = key{st.name, st.from}.item()
+		select {
+		case pages <- p:
+		case <-ctx.Done():
+			return
 		}
-		for more := true; more; {
-			out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.db.Query(ctx, in) })
-			p := page{stretch: st, err: s.explain("list", st.name, err)}
-			if err == nil {
-				in.ExclusiveStartKey = out.LastEvaluatedKey
-				more = len(out.LastEvaluatedKey) > 0
-				p.items, p.last = out.Items, !more
-			}
-			select {
-			case pages <- p:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
+		if err != nil {
+			return
 		}
 	}
 }

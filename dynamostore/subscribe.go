@@ -87,19 +87,20 @@ func (s *Store) unsubscribe(ctx context.Context, id, topic string) error {
 		if r == nil || !s.o.Now().Before(r.expiresAt) {
 			return nil
 		}
+		// The row is in the shard that the connection row names. A subscribe that was
+		// cut may have left another, in the shard of then, which may be one that this
+		// process has not heard of.
 		remove := map[key]bool{}
-		if shard, subscribed := r.topics[topic]; subscribed {
+		shard, subscribed := r.topics[topic]
+		shards, err := s.readShards(ctx, topic, true)
+		if err != nil {
+			return err
+		}
+		if subscribed {
 			remove[subscriptionKey(topicPartition(shard, topic), r.key())] = true
-		} else {
-			// A subscribe that failed half way may have left a row, in the shard of
-			// then, which may be one that this process has not heard of.
-			shards, err := s.readShards(ctx, topic, true)
-			if err != nil {
-				return err
-			}
-			for n := 1; n <= shards; n *= 2 {
-				remove[subscriptionKey(topicPartition(shardOf(id, n), topic), r.key())] = true
-			}
+		}
+		for n := 1; n <= shards; n *= 2 {
+			remove[subscriptionKey(topicPartition(shardOf(id, n), topic), r.key())] = true
 		}
 		if err := s.writeSubscriptions(ctx, *r, nil, remove); err != nil {
 			return err
