@@ -106,6 +106,9 @@ func (r *reader) code(x *resource, f *Function) {
 		f.Inline = r.text(code.get("ZipFile"), "the code of "+what)
 		f.Image = r.text(code.get("ImageUri"), "ImageUri of "+what)
 		if f.Inline == "" && f.Image == "" {
+			if f.Code = r.asset(m); f.Code != "" {
+				break
+			}
 			r.note(code.pos, Warning, "the code of %s is in a bucket, not on this machine", what)
 		}
 	case unknown:
@@ -118,6 +121,16 @@ func (r *reader) code(x *resource, f *Function) {
 	if f.Image != "" || f.Dockerfile != "" {
 		f.Kind = "Image"
 	}
+}
+
+// asset is where CDK put the code that its template has in a bucket: a folder
+// or a zip file beside the template.
+func (r *reader) asset(metadata *value) string {
+	s := r.text(metadata.get("aws:asset:path"), "the asset")
+	if s == "" {
+		return ""
+	}
+	return r.path(metadata.pos, s)
 }
 
 func (r *reader) codePath(x *resource, f *Function, code *value) {
@@ -163,7 +176,7 @@ func (r *reader) layer(item *value, what string) (Layer, bool) {
 	layer := Layer{LogicalID: x.id, ARN: e.text}
 	if c := r.eval(content); c.kind == scalar && !strings.Contains(c.text, "://") {
 		layer.Content = r.path(c.pos, c.text)
-	} else {
+	} else if layer.Content = r.asset(x.metadata); layer.Content == "" {
 		r.note(x.pos, Warning, "the content of layer %s is not on this machine", clip(x.id))
 	}
 	return layer, true

@@ -269,6 +269,7 @@ func (r *reader) sub(a *value, pos Position) *value {
 	}
 	var out strings.Builder
 	rest := text.text
+	var bad *value
 	known := map[string]*value{}
 	for {
 		m := subVariable.FindStringSubmatchIndex(rest)
@@ -299,11 +300,16 @@ func (r *reader) sub(a *value, pos Position) *value {
 			out.WriteString(v.text)
 		case null, absent:
 		default:
-			return orUnknown(v, pos, "Fn::Sub of "+clip(name)+", which is not a string")
+			if bad == nil { // the others are asked all the same: parameters may be missing
+				bad = orUnknown(v, pos, "Fn::Sub of "+clip(name)+", which is not a string")
+			}
 		}
 		if out.Len() > maxString {
 			return newUnknown(pos, "Fn::Sub makes a string that is too long")
 		}
+	}
+	if bad != nil {
+		return bad
 	}
 	out.WriteString(rest)
 	if out.Len() > maxString || !r.spend(pos, out.Len()) {

@@ -40,8 +40,8 @@ func (s Severity) String() string {
 }
 
 // A Note says one thing about a template: what was rewritten, what was not
-// understood, what is not done here. It never holds the value of a parameter
-// or of a variable, except an address that was rewritten.
+// understood, what is not done here. It never holds the value of a function's
+// variable, except an address that was rewritten.
 type Note struct {
 	Position Position
 	Severity Severity
@@ -95,7 +95,10 @@ func (n *notes) sorted(main string) []Note {
 			}
 			return strings.Compare(a.Position.File, b.Position.File)
 		}
-		return a.Position.Line - b.Position.Line
+		if a.Position.Line != b.Position.Line {
+			return a.Position.Line - b.Position.Line
+		}
+		return strings.Compare(a.Text, b.Text)
 	})
 	return n.all
 }

@@ -83,7 +83,11 @@ func (p *parser) node(n *yaml.Node, depth int) (*value, error) {
 	case yaml.AliasNode:
 		return p.node(n.Alias, depth+1)
 	case yaml.ScalarNode:
-		if n.ShortTag() != "!!null" {
+		switch n.ShortTag() {
+		case "!!null":
+		case "!!bool": // True is true for CloudFormation
+			v.kind, v.text = scalar, strings.ToLower(n.Value)
+		default:
 			v.kind, v.text = scalar, n.Value
 		}
 	case yaml.SequenceNode:

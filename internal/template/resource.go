@@ -311,7 +311,11 @@ func (r *reader) selectStage() (*resource, bool) {
 	case want == "":
 		r.fail(found[1].pos, "API %s has several stages: give --stage NAME with one of %s", clip(r.selected.id), clip(strings.Join(names, ", ")))
 	default:
-		r.fail(found[0].pos, "API %s has no stage %s: give --stage NAME with one of %s", clip(r.selected.id), clip(want), clip(strings.Join(names, ", ")))
+		hint := "give --stage NAME with one of " + clip(strings.Join(names, ", "))
+		if by := found[0].props.get("StageName", "Ref"); by != nil && r.parameters.get(by.text) != nil {
+			hint += fmt.Sprintf(", or --parameter %s=%s", clip(by.text), clip(want))
+		}
+		r.fail(found[0].pos, "API %s has no stage %s: %s", clip(r.selected.id), clip(want), hint)
 	}
 	return nil, false
 }
@@ -325,7 +329,7 @@ func (r *reader) stageSettings(x *resource) {
 }
 
 // quiet are types that change nothing for a local run.
-var quiet = []string{"AWS::IAM::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::Lambda::", "AWS::ApiGatewayV2::", "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::CustomResource", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
+var quiet = []string{"AWS::IAM::", "AWS::CDK::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::Lambda::", "AWS::ApiGatewayV2::", "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::CustomResource", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
 
 var understood = []string{"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable", "AWS::Serverless::Function", "AWS::Serverless::WebSocketApi", "AWS::Serverless::LayerVersion"}
 

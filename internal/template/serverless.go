@@ -280,6 +280,10 @@ func (s *service) socket(f, e field, integration string) {
 	if key.kind == mapping {
 		key = key.get("route")
 	}
+	if key != nil && key.kind == unknown {
+		s.r.fail(key.pos, "a websocket event of function %s has no route: %s", clip(f.key), key.text)
+		return
+	}
 	if key.empty() || key.kind != scalar {
 		s.r.fail(e.pos, "a websocket event of function %s has no route: write websocket: $connect or route: $connect", clip(f.key))
 		return

@@ -105,6 +105,7 @@ func TestTemplatesAreDescribedInFull(t *testing.T) {
 		{"chat.json", func(o *Options) { o.Parameters["TableName"] = "people" }},
 		{"sam.yaml", nil},
 		{"websocketapi.yaml", nil},
+		{"cdk.template.json", nil},
 		{"several.yaml", func(o *Options) { o.API, o.Stage = "games", "green" }},
 		{"service/serverless.yml", func(o *Options) {
 			o.Env = func(name string) string { return map[string]string{"TOKEN": "from the environment"}[name] }
