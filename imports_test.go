@@ -34,7 +34,7 @@ var importRules = []struct {
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"internal/lambdart", nil, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
-	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
+	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/dynamolocal"
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
@@ -311,5 +313,43 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The example's binary as it goes to AWS: with the store that dev lends it, and with
+// a table that it opens itself.
+func TestTheExampleFunctionRunsUnchangedOnEachStore(t *testing.T) {
+	source := "go:" + moduleFolder(t, "../../examples/notify/function")
+	endpoint := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
+	table := "dynamodb://example-function?region=us-east-1&endpoint=" + endpoint
+	if status := run(t.Context(), []string{"table", "create", table}, strings.NewReader(""), io.Discard, io.Discard); status != exitDone {
+		t.Fatal("the table was not created")
+	}
+	for _, c := range []struct{ name, store, env string }{
+		{"lent by dev", "", ""},
+		{"in a table", table, "WIREPOST_STORE=" + table + "\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := []string{"--route-response", "$default", source}
+			if c.env != "" {
+				file := filepath.Join(t.TempDir(), "env")
+				write(t, file, c.env)
+				args = append([]string{"--env-file", file, "--store", c.store}, args...)
+			}
+			dev := startDev(t, args...)
+			dev.url += "?user=alice&topic=lobby"
+			client := dev.dial(t)
+			var out transcript
+			send := []string{"send", "--to", "topic:lobby", "hello"}
+			if c.store != "" {
+				send = append(send[:1], append([]string{"--store", c.store}, send[1:]...)...)
+			}
+			if status := run(t.Context(), send, strings.NewReader(""), &out, &out); status != exitDone || !strings.Contains(out.String(), "sent 1\n") {
+				t.Errorf("send: %d, %s", status, &out)
+			}
+			if got, err := client.Receive(t.Context()); err != nil || got != "hello" {
+				t.Errorf("received %q, %v", got, err)
+			}
+		})
 	}
 }

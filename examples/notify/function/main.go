@@ -13,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost"
 	_ "github.com/wirepost/wirepost/dynamostore"
 	"github.com/wirepost/wirepost/examples/notify"
+	_ "github.com/wirepost/wirepost/httpstore" // http://…, which wirepost dev lends its functions
 	_ "github.com/wirepost/wirepost/sqlitestore"
 )
 
