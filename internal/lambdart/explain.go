@@ -76,7 +76,8 @@ func (l *launch) explainInit(e *FunctionError) string {
 			}
 		}
 		if e.Type == "Runtime.UserCodeSyntaxError" {
-			if strings.Contains(message, "import statement outside a module") || strings.Contains(message, "Unexpected token 'export'") {
+			files, _ := handlerFiles(l.dir, l.handler, Node)
+			if strings.Contains(message, "import statement outside a module") || strings.Contains(message, "Unexpected token 'export'") && len(files) > 0 && isFile(files[0]) {
 				return fmt.Sprintf("the handler %s uses import or export in a file that is not a module (%s); name it .mjs, or put \"type\": \"module\" into its package.json", l.handler, message)
 			}
 			return fmt.Sprintf("the handler %s has a syntax error: %s", l.handler, message)

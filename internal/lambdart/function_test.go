@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +94,10 @@ var functions = map[string]func(){
 		os.Exit(1)
 	},
 	"children": children,
+	"owner":    owner,
+	"echo-go": func() {
+		lambda.Start(func(_ context.Context, event json.RawMessage) (json.RawMessage, error) { return event, nil })
+	},
 	"lambda-go": func() {
 		lambda.Start(func(ctx context.Context, event map[string]string) (any, error) {
 			lc, _ := lambdacontext.FromContext(ctx)
@@ -114,6 +120,26 @@ func children() {
 		panic(err)
 	}
 	serve(func(http.Header, []byte) ([]byte, error) { return fmt.Appendf(nil, "%d", c.Process.Pid), nil })
+}
+
+// owner runs a function as wirepost does, until its standard input ends.
+func owner() {
+	f, err := Start(context.Background(), Config{
+		Name: "pid", Source: Source{Kind: Program, Args: []string{os.Args[0]}}, Freeze: true,
+		Env: append(os.Environ(), actAs+"=pid"),
+	})
+	if err != nil {
+		panic(err)
+	}
+	pid, err := f.Invoke(context.Background(), nil)
+	if err != nil {
+		panic(err)
+	}
+	for f.Stats().Idle == 0 {
+		runtime.Gosched()
+	}
+	fmt.Println(string(pid), "frozen")
+	io.Copy(io.Discard, os.Stdin)
 }
 
 // call is a client of the Runtime API that knows nothing of the package.
@@ -270,4 +296,30 @@ func (l *listener) await(tb testing.TB, text string) {
 			tb.Fatalf("%q was not said, but\n%s", text, said)
 		}
 	}
+}
+
+// held is an invocation that has begun, in a process of the function "hold".
+type held struct {
+	file  string
+	ended chan string
+}
+
+func hold(t *testing.T, f *Function, said *listener) *held {
+	t.Helper()
+	h := &held{filepath.Join(t.TempDir(), "release"), make(chan string, 1)}
+	go func() { // ends with the invocation, at the latest with the function
+		answer, err := f.Invoke(context.WithoutCancel(t.Context()), []byte(strconv.Quote(h.file)))
+		if err != nil {
+			answer = []byte(err.Error())
+		}
+		h.ended <- string(answer)
+	}()
+	said.await(t, "holding "+h.file)
+	return h
+}
+
+func (h *held) release(t *testing.T) string {
+	t.Helper()
+	write(t, "", h.file)
+	return <-h.ended
 }

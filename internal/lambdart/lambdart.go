@@ -71,7 +71,8 @@ const (
 // Config says what to run and how. Name and Source are needed.
 type Config struct {
 	// Name is the function's: letters, digits, - and _, 64 at most. It is in the
-	// environment, in the ARN and before each line of output.
+	// environment, in the ARN and before each line of output. Functions with the same
+	// Folder need different names.
 	Name string
 
 	// Source is what to run.
@@ -97,7 +98,7 @@ type Config struct {
 	// the next; the process is then killed, as on Lambda. Zero means 29 s.
 	Timeout time.Duration
 
-	// NoTimeout lets an invocation take any time.
+	// NoTimeout lets an invocation take any time. The function is told a day.
 	NoTimeout bool
 
 	// IdleEnd ends a process that had nothing to do for so long, if it is not the

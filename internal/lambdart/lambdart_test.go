@@ -139,6 +139,15 @@ func TestACrashFailsItsInvocationOnly(t *testing.T) {
 	}
 }
 
+func TestWithNoTimeoutAnInvocationTakesItsTime(t *testing.T) {
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Timeout, c.NoTimeout, c.Output = time.Nanosecond, true, said }))
+	h := hold(t, f, said)
+	if got := h.release(t); !regexp.MustCompile(`^\d+$`).MatchString(got) {
+		t.Error(got)
+	}
+}
+
 func TestAnInvocationThatTakesTooLongEndsItsProcess(t *testing.T) {
 	noGoroutineStays(t)
 	f := begin(t, as(t, "hold", func(c *Config) { c.Timeout, c.Concurrency = 150*time.Millisecond, 1 }))

@@ -268,7 +268,7 @@ func (f *Function) failed(failure error) {
 		})
 	}
 	for p := range f.processes {
-		if !p.isEnding() {
+		if p.generation >= f.generation && !p.isEnding() {
 			return
 		}
 	}
@@ -315,6 +315,9 @@ func (f *Function) lost(timedOut bool) {
 
 // replace builds the source and lets processes of the build take over.
 func (f *Function) replace(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("start function %s: %w", f.c.Name, err)
+	}
 	select {
 	case f.replacing <- struct{}{}:
 		defer func() { <-f.replacing }()

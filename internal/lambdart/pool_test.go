@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -58,32 +59,6 @@ func TestTwoThousandInvocationsAtOnceShareTheProcesses(t *testing.T) {
 	if s := f.Stats(); s.Invocations != all || s.Failed != 0 || s.Starts > 4 {
 		t.Errorf("%+v", s)
 	}
-}
-
-// held is an invocation that has begun, in a process of the function "hold".
-type held struct {
-	file  string
-	ended chan string
-}
-
-func hold(t *testing.T, f *Function, said *listener) *held {
-	t.Helper()
-	h := &held{filepath.Join(t.TempDir(), "release"), make(chan string, 1)}
-	go func() { // ends with the invocation, at the latest with the function
-		answer, err := f.Invoke(context.WithoutCancel(t.Context()), []byte(strconv.Quote(h.file)))
-		if err != nil {
-			answer = []byte(err.Error())
-		}
-		h.ended <- string(answer)
-	}()
-	said.await(t, "holding "+h.file)
-	return h
-}
-
-func (h *held) release(t *testing.T) string {
-	t.Helper()
-	write(t, "", h.file)
-	return <-h.ended
 }
 
 func TestWhoWaitsIsServedInTheOrderOfArrival(t *testing.T) {
@@ -429,4 +404,30 @@ func TestTheBackOffDoublesUpToItsMost(t *testing.T) {
 			t.Errorf("after %d failures the most is %s", failures, got)
 		}
 	}
+}
+
+func TestAFrozenProcessEndsWhenThisOneIsKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("skipped: only Linux ends the children of a process that was killed")
+	}
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), actAs+"=owner")
+	if _, err := c.StdinPipe(); err != nil { // it ends with this, in any case
+		t.Fatal(err)
+	}
+	said := listen()
+	c.Stdout = said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said.await(t, "frozen\n")
+	pid, _, _ := strings.Cut(said.String(), " ")
+	if !alive(t, pid) {
+		t.Error("the process has ended before")
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	c.Wait() // it was killed, which Wait calls an error
+	awaitThat(t, func() bool { return !alive(t, pid) }, func() string { return "the process is still there" })
 }

@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// lastWords is how long the output and the requests of a process that has ended are
+// waited for.
+const lastWords = 500 * time.Millisecond
+
 // process is one child and its Runtime API.
 type process struct {
 	f           *Function
@@ -108,7 +112,15 @@ func (p *process) live(l *launch) (state string, err error) {
 	}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(listener) }()
-	defer func() { server.Close(); <-served }()
+	defer func() {
+		// What the child has sent before its end still counts.
+		ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+		<-served
+	}()
 
 	// One pipe for both, so that lines keep their order.
 	r, w, err := os.Pipe()
@@ -149,8 +161,8 @@ func (p *process) live(l *launch) (state string, err error) {
 	_ = c.Wait() // ProcessState says the same
 	stopInit()
 	p.mu.Lock()
-	// What it started ends too. Nobody else can have its number yet: it is the
-	// number of the group as long as the group has members.
+	// What it started ends too, and holds the group's number as long as it lives. A
+	// number that nobody holds is not given out again so soon.
 	signalGroup(p.pid, sigKill)
 	p.pid = 0
 	if p.stopKill != nil {
@@ -159,7 +171,7 @@ func (p *process) live(l *launch) (state string, err error) {
 	p.mu.Unlock()
 	select {
 	case <-read:
-	case <-time.After(500 * time.Millisecond): // one that left the group has the pipe
+	case <-time.After(lastWords): // one that left the group has the pipe
 	}
 	r.Close()
 	<-read

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The Runtime API (AWS docs, and the OpenAPI document they link).
@@ -20,6 +21,10 @@ const (
 	apiCall     = apiRoot + "invocation/"
 	typeHeader  = "Lambda-Runtime-Function-Error-Type"
 	bodyTrailer = "Lambda-Runtime-Function-Error-Body"
+
+	// farDeadline is what a function is told that has no timeout: every runtime wants
+	// a time.
+	farDeadline = 24 * time.Hour
 )
 
 // ServeHTTP is the Runtime API of one process.
@@ -130,6 +135,9 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	}
 	now := p.f.c.Now()
 	deadline := now.Add(p.f.c.Timeout)
+	if p.f.c.NoTimeout {
+		deadline = now.Add(farDeadline)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(i.payload)))

@@ -98,7 +98,8 @@ def kind_of(error):
 def frames_of(error):
     """The user's part of a stack trace: not this file, not the import machinery."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if f.filename != __file__ and not f.filename.startswith("<frozen importlib")]
+    machinery = (__file__, importlib.__file__)
+    ours = [f for f in frames if f.filename not in machinery and not f.filename.startswith("<frozen importlib")]
     return traceback.format_list(ours)
 
 
