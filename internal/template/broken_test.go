@@ -59,6 +59,7 @@ func TestAMistakeIsNamedWhereItIs(t *testing.T) {
 		{"an alias that contains itself", "", "Resources: &r\n  A: *r\n", "t.yaml:2: is nested deeper than 100 levels, or an alias contains itself"},
 		{"an alias bomb", "", bomb(), "t.yaml:1: has more than 100000 values once its aliases are followed"},
 		{"a string bomb", "", stringBomb(), "t.yaml:4: the template is too large once it is resolved"},
+		{"a parameter bomb", "", parameterBomb(), "t.yaml:4: the template is too large once it is resolved"},
 		{"a program", "serverless.ts", "export default {}", "serverless.ts: is a program, which is never run here: give the template that it makes, such as cdk.out/NAME.template.json"},
 
 		{"a service of another provider", "serverless.yml", "service: a\nprovider: {name: google}\n", `serverless.yml:2: is for provider "google": only aws has WebSocket APIs of API Gateway`},
@@ -100,6 +101,16 @@ func bomb() string {
 func stringBomb() string {
 	return "Parameters: {P: {Type: String, Default: " + strings.Repeat("z", 60000) + "}}\n" +
 		with("Handler: a.b", "FunctionName: !Join ['', ["+strings.Repeat("!Sub '${P}${P}${P}${P}', ", 40)+"x]]")
+}
+
+// parameterBomb gives one long parameter to many variables.
+func parameterBomb() string {
+	var variables []string
+	for c := 'A'; c <= 'Z'; c++ {
+		variables = append(variables, string(c)+": !Ref P")
+	}
+	return "Parameters: {P: {Type: String, Default: " + strings.Repeat("z", 200000) + "}}\n" +
+		with("Handler: a.b", "Handler: a.b, Environment: {Variables: {"+strings.Join(variables, ", ")+"}}")
 }
 
 func TestAStageThatAParameterNamesIsAskedForByTheParameter(t *testing.T) {

@@ -104,8 +104,12 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 			r.note(f.pos, Warning, "%s is left out: %s", what, e.text)
 		case e.kind != scalar:
 			r.note(f.pos, Warning, "%s is left out: it is not a string", what)
+		case len(e.text) > maxString:
+			r.note(f.pos, Warning, "%s is left out: it is too long", what)
 		case strings.Contains(e.text, "{{resolve:"):
 			r.note(f.pos, Warning, "%s is left out: a dynamic reference is resolved by AWS", what)
+		case !r.spend(f.pos, len(e.text)):
+			return out
 		default:
 			out[f.key] = r.local(e.text, what, f.pos)
 		}

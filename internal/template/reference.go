@@ -110,6 +110,9 @@ func (r *reader) parameter(name string, p *value, pos Position) *value {
 		}
 		return out
 	}
+	if !r.spend(pos, len(text)) {
+		return newUnknown(pos, "the template is too large once it is resolved")
+	}
 	return newText(pos, text)
 }
 
