@@ -47,17 +47,19 @@ type watchedFunction struct {
 	path     string
 }
 
-// routes starts the functions that the flags name, and makes the routing table.
-// Whatever it returns has to be closed.
-func (f *functionFlags) start(ctx context.Context, config lambdart.Config) (all *functions, routes map[string]gateway.Route, err error) {
+func newFunctions(f functionFlags, config lambdart.Config) *functions {
 	config.Concurrency, config.Timeout, config.NoTimeout = f.concurrency, f.timeout, f.noTimeout
 	config.DebugPort, config.Freeze = f.debugPort, f.freeze
-	all = &functions{bySpec: map[string]gateway.Function{}, config: config, names: map[string]bool{}}
-	routes = map[string]gateway.Route{}
+	return &functions{bySpec: map[string]gateway.Function{}, config: config, names: map[string]bool{}}
+}
+
+// ofFlags starts the functions that the flags name, and makes the routing table.
+func (all *functions) ofFlags(ctx context.Context, f *functionFlags) (map[string]gateway.Route, error) {
+	routes := map[string]gateway.Route{}
 	if len(f.args) > 0 || f.handler != "" {
 		function, err := all.run(ctx, f.args, f.handler)
 		if err != nil {
-			return all, nil, err
+			return nil, err
 		}
 		for _, key := range []string{"$connect", "$disconnect", "$default"} {
 			routes[key] = gateway.Route{Function: function}
@@ -66,11 +68,11 @@ func (f *functionFlags) start(ctx context.Context, config lambdart.Config) (all 
 	for _, r := range f.routes {
 		key, spec, ok := strings.Cut(r, "=")
 		if !ok || key == "" || spec == "" {
-			return all, nil, usage1("--route %q: write KEY=FUNCTION, such as sendmessage=./send", r)
+			return nil, usage1("--route %q: write KEY=FUNCTION, such as sendmessage=./send", r)
 		}
 		function, err := all.named(ctx, spec, f.handler)
 		if err != nil {
-			return all, nil, fmt.Errorf("--route %s: %w", key, err)
+			return nil, fmt.Errorf("--route %s: %w", key, err)
 		}
 		routes[key] = gateway.Route{Function: function}
 	}
@@ -80,7 +82,7 @@ func (f *functionFlags) start(ctx context.Context, config lambdart.Config) (all 
 			r, ok = routes["$default"], true // a route of its own on the one function
 		}
 		if !ok {
-			return all, nil, usage1("--route-response %s: there is no such route", key)
+			return nil, usage1("--route-response %s: there is no such route", key)
 		}
 		r.RouteResponse = true
 		routes[key] = r
@@ -88,7 +90,7 @@ func (f *functionFlags) start(ctx context.Context, config lambdart.Config) (all 
 	if f.authorizer != "" {
 		function, err := all.named(ctx, f.authorizer, "")
 		if err != nil {
-			return all, nil, fmt.Errorf("--authorizer: %w", err)
+			return nil, fmt.Errorf("--authorizer: %w", err)
 		}
 		r, ok := routes["$connect"]
 		if !ok { // AWS asks it all the same
@@ -97,9 +99,9 @@ func (f *functionFlags) start(ctx context.Context, config lambdart.Config) (all 
 		r.Authorizer = &gateway.Authorizer{Function: unauthorized{function}, IdentitySources: f.identitySources}
 		routes["$connect"] = r
 	} else if len(f.identitySources) > 0 {
-		return all, nil, usage1("--identity-source is of an --authorizer, and there is none")
+		return nil, usage1("--identity-source is of an --authorizer, and there is none")
 	}
-	return all, routes, nil
+	return routes, nil
 }
 
 // misused is a mistake of whoever gave the flags.
@@ -109,7 +111,7 @@ func usage1(format string, args ...any) error { return misused{fmt.Errorf(format
 
 // named is the function of a route: a program, go:DIR, node:DIR#HANDLER,
 // python:DIR#HANDLER, a URL for HTTP_PROXY, lambda:URL#NAME or mock:BODY.
-func (a *functions) named(ctx context.Context, spec, handler string) (gateway.Function, error) {
+func (all *functions) named(ctx context.Context, spec, handler string) (gateway.Function, error) {
 	switch {
 	case strings.HasPrefix(spec, "http://"), strings.HasPrefix(spec, "https://"):
 		return &gateway.HTTPProxy{URL: spec}, nil
@@ -128,39 +130,47 @@ func (a *functions) named(ctx context.Context, spec, handler string) (gateway.Fu
 	} else if !strings.HasPrefix(spec, "node:") && !strings.HasPrefix(spec, "python:") {
 		handler = ""
 	}
-	return a.run(ctx, []string{program}, handler)
+	return all.run(ctx, []string{program}, handler)
 }
 
 // run starts a function, once for each way of naming it.
-func (a *functions) run(ctx context.Context, args []string, handler string) (gateway.Function, error) {
+func (all *functions) run(ctx context.Context, args []string, handler string) (gateway.Function, error) {
 	spec := strings.Join(args, "\x00") + "#" + handler
-	if f := a.bySpec[spec]; f != nil {
+	if f := all.bySpec[spec]; f != nil {
 		return f, nil
 	}
 	source, err := lambdart.ParseSource(args, handler)
 	if err != nil {
 		return nil, misused{err}
 	}
-	config := a.config
-	config.Source, config.Name = source, a.nameOf(args, handler)
+	config := all.config
+	config.Source, config.Name = source, all.nameOf(args, handler)
+	f, err := all.start(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	all.bySpec[spec] = f
+	return f, nil
+}
+
+func (all *functions) start(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
 	f, err := lambdart.Start(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	a.started = append(a.started, f)
-	a.bySpec[spec] = f
-	path := source.Dir
-	if len(source.Args) > 0 {
-		path = source.Args[0]
+	all.started = append(all.started, f)
+	path := config.Source.Dir
+	if len(config.Source.Args) > 0 {
+		path = config.Source.Args[0]
 	}
-	a.watched = append(a.watched, watchedFunction{f, config.Name, path})
+	all.watched = append(all.watched, watchedFunction{f, config.Name, path})
 	return f, nil
 }
 
 var notInFunctionName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 // nameOf is a name for a function that nobody has named.
-func (a *functions) nameOf(args []string, handler string) string {
+func (all *functions) nameOf(args []string, handler string) string {
 	base := handler
 	if len(args) > 0 {
 		_, path, ok := strings.Cut(args[0], ":")
@@ -177,17 +187,17 @@ func (a *functions) nameOf(args []string, handler string) string {
 	}
 	base = base[:min(len(base), 50)]
 	name := base
-	for n := 2; a.names[name]; n++ {
+	for n := 2; all.names[name]; n++ {
 		name = fmt.Sprintf("%s-%d", base, n)
 	}
-	a.names[name] = true
+	all.names[name] = true
 	return name
 }
 
 // watch restarts a function when one of its files changes, until ctx ends. A build
 // that fails leaves the old process, and the sockets stay open in any case.
-func (a *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logger) {
-	for _, w := range a.watched {
+func (all *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logger) {
+	for _, w := range all.watched {
 		go lambdart.Watch(ctx, []string{w.path}, 0, func() { // ends with ctx
 			if err := w.function.Restart(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintf(out, "wirepost: error: function %s changed and cannot be started; the old one goes on: %v\n", w.name, err)
@@ -199,9 +209,9 @@ func (a *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logge
 	}
 }
 
-func (a *functions) close(ctx context.Context) error {
+func (all *functions) close(ctx context.Context) error {
 	var errs []error
-	for _, f := range a.started {
+	for _, f := range all.started {
 		errs = append(errs, f.Close(ctx))
 	}
 	return errors.Join(errs...)

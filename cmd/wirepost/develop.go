@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/notify"
+	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/httpstore"
+	"github.com/wirepost/wirepost/internal/control"
+	"github.com/wirepost/wirepost/internal/lambdart"
+	"github.com/wirepost/wirepost/internal/template"
+)
+
+// shutdownTime is how long clients and $disconnect functions get at the end.
+const shutdownTime = 10 * time.Second
+
+// develop is dev with its flags parsed: it serves until ctx ends.
+func (c *command) develop(ctx context.Context, d *devFlags) int {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return c.fail(fmt.Errorf("make the folder for the store: %w", err))
+	}
+	note, unlock, err := lockFolder()
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer unlock()
+	id, err := apiID()
+	if err != nil {
+		return c.failWith(err)
+	}
+	l, err := d.open()
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer l.Close()
+	address := l.Addr().(*net.TCPAddr)
+	domain := net.JoinHostPort("localhost", strconv.Itoa(address.Port))
+
+	api, err := c.readTemplate(d, id, domain)
+	if err != nil {
+		return c.failWith(err)
+	}
+	identity := wirepost.Identity{APIID: id, Stage: d.stage, Region: d.region}
+	if err := identity.Validate(); err != nil {
+		return c.misuse(err.Error(), "a stage has letters, digits, - and _; a region looks like us-east-1")
+	}
+	endpoint := "http://" + domain + "/" + d.stage
+
+	ca, err := openAuthority(time.Now())
+	if err != nil {
+		return c.failWith(err)
+	}
+	secure, err := ca.serve(time.Now())
+	if err != nil {
+		return c.fail(err)
+	}
+	storeAt := storeURL(d.store)
+	registry, err := wirepost.OpenStore(ctx, storeAt)
+	if err != nil {
+		return c.fail(err)
+	}
+	defer registry.Close()
+	controlListener, err := listenForControl(d.control, d.controlPublic, address)
+	if err != nil {
+		return c.failWith(err)
+	}
+	token := control.NewToken()
+	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic,
+		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})})
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer stopControl()
+
+	level := slog.LevelWarn
+	if d.verbose {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+	server := &gateway.Server{
+		RouteSelection: d.selection,
+		Stage:          d.stage,
+		APIID:          id,
+		Region:         d.region,
+		Domain:         domain,
+		IdleTimeout:    d.idle,
+		MaxAge:         d.age,
+		TLS:            secure,
+		Fault:          d.faults.Ask,
+		Origin:         allowOrigin(d.origins),
+		Notice:         func(s string) { fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", s) },
+		Logger:         logger,
+	}
+	publish := &wirepost.PublisherOptions{Logger: logger}
+	if err := c.setCredentials(server, publish, l.Addr()); err != nil {
+		return c.fail(err)
+	}
+	if d.functions.given() || api != nil {
+		bundle, err := ca.bundle()
+		if err != nil {
+			return c.fail(fmt.Errorf("write the roots that functions trust: %w", err))
+		}
+		all, err := c.startFunctions(ctx, d, api, server, functionSurroundings{endpoint: endpoint, store: where.store(), bundle: bundle, logger: logger})
+		defer func() {
+			deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+			defer cancel()
+			all.close(deadline)
+		}()
+		var wrong misused
+		if errors.As(err, &wrong) {
+			return c.misuse(err.Error(), "'wirepost dev --help' says how functions are named")
+		}
+		if err != nil {
+			return c.failWith(err)
+		}
+		if d.functions.watch {
+			watching, stop := context.WithCancel(ctx)
+			defer stop()
+			all.watch(watching, c.stderr, logger)
+		}
+	} else {
+		if !address.IP.IsLoopback() {
+			fmt.Fprintf(c.stderr, "wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
+		}
+		publisher := wirepost.NewPublisher(registry, publish)
+		defer publisher.Close()
+		mux := notify.New(registry, publisher, logger)
+		server.Routes = map[string]gateway.Route{}
+		for _, key := range mux.RouteKeys() {
+			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
+		}
+	}
+	if err := server.Validate(); err != nil {
+		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
+	}
+
+	// The endpoint is known before the first client connects, so that rows of an
+	// earlier run on another port are reached here at once.
+	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: endpoint}, EventTime: time.Now()}
+	if stored, err := registry.PutStage(ctx, record); err != nil {
+		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", storeAt, err))
+	} else if stored.URL != record.URL {
+		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
+	}
+	if err := c.warnOfSharedURL(ctx, registry, record, d.store); err != nil {
+		return c.fail(err)
+	}
+	if strings.HasPrefix(storeAt, "mem:") {
+		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
+	}
+	note(fmt.Sprintf("pid %d, %s", os.Getpid(), record.URL))
+
+	shown := d.host
+	if ip := net.ParseIP(d.host); d.host == "" || ip != nil && ip.IsUnspecified() {
+		shown = "127.0.0.1"
+	}
+	query := "?user=alice&topic=lobby"
+	if d.functions.given() || api != nil {
+		query = "" // that is what the example reads
+	}
+	fmt.Fprintf(c.stdout, "connect   ws://%s/%s%s\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), d.stage, query)
+	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
+	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
+	return c.serve(ctx, server, l)
+}
+
+// serve serves until ctx ends, and then lets clients and functions come to an end.
+func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Listener) int {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }() // ends when Shutdown has closed the listener
+	select {
+	case err := <-served:
+		return c.fail(fmt.Errorf("serve on %s: %w", l.Addr(), err))
+	case <-ctx.Done():
+	}
+	open := server.ConnectionCount()
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	err := server.Shutdown(deadline)
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) && err == nil {
+		err = served
+	}
+	if err != nil {
+		return c.fail(fmt.Errorf("shut down: %w", err))
+	}
+	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
+	return exitDone
+}
+
+// open listens where the flags say.
+func (d *devFlags) open() (net.Listener, error) {
+	l, err := net.Listen("tcp", d.listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &hinted{fmt.Errorf("the address %s is taken by another program", d.listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port"}
+	case err != nil:
+		return nil, &hinted{fmt.Errorf("listen on %s: %w", d.listen, err), "give an address of this machine and a port, such as 127.0.0.1:3001"}
+	}
+	return l, nil
+}
+
+// setCredentials lets the development pair sign where only this machine can, and
+// makes a pair where others can reach the gateway.
+func (c *command) setCredentials(server *gateway.Server, publish *wirepost.PublisherOptions, address net.Addr) error {
+	if address.(*net.TCPAddr).IP.IsLoopback() {
+		os.Remove(keyPairFile) // an earlier run's pair would sign wrongly now
+		server.Credentials = []gateway.Credentials{gateway.DevelopmentCredentials()}
+		// That pair is no secret: a page whose name points here could sign.
+		server.Hosts = []string{"localhost", "127.0.0.1", "[::1]", "::1"}
+		return nil
+	}
+	pair, err := newKeyPair()
+	if err != nil {
+		return err
+	}
+	server.Credentials = []gateway.Credentials{{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}}
+	publish.Credentials = &pair
+	fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with a pair of its own, which is shown once: access key %s, secret %s\n", address, pair.AccessKeyID, pair.SecretAccessKey)
+	return nil
+}
+
+// functionSurroundings are what functions find around them.
+type functionSurroundings struct {
+	endpoint, store, bundle string
+	logger                  *slog.Logger
+}
+
+// startFunctions starts the functions of the flags or the template and sets the
+// server's routes. What it returns has to be closed, also with an error.
+func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template.API, server *gateway.Server, around functionSurroundings) (*functions, error) {
+	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout, Logger: around.logger})
+	pair := server.Credentials[0]
+	if d.inherit {
+		own, account, err := callerCredentials(ctx)
+		if err != nil {
+			return all, err
+		}
+		pair, server.Credentials = own, append(server.Credentials, own)
+		fmt.Fprintf(c.stderr, "wirepost: hint: functions have your own AWS credentials%s\n", ofAccount(account))
+	}
+	env := functionEnvironment(os.Environ(), pair, d.inherit, d.region, around.endpoint, around.store, absolute(authorityFile), around.bundle)
+	if d.template.dynamodb != "" {
+		env = env.set("AWS_ENDPOINT_URL_DYNAMODB", d.template.dynamodb)
+	}
+	if d.envFile != "" {
+		more, err := readEnvFile(d.envFile)
+		if err != nil {
+			return all, err
+		}
+		env = append(env, more...)
+	}
+	all.config.Env = env
+	var err error
+	if api != nil {
+		if err = c.createTables(ctx, d, api); err == nil {
+			server.Routes, err = all.ofTemplate(ctx, api)
+		}
+		server.StageVariables = api.StageVariables
+	} else {
+		server.Routes, err = all.ofFlags(ctx, &d.functions)
+	}
+	return all, err
+}
+
+func ofAccount(account string) string {
+	if account == "" {
+		return ""
+	}
+	return ", of the account that ends in " + account
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// allowOrigin lets pages of this machine connect, and of the origins that were
+// named: whatever page is open in a browser here could otherwise use functions that
+// trust this machine.
+func allowOrigin(named []string) func(string) bool {
+	return func(origin string) bool {
+		if slices.Contains(named, "*") || slices.Contains(named, origin) {
+			return true
+		}
+		u, err := url.Parse(origin)
+		if err != nil {
+			return false
+		}
+		a, err := netip.ParseAddr(u.Hostname())
+		return u.Hostname() == "localhost" || err == nil && a.IsLoopback()
+	}
+}
+
+// warnOfSharedURL tells of another API in the store with the URL of this one: a
+// message to one of its connections would come to this gateway, which knows none
+// of them and says that they are gone.
+func (c *command) warnOfSharedURL(ctx context.Context, registry wirepost.Store, record wirepost.StageRecord, flagged string) error {
+	stages, err := registry.Stages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range stages {
+		if r.URL == record.URL && r.Identity != record.Identity {
+			fmt.Fprintf(c.stderr, "wirepost: hint: the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if it is none any more, 'wirepost sweep --api %s --stage %s%s' forgets it\n",
+				r.Identity, r.URL, r.APIID, quote(r.Stage), storeFlag(flagged))
+		}
+	}
+	return nil
+}
