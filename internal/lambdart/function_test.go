@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +94,13 @@ var functions = map[string]func(){
 	"init": func() {
 		call("POST", "init/error", []byte(`{"errorType":"Own.Error","errorMessage":"no luck"}`))
 		os.Exit(1)
+	},
+	"stubborn": func() {
+		signal.Ignore(syscall.SIGTERM)
+		serve(func(http.Header, []byte) ([]byte, error) { return fmt.Appendf(nil, "%d", os.Getpid()), nil })
+	},
+	"once": func() {
+		serve(func(_ http.Header, event []byte) ([]byte, error) { return event, nil }, func() { fmt.Println("enough"); os.Exit(6) })
 	},
 	"children": children,
 	"owner":    owner,

@@ -3,6 +3,7 @@ package lambdart
 import (
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -257,7 +258,11 @@ func (f *Function) gone(p *process, failure error) {
 // they get the error.
 func (f *Function) failed(failure error) {
 	f.failures++
-	f.c.Logger.Warn("process did not start", "error", failure, "inARow", f.failures)
+	reason := failure
+	if s, ok := failure.(*StartError); ok {
+		reason = errors.New(s.Reason) // its lines are the function's own output
+	}
+	f.c.Logger.Warn("process did not start", "error", reason, "inARow", f.failures)
 	if d := backOff(f.failures, f.c.Random); d > 0 && !f.held {
 		f.held = true
 		f.stopHeld = f.c.after(d, func() {

@@ -3,9 +3,11 @@
 package lambdart
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -317,16 +319,121 @@ func (s *timers) pass() []time.Duration {
 	return delays
 }
 
+// breakable is a program that is this binary until there is a file of that name.
+func breakable(t *testing.T, broken string) string {
+	t.Helper()
+	program := write(t, "#!/bin/sh\n[ -e "+broken+" ] && exit 9\nexec "+os.Args[0]+"\n", t.TempDir(), "function")
+	if err := os.Chmod(program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+func TestWhileAnotherProcessLivesAFailedStartFailsNobody(t *testing.T) {
+	noGoroutineStays(t)
+	broken := filepath.Join(t.TempDir(), "broken")
+	times, said := &timers{}, listen()
+	f := begin(t, as(t, "hold", func(c *Config) {
+		c.Source.Args = []string{breakable(t, broken)}
+		c.Output, c.after = said, times.after
+	}))
+	h := hold(t, f, said)
+	write(t, "", broken)
+	answered := make(chan error, 1)
+	go func() { _, err := f.Invoke(t.Context(), []byte("1")); answered <- err }()
+	awaitThat(t, func() bool { return f.Stats().FailedStarts == 2 && f.Stats().Processes == 1 }, func() string { return fmt.Sprintf("%+v", f.Stats()) })
+	h.release(t)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if s := f.Stats(); s.Failed != 0 || s.Invocations != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAProcessThatDoesNotHeedSIGTERMIsKilled(t *testing.T) {
+	noGoroutineStays(t)
+	quick := func(d time.Duration, do func()) func() bool {
+		if d == endGrace {
+			d = 20 * time.Millisecond
+		}
+		return patient(d, do)
+	}
+	for name, c := range map[string]struct {
+		after func(time.Duration, func()) func() bool
+		ctx   func() (context.Context, context.CancelFunc)
+	}{
+		"after the grace": {quick, func() (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) }},
+		"with the context": {func(d time.Duration, do func()) func() bool {
+			if d == endGrace {
+				return func() bool { return true }
+			}
+			return patient(d, do)
+		}, func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 20*time.Millisecond)
+		}},
+	} {
+		f := begin(t, as(t, "stubborn", func(config *Config) { config.after = c.after }))
+		pid, err := f.Invoke(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := c.ctx()
+		if err := f.Close(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		if alive(t, string(pid)) {
+			t.Errorf("%s: it is still there", name)
+		}
+	}
+}
+
+func TestAProcessThatEndsBetweenInvocationsIsReplaced(t *testing.T) {
+	noGoroutineStays(t)
+	var log bytes.Buffer // of one goroutine a process, one after the other
+	f := begin(t, as(t, "once", func(c *Config) {
+		c.Concurrency, c.Logger = 1, slog.New(slog.NewTextHandler(&log, nil))
+	}))
+	for range 3 {
+		if answer, err := f.Invoke(t.Context(), []byte("1")); err != nil || string(answer) != "1" {
+			t.Errorf("%q, %v", answer, err)
+		}
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := f.Stats(); s.Failed != 0 || s.FailedStarts != 0 || s.Starts < 3 {
+		t.Errorf("%+v", s)
+	}
+	if said := log.String(); !strings.Contains(said, `msg="process ended by itself" function=once state="exit status 6"`) {
+		t.Error(said)
+	}
+}
+
+func TestAStartThatItsCallerGivesUpLeavesNothing(t *testing.T) {
+	noGoroutineStays(t)
+	f := begin(t, as(t, "hold", func(c *Config) { c.DebugPort, c.Output = 1, listen() }))
+	h := hold(t, f, f.c.Output.(*lineWriter).to.(*listener))
+	// The port is not free before the invocation has ended.
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := f.Restart(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	old := h.release(t)
+	pid := hold(t, f, f.c.Output.(*lineWriter).to.(*listener)).release(t)
+	if pid == old {
+		t.Error("the invocation after the restart had the old process")
+	}
+}
+
 func TestStartsThatFailInARowAreSpread(t *testing.T) {
 	noGoroutineStays(t)
 	broken := filepath.Join(t.TempDir(), "broken")
 	times := &timers{}
 	f := begin(t, as(t, "echo", func(c *Config) {
-		// A program that can be broken from outside, and crashes when it is asked to.
-		c.Source.Args = []string{write(t, "#!/bin/sh\n[ -e "+broken+" ] && exit 9\nexec "+os.Args[0]+"\n", t.TempDir(), "function")}
-		if err := os.Chmod(c.Source.Args[0], 0o700); err != nil {
-			t.Fatal(err)
-		}
+		c.Source.Args = []string{breakable(t, broken)}
 		c.Env = append(c.Env, actAs+"=tenth")
 		c.after, c.Random = times.after, func() float64 { return 0.5 }
 	}))

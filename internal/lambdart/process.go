@@ -205,8 +205,8 @@ func (p *process) settle(l *launch, state string, err error) (lost bool, failure
 	case p.endWanted && !p.late:
 		return lost, nil
 	case p.served > 0:
-		if p.current == nil {
-			p.f.c.Logger.Warn("process ended between invocations", "state", state, "output", strings.Join(p.tail.lines(), "\n"))
+		if !lost {
+			p.f.c.Logger.Warn("process ended by itself", "state", state)
 		}
 		return lost, nil
 	}

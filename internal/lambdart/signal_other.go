@@ -9,10 +9,10 @@ import (
 
 const canFreeze = false
 
-type signal int
+type groupSignal int
 
 const (
-	sigTerm signal = iota
+	sigTerm groupSignal = iota
 	sigKill
 	sigStop
 	sigContinue
@@ -21,7 +21,7 @@ const (
 func ownGroup() *syscall.SysProcAttr { return nil }
 
 // signalGroup kills the child for what would end it; its own children stay.
-func signalGroup(pid int, s signal) {
+func signalGroup(pid int, s groupSignal) {
 	if pid <= 0 || s != sigTerm && s != sigKill {
 		return
 	}
