@@ -111,7 +111,11 @@ func newEngine(s *Server) (*engine, error) {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
-	e.requests = newBucket(cmp.Or(s.RequestRate, DefaultRequestRate), cmp.Or(s.RequestBurst, DefaultRequestBurst))
+	rate, burst := DefaultRequestRate, DefaultRequestBurst
+	if e.region == "af-south-1" || e.region == "eu-south-1" {
+		rate, burst = 2_500, 1_250 // Cape Town and Milan (AWS docs, the same page)
+	}
+	e.requests = newBucket(cmp.Or(s.RequestRate, rate), cmp.Or(s.RequestBurst, burst))
 	invocations := cmp.Or(s.MaxInvocations, DefaultMaxInvocations)
 	for _, limit := range []struct {
 		name     string

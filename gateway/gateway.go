@@ -194,7 +194,8 @@ type Server struct {
 	// RequestBurst at once. Over ConnectRate a handshake gets 429; over
 	// RequestRate a management call gets 429 TooManyRequestsException and a
 	// message an error frame "Too Many Requests" (that frame's text is
-	// UNCERTAIN). Zero means AWS's 500, 10,000 and 5,000; negative, no bound.
+	// UNCERTAIN). Zero means AWS's 500, 10,000 and 5,000 (2,500 and 1,250 in
+	// af-south-1 and eu-south-1); negative, no bound.
 	// Both are averages: a second of each may come at once.
 	ConnectRate, RequestRate, RequestBurst int
 

@@ -298,7 +298,7 @@ func (f *Faults) Ask(c Call) Fault {
 func (r *activeRule) applies(now time.Time) bool {
 	r.calls++
 	drawn := r.p == 1 || r.random.Float64() < r.p // for each call, whatever else holds
-	age := max(0, now.Sub(r.since)) // a clock may be set back
+	age := max(0, now.Sub(r.since))               // a clock may be set back
 	return drawn && r.calls > r.afterCalls && age >= r.afterTime && (r.forTime == 0 || age < r.afterTime+r.forTime) &&
 		(r.n == 0 || r.hits < r.n)
 }

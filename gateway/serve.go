@@ -156,6 +156,9 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// For refused handshakes, as of other execute-api errors (UNCERTAIN).
+	w.Header()["X-Amzn-Requestid"] = []string{e.newUUID()}
+	w.Header()["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
 	e.handshake(w, r, path)
 }
 
