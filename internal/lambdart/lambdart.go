@@ -119,7 +119,8 @@ type Config struct {
 
 	// Output gets what the processes write to standard output and standard error,
 	// one Write a line, as "[name] line". Lines longer than 16 KiB are cut into
-	// several. Nil means nowhere. A process waits for a Write that blocks.
+	// several. Nil means nowhere. A process waits for a Write that blocks, and so does
+	// Close.
 	Output io.Writer
 
 	// Logger gets what happens to processes, never payloads or the environment. Nil

@@ -113,6 +113,9 @@ func (f *Function) offer(p *process) {
 
 // place gives a process to the first that waits, or keeps it.
 func (f *Function) place(p *process) {
+	if _, alive := f.processes[p]; !alive {
+		return
+	}
 	if f.closed || p.generation < f.generation {
 		p.end()
 		return
@@ -445,6 +448,10 @@ func (f *Function) takeOver(p *process, l *launch) (old *launch, err error) {
 	f.launch, f.generation = l, p.generation
 	p.takenOver = true
 	f.failures, f.paused = 0, false
+	if f.held {
+		f.held = false // its timer finds nothing to do
+		f.stopHeld()
+	}
 	f.place(p)
 	f.grow()
 	return old, nil

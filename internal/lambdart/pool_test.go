@@ -349,6 +349,16 @@ func TestWhileAnotherProcessLivesAFailedStartFailsNobody(t *testing.T) {
 	if s := f.Stats(); s.Failed != 0 || s.Invocations != 2 {
 		t.Errorf("%+v", s)
 	}
+	// A restart that succeeds ends the back-off.
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a, b := hold(t, f, said), hold(t, f, said)
+	a.release(t)
+	b.release(t)
 }
 
 func TestAProcessThatDoesNotHeedSIGTERMIsKilled(t *testing.T) {

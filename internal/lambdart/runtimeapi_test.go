@@ -278,7 +278,7 @@ func FuzzParseFunctionError(f *testing.F) {
 	f.Add("", []byte(`{"trace":[null,1,{}]}`))
 	f.Fuzz(func(t *testing.T, header string, body []byte) {
 		e := parseFunctionError(header, body)
-		l := &launch{name: "f", handler: "index.handler", dir: t.TempDir()}
+		l := &launch{name: "f", handler: "index.handler", dir: "testdata"}
 		for _, l.source.Kind = range []Kind{Program, Node, Python} {
 			if said := l.explainInit(e); said == "" {
 				t.Errorf("nothing is said of %q", body)
