@@ -55,7 +55,7 @@ func TestTheAPIOfATemplateRunsHere(t *testing.T) {
 func TestATemplateThatCannotRunIsNamedWithItsLine(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for text, want := range map[string]string{
-		"Resources: {}\n":  `WebSocket`,
+		"Resources: {}\n":   `WebSocket`,
 		"Resources:\n  - x": `template.yaml:`,
 	} {
 		write(t, "template.yaml", text)
