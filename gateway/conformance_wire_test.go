@@ -80,7 +80,7 @@ func wireRows() []row {
 				nc.Close()
 			})
 		}},
-		{id: "4 pings reach no route", status: "DOC", source: "DG", check: func(t *testing.T) {
+		{id: "4 pings reach no route", status: "UNCERTAIN", source: "no source, and no report of one that did", here: "they reach none", check: func(t *testing.T) {
 			l := newLab(t, &Server{})
 			c := l.connect(t)
 			l.next(t, "CONNECT")
