@@ -44,7 +44,7 @@ type functions struct {
 type watchedFunction struct {
 	function *lambdart.Function
 	name     string
-	path     string
+	paths    []string
 }
 
 func newFunctions(f functionFlags, config lambdart.Config) *functions {
@@ -159,11 +159,7 @@ func (all *functions) start(ctx context.Context, config lambdart.Config) (gatewa
 		return nil, err
 	}
 	all.started = append(all.started, f)
-	path := config.Source.Dir
-	if len(config.Source.Args) > 0 {
-		path = config.Source.Args[0]
-	}
-	all.watched = append(all.watched, watchedFunction{f, config.Name, path})
+	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths()})
 	return f, nil
 }
 
@@ -198,7 +194,7 @@ func (all *functions) nameOf(args []string, handler string) string {
 // that fails leaves the old process, and the sockets stay open in any case.
 func (all *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logger) {
 	for _, w := range all.watched {
-		go lambdart.Watch(ctx, []string{w.path}, 0, func() { // ends with ctx
+		go lambdart.Watch(ctx, w.paths, 0, func() { // ends with ctx
 			if err := w.function.Restart(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintf(out, "wirepost: error: function %s changed and cannot be started; the old one goes on: %v\n", w.name, err)
 				return
