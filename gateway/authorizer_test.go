@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -358,4 +359,37 @@ func referenceWildcard(pattern, name string) bool {
 		row = next
 	}
 	return row[len(name)]
+}
+
+func TestAServerThatEndsDoesNotWaitForAnAuthorizer(t *testing.T) {
+	asked := make(chan struct{})
+	s := &Server{Function: newRecorder(), Routes: map[string]Route{"$connect": {Authorizer: &Authorizer{Function: FunctionFunc(func(ctx context.Context, _ []byte) ([]byte, error) {
+		close(asked)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})}}}}
+	synctest.Test(t, func(t *testing.T) {
+		asked = make(chan struct{})
+		p := newPipes()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(p) }()
+		nc, theirs := net.Pipe()
+		p.conns <- theirs
+		answer := make(chan string, 1)
+		go func() {
+			err := rawHandshake(nc, "dev")
+			answer <- fmt.Sprint(err)
+		}()
+		<-asked
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown = %v", err)
+		}
+		if got := <-answer; got == "<nil>" {
+			t.Error("the handshake went on")
+		}
+		<-served
+		nc.Close()
+	})
 }

@@ -76,7 +76,7 @@ type Fault struct {
 	// is then answered as gone), or the one that a $connect has just opened.
 	Close int
 
-	// Delay waits before anything else.
+	// Delay waits before anything else, at most until the server ends.
 	Delay time.Duration
 }
 
@@ -94,8 +94,7 @@ func (e *engine) pause(f *Fault, gone <-chan struct{}) bool {
 		case <-timer.C:
 		case <-gone:
 			return false
-		case <-e.draining:
-			return false
+		case <-e.draining: // the end is no reason to lose what was only late
 		}
 	}
 	if f.Hang && !f.ResetBefore {

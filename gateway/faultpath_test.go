@@ -200,3 +200,30 @@ func TestACloseByAFaultIsSeenOnBothSides(t *testing.T) {
 		t.Errorf("a post to nobody: %+v", a)
 	}
 }
+
+// A fault that only delays loses nothing when the server ends meanwhile.
+func TestADelayedDisconnectIsNotLostAtTheEnd(t *testing.T) {
+	for _, kind := range []CallKind{CallDisconnect, CallInvoke} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newRecorder()
+			s := &Server{Function: f, Fault: func(c Call) Fault {
+				if c.Kind == kind && c.RouteKey == "$disconnect" {
+					return Fault{Delay: time.Hour}
+				}
+				return Fault{}
+			}}
+			p := newPipes()
+			serveOn(t, s, p)
+			nc, r := p.dial(t)
+			f.next(t, "CONNECT")
+			nc.Write(masked(0x88, nil))
+			wantClose(t, r, nil)
+			nc.Close()
+			synctest.Wait()
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Errorf("Shutdown = %v", err)
+			}
+			f.next(t, "DISCONNECT")
+		})
+	}
+}

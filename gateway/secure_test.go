@@ -129,9 +129,11 @@ func TestConnectionsThatSayNothingDelayNobodyAndEndWithTheServer(t *testing.T) {
 		name   string
 		config *tls.Config
 		said   string
+		secure bool
 	}{
-		{"plain", nil, ""}, {"plain, half a request", nil, "GET /dev HT"},
-		{"plain or TLS", serverTLS(), ""}, {"half a TLS hello", serverTLS(), "\x16\x03\x01"}, {"plain or TLS, half a request", serverTLS(), "GET"},
+		{"plain", nil, "", false}, {"plain, half a request", nil, "GET /dev HT", false}, {"plain or TLS", serverTLS(), "", false},
+		{"half a TLS hello", serverTLS(), "\x16\x03\x01", false}, {"plain or TLS, half a request", serverTLS(), "GET", false},
+		{"TLS and no request", serverTLS(), "", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newRecorder()
@@ -141,6 +143,14 @@ func TestConnectionsThatSayNothingDelayNobodyAndEndWithTheServer(t *testing.T) {
 			for range 20 {
 				nc := dialTCP(t, host)
 				io.WriteString(nc, test.said)
+				if test.secure {
+					_, config := testTLS()
+					secure := tls.Client(nc, config)
+					if err := secure.HandshakeContext(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					nc = secure
+				}
 				silent = append(silent, nc)
 			}
 			dial(t, host, nil)

@@ -124,6 +124,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // noteState keeps the connections that have asked for nothing yet.
 func (e *engine) noteState(nc net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		return // it has been active
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
