@@ -168,6 +168,12 @@ func (e *engine) tellDisconnect(p *peer, code int, reason string) {
 		return
 	}
 	event := e.disconnectEvent(p, code, reason, e.now())
+	select {
+	case e.leaving <- struct{}{}:
+		defer func() { <-e.leaving }()
+	case <-e.base.Done():
+		return
+	}
 	if !e.acquire(e.base.Done()) {
 		return
 	}

@@ -46,6 +46,7 @@ type engine struct {
 	keys    *keyring
 	table   *table
 	slots   chan struct{} // one element for each invocation that runs
+	leaving chan struct{} // the same of $disconnect
 	inline  inline
 	started time.Time // origin of the monotonic clock of idle times
 
@@ -123,7 +124,7 @@ func newEngine(s *Server) (*engine, error) {
 	}{
 		{"MessageBytes", e.messageBytes < 0}, {"FrameBytes", e.frameBytes < 0}, {"QueueBytes", e.queueBytes < 0},
 		{"IdleTimeout", e.idleTimeout < 0}, {"MaxAge", e.maxAge < 0}, {"IntegrationTimeout", e.integrationTimeout < 0},
-		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0}, {"URLBytes", e.urlBytes < 0},
+		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0}, {"MaxDisconnects", s.MaxDisconnects < 0}, {"URLBytes", e.urlBytes < 0},
 	} {
 		if limit.negative {
 			return nil, fmt.Errorf("gateway: %s is negative", limit.name)
@@ -144,6 +145,7 @@ func newEngine(s *Server) (*engine, error) {
 		return nil, err
 	}
 	e.slots = make(chan struct{}, invocations)
+	e.leaving = make(chan struct{}, cmp.Or(s.MaxDisconnects, invocations))
 	e.keys = newKeyring(s.Credentials, e.region, cmp.Or(s.ClockSkew, DefaultClockSkew))
 	e.base, e.end = context.WithCancel(context.Background())
 	return e, nil

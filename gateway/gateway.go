@@ -226,6 +226,12 @@ type Server struct {
 	// until an invocation has ended or timed out.
 	MaxInvocations int
 
+	// MaxDisconnects bounds how many of them are of $disconnect. Zero means as
+	// many. Where few invocations can really run at once, as in processes, a bound
+	// keeps the messages of those who stay from waiting behind the thousands of
+	// $disconnect of those who left together.
+	MaxDisconnects int
+
 	// PingKeepsAlive lets a client's ping reset the idle timer. UNCERTAIN on
 	// AWS, where reports conflict; off, so that nobody comes to rely on it.
 	PingKeepsAlive bool

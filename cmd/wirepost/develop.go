@@ -111,6 +111,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.fail(err)
 	}
 	if d.functions.given() || api != nil {
+		server.MaxDisconnects = 2 * d.functions.concurrency
 		bundle, err := ca.bundle()
 		if err != nil {
 			return c.fail(fmt.Errorf("write the roots that functions trust: %w", err))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -352,4 +354,77 @@ func TestTheExampleFunctionRunsUnchangedOnEachStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two thousand clients vanish at once. Whoever stays is answered meanwhile, and no
+// process is started beyond the bound.
+func TestWhoStaysIsAnsweredWhileManyLeave(t *testing.T) {
+	dev := startDev(t, "--concurrency", "4", "--route-response", "$default", "go:"+moduleFolder(t, "testdata/functions/goanswer"))
+	stays := dev.dial(t)
+	const leaving = 2000
+	clients := make([]*wireposttest.Client, leaving)
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for i := w; i < leaving; i += 8 {
+				for {
+					c, err := wireposttest.Dial(t.Context(), dev.url, nil)
+					if refused, ok := errors.AsType[*wireposttest.HandshakeError](err); ok && refused.Status == 429 {
+						continue // AWS's rate of new connections, which is the gateway's too
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					clients[i] = c
+					break
+				}
+			}
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		return
+	}
+	for _, c := range clients {
+		c.Cut()
+	}
+	began := time.Now()
+	for n := range 20 {
+		text := fmt.Sprint("still here ", n)
+		if err := stays.Send(text); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stays.Receive(t.Context()); err != nil || got != text {
+			t.Fatalf("received %q, %v, want %q", got, err, text)
+		}
+		if n == 0 {
+			t.Logf("the first answer took %v after the last of %d clients had left", time.Since(began).Round(time.Millisecond), leaving)
+		}
+	}
+	if n := processesOf(t, "goanswer"); n > 4 {
+		t.Errorf("%d processes, want at most 4", n)
+	}
+}
+
+// processesOf counts the processes of a function that this test runs.
+func processesOf(t *testing.T, name string) (n int) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	folder, err := filepath.Abs(filepath.Join(folder, "functions", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, exe := range all {
+		if path, err := os.Readlink(exe); err == nil && strings.HasPrefix(path, folder) {
+			n++
+		}
+	}
+	if n == 0 {
+		t.Error("no process of the function was found")
+	}
+	return n
 }
