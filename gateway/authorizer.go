@@ -148,14 +148,19 @@ func checkIdentitySource(source string) error {
 
 // routeARN is what policies name: arn:…:{apiId}/{stage}/{routeKey}.
 func (e *engine) routeARN(routeKey string) string {
-	partition := "aws"
-	switch {
-	case strings.HasPrefix(e.region, "cn-"):
-		partition = "aws-cn"
-	case strings.HasPrefix(e.region, "us-gov-"):
-		partition = "aws-us-gov"
+	return "arn:" + partitionOf(e.region) + ":execute-api:" + e.region + ":" + e.accountID + ":" + e.apiID + "/" + e.stage + "/" + routeKey
+}
+
+// partitionOf is the partition of a region (AWS's SDK, endpoint tables).
+func partitionOf(region string) string {
+	for prefix, partition := range map[string]string{
+		"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f",
+	} {
+		if strings.HasPrefix(region, prefix) {
+			return partition
+		}
 	}
-	return "arn:" + partition + ":execute-api:" + e.region + ":" + e.accountID + ":" + e.apiID + "/" + e.stage + "/" + routeKey
+	return "aws"
 }
 
 // authorizerEvent is that of $connect with type and methodArn, with all headers

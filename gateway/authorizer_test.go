@@ -393,3 +393,15 @@ func TestAServerThatEndsDoesNotWaitForAnAuthorizer(t *testing.T) {
 		nc.Close()
 	})
 }
+
+func TestAnARNHasThePartitionOfItsRegion(t *testing.T) {
+	for region, partition := range map[string]string{
+		"us-east-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc", "us-iso-east-1": "aws-iso",
+		"us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eu-central-1": "aws",
+	} {
+		e := engineOf(t, &Server{Function: newRecorder(), Region: region, APIID: "ihd9y8pe0l"})
+		if got, want := e.routeARN("$connect"), "arn:"+partition+":execute-api:"+region+":000000000000:ihd9y8pe0l/dev/$connect"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

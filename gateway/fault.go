@@ -177,8 +177,9 @@ func (e *engine) bodyOf(errorType, method, body string) string {
 		// The text of three projects' logs: a capital Message, the account
 		// masked to its last four digits, and {connectionId} literally.
 		masked := "********" + e.accountID[max(0, len(e.accountID)-4):]
-		text := "User: arn:aws:iam::" + e.accountID + ":user/wirepost is not authorized to perform: execute-api:ManageConnections on resource: " +
-			"arn:aws:execute-api:" + e.region + ":" + masked + ":" + e.apiID + "/" + e.stage + "/" + method + "/@connections/{connectionId}"
+		arn := "arn:" + partitionOf(e.region)
+		text := "User: " + arn + ":iam::" + e.accountID + ":user/wirepost is not authorized to perform: execute-api:ManageConnections on resource: " +
+			arn + ":execute-api:" + e.region + ":" + masked + ":" + e.apiID + "/" + e.stage + "/" + method + "/@connections/{connectionId}"
 		return string(append(appendString([]byte(`{"Message":`), text), '}'))
 	case "TooManyRequestsException":
 		return messageBody("Too Many Requests")

@@ -309,3 +309,36 @@ func TestAGeneratedPairIsAnnouncedOnce(t *testing.T) {
 		t.Errorf("on loopback: %d pairs", len(c))
 	}
 }
+
+// A client that does not know how long its body will be sends it in chunks.
+func TestAPostInChunksIsRead(t *testing.T) {
+	f := newRecorder()
+	host := serve(t, &Server{Function: f})
+	nc := rawDial(t, host)
+	id := f.next(t, "CONNECT").RequestContext.ConnectionID
+	frames := bufio.NewReader(nc)
+	transport := &http.Transport{DisableKeepAlives: true}
+	for size, status := range map[int]int{0: 200, 1: 200, 5000: 200, 32 << 10: 200, 128<<10 + 1: 413, 1 << 20: 413} {
+		text := strings.Repeat("x", size)
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+host+pathOf(id), io.MultiReader(strings.NewReader(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = -1
+		signedBy(t, r, []byte(text), DevelopmentCredentials(), "us-east-1", "execute-api", time.Now())
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != status {
+			t.Errorf("%d bytes: %d, want %d", size, response.StatusCode, status)
+		}
+		if status != 200 {
+			continue
+		}
+		if in, err := readFrame(frames); err != nil || string(in.payload) != text {
+			t.Errorf("%d bytes arrived as %d, %v", size, len(in.payload), err)
+		}
+	}
+}
