@@ -14,6 +14,7 @@ func (c *conn) dispatch(data []byte) bool {
 	}
 	r := e.find(data)
 	if r == nil {
+		e.log.Debug("a message selects no route, and there is no $default", "connectionId", c.id)
 		c.sendError("Forbidden", requestID)
 		return true
 	}

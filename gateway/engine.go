@@ -231,7 +231,11 @@ func (e *engine) ask(c Call) Fault {
 	if e.fault == nil {
 		return Fault{}
 	}
-	return e.fault(c)
+	f := e.fault(c)
+	if !f.isZero() {
+		e.log.Info("a fault", "where", string(c.Kind), "routeKey", c.RouteKey, "connectionId", c.ConnectionID)
+	}
+	return f
 }
 
 // enter registers work that Shutdown waits for. It reports false when the

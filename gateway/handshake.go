@@ -19,6 +19,7 @@ import (
 func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string) {
 	// /{stage}, with or without a slash at its end.
 	if path[0] != e.stage || len(path) > 2 || len(path) == 2 && path[1] != "" {
+		e.log.Debug("refused a handshake: the path is not that of the stage", "path", r.URL.Path, "stage", e.stage)
 		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/wirepost/wirepost/gateway"
@@ -68,7 +69,7 @@ The port answers https:// and wss:// too, with a certificate that
 .wirepost/ca.pem vouches for.
 
 On a loopback address posts are signed with access key 'wirepost' and secret
-'wirepost'. On any other, a pair is made, printed once, and kept in
+'wirepost'. On any other, a pair is made for each run, printed once, and kept in
 .wirepost/credentials.json for the commands in this folder; other programs give
 it as PublisherOptions.Credentials.
 
@@ -156,8 +157,13 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 		return misuse("--template names the functions, so there is none to be named beside it", "leave one of them out")
 	case d.template.file == "" && (len(d.template.parameters)+len(d.template.options) > 0 || d.template.api != "" || d.template.dynamodb != ""):
 		return misuse("--parameter, --opt, --api and --dynamodb are of a --template, and there is none", "")
-	case d.template.file == "" && !run.given() && (run.watch || run.authorizer != "" || len(run.responses) > 0 || d.envFile != "" || d.inherit):
+	case d.template.file == "" && !run.given() && run.used(d.envFile != "" || d.inherit):
 		return misuse("there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'")
+	}
+	for _, origin := range d.origins {
+		if u, err := url.Parse(origin); origin != "*" && origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return misuse(fmt.Sprintf("--allow-origin %s is not an origin", origin), "write it as browsers send it, such as https://example.com")
+		}
 	}
 	parsed, err := gateway.ParseFaultRules(rules)
 	if err != nil {

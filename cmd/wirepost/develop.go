@@ -192,14 +192,25 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	open := server.ConnectionCount()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
+	slow := time.AfterFunc(time.Second, func() {
+		fmt.Fprintln(c.stderr, "wirepost: hint: waiting for clients and functions to end, 10 s at most; Ctrl-C again ends at once")
+	})
 	err := server.Shutdown(deadline)
+	slow.Stop()
 	if served := <-served; !errors.Is(served, http.ErrServerClosed) && err == nil {
 		err = served
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Fprintf(c.stderr, "wirepost: hint: a function was still running after %v and is ended with its process\n", shutdownTime)
+	case err != nil:
 		return c.fail(fmt.Errorf("shut down: %w", err))
 	}
-	fmt.Fprintf(c.stdout, "ended, %d connections closed\n", open)
+	plural := "s"
+	if open == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(c.stdout, "ended, %d connection%s closed\n", open, plural)
 	return exitDone
 }
 
@@ -208,7 +219,7 @@ func (d *devFlags) open() (net.Listener, error) {
 	l, err := net.Listen("tcp", d.listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &hinted{fmt.Errorf("the address %s is taken by another program", d.listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port"}
+		return nil, &hinted{fmt.Errorf("the address %s is taken by another program", d.listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port; a 'wirepost dev' has its control address on the port after its own"}
 	case err != nil:
 		return nil, &hinted{fmt.Errorf("listen on %s: %w", d.listen, err), "give an address of this machine and a port, such as 127.0.0.1:3001"}
 	}
@@ -255,8 +266,13 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 		fmt.Fprintf(c.stderr, "wirepost: hint: functions have your own AWS credentials%s\n", ofAccount(account))
 	}
 	env := functionEnvironment(os.Environ(), pair, d.inherit, d.region, around.endpoint, around.store, absolute(authorityFile), around.bundle)
-	if d.template.dynamodb != "" {
+	switch {
+	case d.template.dynamodb != "":
 		env = env.set("AWS_ENDPOINT_URL_DYNAMODB", d.template.dynamodb)
+	case api != nil && len(api.Tables) > 0 && !d.inherit:
+		// The development pair is of no use there: what refuses at once is better than
+		// what AWS answers, or what waits for a network.
+		env = env.set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
 	}
 	if d.envFile != "" {
 		more, err := readEnvFile(d.envFile)

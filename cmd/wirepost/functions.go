@@ -32,6 +32,11 @@ type functionFlags struct {
 
 func (f *functionFlags) given() bool { return len(f.args)+len(f.routes) > 0 || f.handler != "" }
 
+// used reports whether a flag is given that needs a function.
+func (f *functionFlags) used(others bool) bool {
+	return others || f.watch || f.freeze || f.noTimeout || f.debugPort != 0 || f.timeout != 0 || f.authorizer != "" || len(f.responses)+len(f.identitySources) > 0
+}
+
 // functions are those that dev has started.
 type functions struct {
 	started []*lambdart.Function
@@ -69,6 +74,9 @@ func (all *functions) ofFlags(ctx context.Context, f *functionFlags) (map[string
 		key, spec, ok := strings.Cut(r, "=")
 		if !ok || key == "" || spec == "" {
 			return nil, usage1("--route %q: write KEY=FUNCTION, such as sendmessage=./send", r)
+		}
+		if _, twice := routes[key]; twice && len(f.args) == 0 && f.handler == "" {
+			return nil, usage1("--route %s is given twice", key)
 		}
 		function, err := all.named(ctx, spec, f.handler)
 		if err != nil {

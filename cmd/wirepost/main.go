@@ -52,7 +52,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
@@ -89,10 +89,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
 	case "help", "--help", "-help", "-h":
+		if len(args) == 1 && args[0] != "help" {
+			return run(ctx, []string{args[0], "--help"}, stdin, stdout, stderr)
+		}
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, sweep, table and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, table and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.
