@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"syscall"
 	"time"
@@ -56,6 +57,7 @@ func call[T any](ctx context.Context, s *Store, f func(context.Context) (T, erro
 			// A pool whose connections died, as those of a frozen Lambda do, would
 			// keep handing them out.
 			s.transport.CloseIdleConnections()
+		case errors.Is(last, io.ErrUnexpectedEOF): // an answer that broke off
 		case !retryable.IsErrorRetryable(last).Bool():
 			return out, unsure, last
 		case errors.Is(last, syscall.ECONNREFUSED) && attempt >= refusedAttempts:
@@ -89,7 +91,10 @@ func throttled(err error) bool { return throttles.IsErrorThrottle(err).Bool() }
 func mayHaveHappened(err error) bool {
 	var answered interface{ HTTPStatusCode() int }
 	if errors.As(err, &answered) {
-		return answered.HTTPStatusCode() >= http.StatusInternalServerError
+		// AWS's client wraps a request that was not answered too, with the status 0;
+		// and an answer that breaks off has the status of success.
+		code := answered.HTTPStatusCode()
+		return code < http.StatusBadRequest || code >= http.StatusInternalServerError
 	}
 	return true
 }

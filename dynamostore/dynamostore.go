@@ -83,7 +83,7 @@
 //	the same event again     as many, +1 write, +1 read
 //	disconnect               1 read, 1 write, +1 for a user, +1 a topic
 //	subscribe                1 read, 2 writes
-//	unsubscribe              2 reads, 2 writes
+//	unsubscribe              2 reads, 2 writes, +1 for each doubling of the shards
 //	publish to a topic       1 read, + 1 for 61 subscribers
 //	publish to a user        1 read
 //	publish to everyone      8 reads, or 1 for about 30 connections
@@ -166,6 +166,7 @@ type Store struct {
 	identities map[string]wirepost.Identity // what codes stand for; zero: more than one
 	kept       map[wirepost.Identity]bool   // identities that have a stage row, as far as is known
 	shards     map[string]knownShards       // of topics
+	unknown    map[string]time.Time         // codes that no stage row explained, and when
 }
 
 var _ wirepost.Store = (*Store)(nil)
@@ -177,7 +178,7 @@ const maxConnections = 128
 // table that is missing or is another's is found by the first call, with what to
 // do, or by [Store.CheckTable].
 func Open(ctx context.Context, o *Options) (*Store, error) {
-	s := &Store{identities: map[string]wirepost.Identity{}, kept: map[wirepost.Identity]bool{}, shards: map[string]knownShards{}}
+	s := &Store{identities: map[string]wirepost.Identity{}, kept: map[wirepost.Identity]bool{}, shards: map[string]knownShards{}, unknown: map[string]time.Time{}}
 	if o != nil {
 		s.o = *o
 	}
@@ -278,7 +279,7 @@ func ParseURL(rawURL string) (*Options, error) {
 	}
 	table, query, _ := strings.Cut(rest, "?")
 	if !tableName.MatchString(table) {
-		return fail("%q is not the name of a table (3 to 255 letters, digits, '_', '-' and '.')", table)
+		return fail("it is not the name of a table that follows the // (3 to 255 letters, digits, '_', '-' and '.')")
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -311,7 +312,7 @@ func ParseURL(rawURL string) (*Options, error) {
 func (s *Store) URL() string {
 	u := "dynamodb://" + s.o.Table + "?region=" + url.QueryEscape(s.o.Region)
 	if s.o.Endpoint != "" {
-		u += "&endpoint=" + s.o.Endpoint
+		u += "&endpoint=" + inQuery.Replace(s.o.Endpoint)
 	}
 	return u
 }
@@ -335,10 +336,15 @@ func isLocal(endpoint string) (bool, error) {
 	return u.Hostname() == "localhost" || err == nil && a.IsLoopback(), nil
 }
 
-// redact hides what may be a password in a URL that is not one of ours.
+// inQuery escapes what would mean something else in a query, and leaves an endpoint
+// readable.
+var inQuery = strings.NewReplacer("%", "%25", "&", "%26", "+", "%2B", "#", "%23")
+
+// redact leaves of a URL what is certainly not a password: a table's name.
 func redact(rawURL string) string {
-	if u, err := url.Parse(rawURL); err == nil {
-		return u.Redacted()
+	table, _, _ := strings.Cut(strings.TrimPrefix(rawURL, "dynamodb://"), "?")
+	if tableName.MatchString(table) {
+		return "dynamodb://" + table
 	}
 	return "dynamodb:…"
 }

@@ -90,6 +90,9 @@ func (s *Store) plan(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		return nil, 0, err
 	}
 	for i := range plan {
+		if after >= plan[i].to {
+			return nil, 0, fmt.Errorf("the cursor %q is not of this part of the listing", o.After)
+		}
 		if after > plan[i].from {
 			plan[i].from, plan[i].start = after, true
 		}
@@ -232,6 +235,17 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		}
 		if held != nil && held.ID != l.ID && !give() {
 			return nil
+		}
+		if held != nil && held.Key() != l.Key() {
+			// Of two connections under one ID the connection row knows which lives: a
+			// later one may have been cut before it was.
+			r, err := s.readRow(ctx, l.ID)
+			if err != nil {
+				return err
+			}
+			if r != nil && r.key() == held.Key() {
+				continue
+			}
 		}
 		held = &l
 	}

@@ -30,9 +30,9 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 		held, _, err := s.compare(ctx, "write", stageKey(r.Identity), func(ctx context.Context) error {
 			_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 				TableName: &s.o.Table, Key: stageKey(r.Identity).item(),
-				UpdateExpression:         ref("SET #u = :u, #t = :t, #x = :x"),
+				UpdateExpression:         ref("SET #u = :u, #t = :t, #x = :x REMOVE #m"),
 				ConditionExpression:      ref("attribute_not_exists(#u) OR #x <= :now OR #t < :t OR (#t = :t AND #u < :u)"),
-				ExpressionAttributeNames: map[string]string{"#u": attrURL, "#t": attrEvent, "#x": attrTTL},
+				ExpressionAttributeNames: map[string]string{"#u": attrURL, "#t": attrEvent, "#x": attrTTL, "#m": attrFraction},
 				ExpressionAttributeValues: map[string]types.AttributeValue{
 					":u": str(r.URL), ":t": num(r.EventTime.UnixMilli()),
 					":x": num(now.Add(stageLife).Unix()), ":now": num(now.Unix()),
@@ -107,7 +107,10 @@ func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, 
 	})
 	if err == nil && !held && unsure {
 		_, err := s.Stage(ctx, r.Identity)
-		return errors.Is(err, wirepost.ErrNotFound), nil
+		if errors.Is(err, wirepost.ErrNotFound) {
+			return true, nil
+		}
+		return false, err
 	}
 	return held, err
 }
@@ -157,6 +160,10 @@ func (s *Store) eachStage(ctx context.Context, f func(wirepost.Identity, item) e
 		}
 	}
 }
+
+// unknownAge is how long a code that no stage row explains is not looked for there
+// again: rows of a swept stage may be many.
+const unknownAge = 10 * time.Second
 
 // learn remembers what a code stands for.
 func (s *Store) learn(id wirepost.Identity) {
@@ -211,7 +218,17 @@ func (s *Store) identityOf(ctx context.Context, code, connectionID string, conne
 		return id, ok
 	}
 	id, ok := known()
-	if !ok {
+	s.mu.Lock()
+	now := s.o.Now()
+	asked := now.Sub(s.unknown[code]) < unknownAge
+	if !ok && !asked {
+		if len(s.unknown) >= shardsKept {
+			clear(s.unknown)
+		}
+		s.unknown[code] = now
+	}
+	s.mu.Unlock()
+	if !ok && !asked {
 		if err := s.eachStage(ctx, func(id wirepost.Identity, _ item) error { s.learn(id); return nil }); err != nil {
 			return id, false, err
 		}

@@ -43,10 +43,16 @@ func (s *Store) subscribe(ctx context.Context, id, topic string) error {
 			return err
 		}
 		if r == nil || !s.o.Now().Before(r.expiresAt) {
+			if len(written) == 0 {
+				return wirepost.ErrNotFound
+			}
+			// Looked at again behind it: the same connection may be back, and the row
+			// that was just removed may have been the one that it needs.
 			if err := s.writeSubscriptions(ctx, row{}, nil, written); err != nil {
 				return err
 			}
-			return wirepost.ErrNotFound
+			written = nil
+			continue
 		}
 		shard, subscribed := r.topics[topic]
 		if !subscribed {

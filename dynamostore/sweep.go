@@ -28,7 +28,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		}
 		var remove []key
 		for _, it := range out.Items {
-			dead, err := s.leftover(ctx, it, now, live)
+			dead, err := s.leftover(ctx, it, now, live, &removed)
 			if err != nil {
 				return removed, err
 			}
@@ -49,8 +49,23 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 }
 
 // leftover says whether a user or topic row is of no connection.
-func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[string]bool) (bool, error) {
+func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[string]bool, removed *int) (bool, error) {
 	k := keyOf(it)
+	if connectionPartitionName.MatchString(k.p) {
+		r, err := parseRow(it)
+		if err != nil {
+			return false, s.explain("sweep", k.String(), err)
+		}
+		if now.Sub(r.expiresAt) >= sweepAge {
+			// Not with the others: it may have come back since, and this looks.
+			_, _, err = s.delete(ctx, r.key())
+			if err == nil {
+				*removed++
+			}
+			return false, err
+		}
+		return false, nil
+	}
 	if !strings.HasPrefix(k.p, "u:") && !topicPartitionName.MatchString(k.p) {
 		return false, nil
 	}
@@ -58,7 +73,7 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 	if err != nil {
 		return false, s.explain("sweep", k.String(), err)
 	}
-	if end, err := expiryOf(it); err == nil && !now.Before(end) {
+	if end, err := expiryOf(it); err == nil && now.Sub(end) >= sweepAge {
 		return true, nil
 	}
 	if now.Sub(connectedAt) < sweepAge {
@@ -77,5 +92,8 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 	return !is, nil
 }
 
-// topicPartitionName is what a topic's partition is called: tSHARD:TOPIC.
-var topicPartitionName = regexp.MustCompile(`^t[0-9]+:`)
+// What the partitions of topics and of connection rows are called.
+var (
+	topicPartitionName      = regexp.MustCompile(`^t[0-9]+:`)
+	connectionPartitionName = regexp.MustCompile(`^c[0-9]+$`)
+)
