@@ -73,7 +73,7 @@ func (s *Store) cure(err error) string {
 // table's.
 func wrongKeys(message string) bool {
 	low := strings.ToLower(message)
-	for _, said := range []string{"provided key element", "key schema", "missing the key", "key element does not match", "not match the schema", "missed key schema"} {
+	for _, said := range []string{"provided key element", "key schema", "missing the key", "key element does not match", "not match the schema", "missed key schema", "key condition"} {
 		if strings.Contains(low, said) {
 			return true
 		}
