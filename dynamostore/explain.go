@@ -59,7 +59,7 @@ func (s *Store) cure(err error) string {
 		return "AWS does not know these credentials; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock"
 	case code == "ExpiredTokenException" || code == "ExpiredToken":
 		return "these credentials have expired; renew them"
-	case code == "ValidationException" && wrongKeys(err.Error()):
+	case code == "ValidationException" && strings.Contains(strings.ToLower(err.Error()), "key"):
 		return fmt.Sprintf("the table has other keys than wirepost's; 'wirepost table check %s' says which", s.URL())
 	case strings.Contains(err.Error(), "failed to retrieve credentials") || strings.Contains(err.Error(), "get credentials"):
 		return "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -67,16 +67,4 @@ func (s *Store) cure(err error) string {
 		return "DynamoDB does not answer; check the network and, inside a VPC, its endpoint for DynamoDB"
 	}
 	return ""
-}
-
-// wrongKeys recognises what DynamoDB says of a request whose keys are not the
-// table's.
-func wrongKeys(message string) bool {
-	low := strings.ToLower(message)
-	for _, said := range []string{"provided key element", "key schema", "missing the key", "key element does not match", "not match the schema", "missed key schema", "key condition"} {
-		if strings.Contains(low, said) {
-			return true
-		}
-	}
-	return false
 }
