@@ -28,8 +28,10 @@ type management struct {
 	base     *url.URL
 	prefix   string // escaped path up to and including "@connections/"
 	loopback bool
-	client   *http.Client
-	signer   signer
+	// Not an http.Client: nothing of it is wanted. A redirect would turn the POST
+	// into a GET and lose the message, and AWS sends no cookies.
+	client http.RoundTripper
+	signer signer
 
 	connected atomic.Int64 // connections opened
 
@@ -42,7 +44,7 @@ type management struct {
 // still while the other side closes what it holds.
 const idleAfter = 5 * time.Second
 
-func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*management, error) {
+func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper, opened *atomic.Int64) (*management, error) {
 	u, err := url.Parse(ep.URL)
 	if err != nil {
 		return nil, err
@@ -62,6 +64,7 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*
 				c, err := dialer.DialContext(ctx, network, addr)
 				if err == nil {
 					m.connected.Add(1)
+					opened.Add(1)
 				}
 				return c, err
 			},
@@ -78,11 +81,7 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*
 			WriteBufferSize:       2 << 10,
 		}
 	}
-	m.client = &http.Client{
-		Transport: transport,
-		// A redirect would turn the POST into a GET and lose the message.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	m.client = transport
 	return m, nil
 }
 
@@ -161,7 +160,7 @@ func (m *management) thaw(now time.Time) {
 	m.thawing.Lock()
 	defer m.thawing.Unlock()
 	if last := m.lastUse.Load(); last != 0 && wall-last > int64(idleAfter) {
-		m.client.CloseIdleConnections()
+		m.close()
 	}
 	m.lastUse.Store(wall)
 }
@@ -199,12 +198,8 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 	} else if method == http.MethodPost {
 		req.Body = http.NoBody
 	}
-	resp, err := m.client.Do(req.WithContext(ctx))
+	resp, err := m.client.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) { // it repeats the URL, which our error has
-			err = ue.Err
-		}
 		if body != nil && !body.sent.Load() {
 			err = errNotSent{err}
 		}
@@ -292,6 +287,7 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
+		record   tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &dns):
@@ -305,8 +301,11 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
 		e.Problem = ProblemEndpointCertificate
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		e.Problem, e.Detail = ProblemNotAPIGateway, "the endpoint speaks plain HTTP, not HTTPS"
+	case errors.As(err, &record):
+		e.Problem, e.Detail = ProblemNotAPIGateway, "what listens at the endpoint does not speak TLS"
+		if string(record.RecordHeader[:]) == "HTTP/" {
+			e.Detail = "the endpoint speaks plain HTTP, not HTTPS"
+		}
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &notSent):
@@ -341,5 +340,9 @@ func parseConnectionInfo(body []byte) (ConnectionInfo, error) {
 	return info, nil
 }
 
-// close ends the pool.
-func (m *management) close() { m.client.CloseIdleConnections() }
+// close closes the idle connections of the pool.
+func (m *management) close() {
+	if c, ok := m.client.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
