@@ -18,16 +18,16 @@ type request struct {
 
 // deliver sends to one connection of an audience, with the retries that are safe,
 // and removes the connection from the store if it is gone. f is the publish that has
-// waited for the turn of this post, nil for a post by itself.
-func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r request, stop time.Time, f *fanOut) (answer, Outcome) {
+// waited for the turn of this post, nil for a post by itself. No more is tried from
+// stop on, or when the time of a post is over; ctx is begun anew for it.
+func (p *Publisher) deliver(ctx *postContext, to Audience, l Listed, r request, stop time.Time, f *fanOut) (answer, Outcome) {
 	start := time.Now()
 	limit := start.Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
 		limit = stop
 	}
-	postCtx, cancel := context.WithDeadline(ctx, limit)
-	defer cancel()
-	a, out := p.attempts(postCtx, to, l, r, f)
+	ctx.begin(limit)
+	a, out := p.attempts(ctx, to, l, r, f)
 	switch {
 	case out.Err == nil:
 		p.counters.sent.Add(1)
@@ -43,7 +43,7 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 	return a, out
 }
 
-func (p *Publisher) attempts(postCtx context.Context, to Audience, l Listed, r request, f *fanOut) (answer, Outcome) {
+func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r request, f *fanOut) (answer, Outcome) {
 	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
 	pace := p.paceOf(l.Endpoint)
 	reads := p.reads(l.Endpoint)

@@ -118,15 +118,21 @@ func (f *fanOut) read(ctx context.Context) {
 // work posts to one connection after another until there is none left. Each worker
 // that has found something to do sees to it that there is another one.
 func (f *fanOut) work() {
+	ctx := newPostContext(f.ctx)
+	defer func() { ctx.close() }()
 	for {
 		l, ok := f.next()
 		if !ok {
 			return
 		}
 		f.another()
-		_, out := f.deliver(f.ctx, f.to, l, f.request, f.stop, f)
+		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
 		<-f.places
 		f.report(out)
+		if ctx.Err() != nil { // that post's time was over
+			ctx.close()
+			ctx = newPostContext(f.ctx)
+		}
 		if f.tooMany() {
 			return
 		}
@@ -259,7 +265,9 @@ func (f *fanOut) withoutRow() {
 	}
 	out := Outcome{ConnectionID: id, Err: ErrGone}
 	if o.Only == nil && endpointOverride(f.o.Endpoint, os.Getenv) != "" {
-		_, out = f.deliver(f.ctx, f.to, Listed{ID: id}, f.request, f.stop, nil)
+		ctx := newPostContext(f.ctx)
+		defer ctx.close()
+		_, out = f.deliver(ctx, f.to, Listed{ID: id}, f.request, f.stop, nil)
 	} else {
 		f.counters.gone.Add(1)
 	}

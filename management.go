@@ -94,36 +94,6 @@ func hostHeader(u *url.URL) string {
 	return u.Host
 }
 
-// payload is a request's body that knows whether anybody began to read it: if
-// not, nothing was sent, and trying again cannot deliver twice. The zero value is
-// not usable; each attempt of net/http's gets a reader of its own.
-type payload struct {
-	data []byte
-	sent atomic.Bool
-}
-
-func (p *payload) open() (io.ReadCloser, error) {
-	return &payloadReader{*bytes.NewReader(p.data), p}, nil
-}
-
-type payloadReader struct {
-	bytes.Reader
-	of *payload
-}
-
-func (r *payloadReader) Read(b []byte) (int, error) {
-	r.of.sent.Store(true)
-	return r.Reader.Read(b)
-}
-
-// WriteTo hides bytes.Reader's, which would pass by Read.
-func (r *payloadReader) WriteTo(w io.Writer) (int64, error) {
-	r.of.sent.Store(true)
-	return r.Reader.WriteTo(w)
-}
-
-func (r *payloadReader) Close() error { return nil }
-
 // errNotSent marks an error of a request of which nothing was sent.
 type errNotSent struct{ error }
 
@@ -167,7 +137,7 @@ func (m *management) thaw(now time.Time) {
 
 // call makes one request. The error is of the transport, an [errNotSent] if that
 // is known; an HTTP status is not an error here.
-func (m *management) call(ctx context.Context, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
+func (m *management) call(ctx *postContext, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
 	m.thaw(now)
 	escaped := m.prefix + escapeSegment(connectionID)
 	header := make(http.Header, 6)
@@ -187,20 +157,23 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 		Header:     header,
 		Host:       m.signer.host,
 	}
-	var body *payload
 	if len(data) > 0 {
-		body = &payload{data: data}
-		req.Body, _ = body.open()
-		// With it net/http takes another connection when the one from the pool
-		// turns out closed before a byte of the request was written.
-		req.GetBody = body.open
+		// net/http knows that this reader is memory, and sends head and body as one. With
+		// GetBody it takes another connection when the one from the pool turns out
+		// closed before a byte of the request was written.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		req.Body, _ = req.GetBody()
 		req.ContentLength = int64(len(data))
 	} else if method == http.MethodPost {
 		req.Body = http.NoBody
 	}
+	if err := ctx.Err(); err != nil {
+		return answer{}, errNotSent{err}
+	}
+	ctx.request()
 	resp, err := m.client.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		if body != nil && !body.sent.Load() {
+		if !ctx.sent() {
 			err = errNotSent{err}
 		}
 		return answer{}, err

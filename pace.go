@@ -45,6 +45,9 @@ const (
 	// second's posts, were answered 429.
 	throttledConnections = 3
 	throttledPart        = 0.05
+	// Fewer answers in a second say nothing about a rate: API Gateway's is 10,000
+	// (AWS, WebSocket quotas page), and the pauses of single posts will do.
+	throttledSample = 100
 
 	paceQuarter = 250 * time.Millisecond
 	paceSettles = time.Second          // after a fall: what was in flight is still being answered
@@ -125,7 +128,7 @@ func (p *pace) answered(now time.Time, throttled bool, connectionID string) {
 		return
 	}
 	accepted, refused, connections := p.lastSecond(now)
-	if connections < throttledConnections || refused < throttledPart*(accepted+refused) {
+	if sample := accepted + refused; sample < throttledSample || connections < throttledConnections || refused < throttledPart*sample {
 		return
 	}
 	p.known = accepted

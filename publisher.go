@@ -224,6 +224,8 @@ func (p *Publisher) one(ctx context.Context, id string, r request) (answer, erro
 	case !errors.Is(err, ErrNotFound):
 		return answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
 	}
-	a, o := p.deliver(ctx, ToConnection(id), l, r, time.Time{}, nil)
+	post := newPostContext(ctx)
+	defer post.close()
+	a, o := p.deliver(post, ToConnection(id), l, r, time.Time{}, nil)
 	return a, o.Err
 }
