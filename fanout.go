@@ -37,8 +37,9 @@ type fanOut struct {
 	workers sync.WaitGroup
 
 	// The next connection is taken by one worker at a time, which is certain then
-	// that its post may start: so a cursor says exactly who was reached.
-	taking    sync.Mutex
+	// that its post may start: so a cursor says exactly who was reached. Whoever is
+	// in the channel guards the fields below it.
+	taking    chan struct{}
 	last      Cursor // behind the last connection that was taken or left out
 	found     bool
 	complete  bool // the reader has read all; known when ahead is closed
@@ -70,7 +71,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	}
 	r.repeatable = r.repeatable || o.AtLeastOnce
 	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
-		ahead: make(chan listedOrError, lookAhead), places: make(chan struct{}, p.o.Concurrency)}
+		ahead: make(chan listedOrError, lookAhead), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
 	return f.run()
 }
 
@@ -191,8 +192,8 @@ func (f *fanOut) enter() {
 // false when there is none, or no time for it: then the cursor of the result is
 // before it.
 func (f *fanOut) next() (Listed, bool) {
-	f.taking.Lock()
-	defer f.taking.Unlock()
+	f.taking <- struct{}{} // the one before ends with the listing
+	defer func() { <-f.taking }()
 	for !f.over {
 		l, more := <-f.ahead // the reader ends with the listing
 		switch {
