@@ -242,7 +242,7 @@ func (c *chaos) cut(i int) {
 // publish sends some messages to everybody, each until nobody is left or it fails.
 func (c *chaos) publish(t *testing.T, worker int) {
 	p := wirepost.NewPublisher(c.store, &wirepost.PublisherOptions{Concurrency: 1 + int(c.float()*12), PostTimeout: 2 * time.Second, Random: c.float,
-		Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.dial() }, IdleConnTimeout: time.Second}})
+		Transport: failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.dial() }, IdleConnTimeout: time.Second}}})
 	defer p.Close()
 	for i := range 6 {
 		time.Sleep(c.upTo(4 * time.Second))
@@ -352,6 +352,20 @@ func (c *chaos) check(t *testing.T) (n chaosCount) {
 		}
 	}
 	return n
+}
+
+// failsAfter answers 500 to some posts that were delivered.
+type failsAfter struct {
+	c *chaos
+	*http.Transport
+}
+
+func (f failsAfter) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := f.Transport.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusOK && f.c.float() < 0.02 {
+		resp.StatusCode = http.StatusInternalServerError
+	}
+	return resp, err
 }
 
 // pipeListener is a listener of in-memory connections, which live in the bubble.
