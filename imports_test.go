@@ -36,6 +36,7 @@ var importRules = []struct {
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
+	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
 	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control", "internal/lambdart", "httpstore", "internal/template"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
