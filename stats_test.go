@@ -1,7 +1,9 @@
 package wirepost
 
 import (
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -61,5 +63,36 @@ func TestEveryDurationIsInABucketThatBeginsBelowItAndEndsAbove(t *testing.T) {
 	}
 	if i := bucketOf(-time.Second); i != 0 {
 		t.Errorf("a clock that was set back counts in bucket %d", i)
+	}
+}
+
+func TestTheDebugLogHasEachPublishAndEachFailedPostAndNoMessage(t *testing.T) {
+	m := newManager(t, func(_ int64, id string, w http.ResponseWriter, _ *http.Request) {
+		if id == "c1" {
+			w.WriteHeader(500)
+		}
+	})
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 2, slog.LevelInfo: 0} {
+		var log strings.Builder
+		p := publisher(t, at(t, m.URL+"/dev", 3), &PublisherOptions{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))})
+		if r, err := p.Publish(t.Context(), Everyone(), []byte("confidential"), nil); err != nil || r.Failed != 1 {
+			t.Fatalf("%v, %v", r, err)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != want || strings.Contains(log.String(), "confidential") {
+			t.Errorf("at %v the log has %d lines, want %d:\n%s", level, lines, want, log.String())
+		}
+	}
+}
+
+// What the counters and the log cost a post when nobody looks, beside some ten
+// microseconds for the post.
+func BenchmarkCountingAPost(b *testing.B) {
+	p := NewPublisher(NewMemStore(nil), nil)
+	for b.Loop() {
+		p.counters.sent.Add(1)
+		p.counters.took.add(3 * time.Millisecond)
+		if p.o.Logger.Enabled(b.Context(), slog.LevelDebug) {
+			b.Fatal("somebody looks")
+		}
 	}
 }
