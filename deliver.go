@@ -53,6 +53,7 @@ func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r requ
 		return answer{}, out
 	}
 	reread := false
+	var unknown *Error // an attempt that may have delivered: no later failure says otherwise
 	for attempt := 0; ; attempt++ {
 		if attempt > 0 {
 			p.counters.retried.Add(1)
@@ -99,7 +100,12 @@ func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r requ
 			problem = m.problem(a, l.ID)
 			again = problem.Problem == ProblemThrottled || problem.Problem == ProblemServerError && r.repeatable
 		}
-		out.Err = problem
+		if problem.Problem == ProblemNoAnswer || problem.Problem == ProblemServerError {
+			unknown = problem
+		}
+		if out.Err = problem; unknown != nil {
+			out.Err = unknown
+		}
 		// A definite wrong-endpoint answer: the stage may have moved. Read its
 		// record once, and try once more if it says something else.
 		switch problem.Problem {

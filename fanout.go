@@ -128,12 +128,12 @@ func (f *fanOut) work() {
 		}
 		f.another()
 		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
-		<-f.places
-		f.report(out)
-		if ctx.Err() != nil { // that post's time was over
+		if !ctx.end() { // with this post
 			ctx.close()
 			ctx = newPostContext(f.ctx)
 		}
+		<-f.places
+		f.report(out)
 		if f.tooMany() {
 			return
 		}

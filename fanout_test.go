@@ -117,6 +117,36 @@ func TestAPublishThatReachedEverybodyHasNoNext(t *testing.T) {
 	})
 }
 
+// A worker that waits for the store longer than a post may take has as much time for
+// the next post as for the first.
+func TestATimeThatRanOutBetweenTwoPostsEndsNoPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{perSecond: 1e9, burst: 1e9, takes: 10 * time.Millisecond, delivered: map[string]int{}}
+		s := &pagedStore{Store: crowdAt(t, 0).Store, n: 20, page: 2, takes: 15 * time.Second}
+		p := publisher(t, s, &PublisherOptions{Concurrency: 2, Transport: b, Credentials: fixed{}})
+		if r, err := p.Publish(t.Context(), Everyone(), []byte("x"), nil); err != nil || r.Sent != 20 {
+			t.Errorf("%v %v, %v", r, r.Errors, err)
+		}
+	})
+}
+
+// Twice is asked for, and the second attempt fails for certain: the first one may have
+// delivered all the same.
+func TestAnOutcomeThatNobodyKnowsStaysUnknown(t *testing.T) {
+	m := newManager(t, func(n int64, _ string, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			reset(w)
+			return
+		}
+		w.WriteHeader(429)
+	})
+	p := publisher(t, at(t, m.URL+"/dev", 1), &PublisherOptions{PostTimeout: 100 * time.Millisecond, Random: func() float64 { return 0.1 }})
+	r, err := p.Publish(t.Context(), Everyone(), []byte("x"), &PublishOptions{AtLeastOnce: true})
+	if err != nil || r.String() != "sent 0, failed 1 (no-answer)" || m.calls.Load() < 2 {
+		t.Errorf("%v, %v after %d calls", r, err, m.calls.Load())
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -38,17 +38,19 @@ func newPostContext(parent context.Context) *postContext {
 	return c
 }
 
-// begin sets when the next post has to have ended. It reports false if the context
-// has ended already, and another one is needed.
-func (c *postContext) begin(limit time.Time) bool {
+// begin sets when the next post has to have ended.
+func (c *postContext) begin(limit time.Time) {
 	c.limit = limit
 	if c.timer == nil {
 		c.timer = time.AfterFunc(time.Until(limit), func() { c.cancel(context.DeadlineExceeded) })
 	} else {
 		c.timer.Reset(time.Until(limit))
 	}
-	return c.Context.Err() == nil
 }
+
+// end says that the post has ended, so that its limit ends no other one. It reports
+// false if the context ended with it, and another one is needed.
+func (c *postContext) end() bool { return c.timer.Stop() && c.Context.Err() == nil }
 
 // close releases the context. Nothing may be under way.
 func (c *postContext) close() {
