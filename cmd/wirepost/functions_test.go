@@ -316,12 +316,12 @@ func TestAChangedFileIsInForceWhileTheSocketStaysOpen(t *testing.T) {
 		t.Errorf("before the change: %q", got)
 	}
 	write(t, file, handler("the second one"))
-	dev.await(t, `changed and was restarted`)
+	dev.await(t, `function \S+ was restarted, because \S*index.js changed$`)
 	if got := ask(); got != "the second one" {
 		t.Errorf("after the change: %q", got)
 	}
 	write(t, file, "exports.handler = (")
-	dev.await(t, `changed and cannot be started; the old one goes on`)
+	dev.await(t, `cannot be started since \S*index.js changed; the old one goes on`)
 	if got := ask(); got != "the second one" {
 		t.Errorf("after a change that is broken: %q", got)
 	}
