@@ -261,7 +261,7 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 		{"exports nothing", Node, "index.handler", []string{"index.js", ``},
 			"the handler index.handler is not there: handler is not a function that index.js exports; it exports nothing by name", ""},
 		{"throws", Node, "index.handler", []string{"index.mjs", `throw new Error('no table\nline two')`},
-			"it said Error: no table\n", "index.mjs:1"},
+			"it said Error: no table", "index.mjs:1"},
 		{"Python package", Python, "app.handler", []string{"app.py", "import boto3_absent.dynamodb\n"},
 			"the handler app.handler imports boto3_absent, which is not installed; PYTHON -m pip install boto3_absent", "app.py"},
 		{"Python syntax", Python, "app.handler", []string{"app.py", "def handler(event, context):\n    return (\n"},
@@ -283,7 +283,7 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 			if !strings.HasPrefix(failed.Error(), "function fn did not start: "+want) || strings.Contains(failed.Reason, "\n") {
 				t.Errorf("%v\nwant %s", err, want)
 			}
-			if lines := strings.Join(failed.Output, "\n"); !strings.Contains(lines, c.lines) {
+			if lines := strings.Join(append(failed.Output, failed.Trace...), "\n"); !strings.Contains(lines, c.lines) {
 				t.Errorf("%s is not in\n%s", c.lines, lines)
 			}
 		})
@@ -340,6 +340,8 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 		{"ts", "index.handler", "the handler index.handler is in HERE/ts/index.ts, which is TypeScript: build it"},
 		{"js", "absent.handler", "there is no file for the handler absent.handler: neither HERE/js/absent.js (nor .mjs or .cjs) nor HERE/js/absent.py"},
 		{"js", "index", `the handler "index" must be FILE.FUNCTION`},
+		{"js", "index.cjs", `"index.cjs" names a file and not a handler: a function handler in it is the handler index.handler`},
+		{"", "py/app.py", `"py/app.py" names a file and not a handler: a function handler in it is the handler py/app.handler`},
 		{"js", ".handler", `the handler ".handler" must be FILE.FUNCTION`},
 		{"js more", "index.handler", `a handler takes one folder; ["more"] is too much`},
 		{"", "", "name a function: a program such as ./bootstrap"},
@@ -347,6 +349,9 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 		{"bootstrap", "", "there is no program bootstrap on the PATH; the file in this folder is ./bootstrap"},
 		{"./data.txt", "", "./data.txt may not be executed; chmod +x ./data.txt if it is a program"},
 		{"./chat", "", "./chat is a folder: name a program in it, or go:./chat if"},
+		{"./js/index.cjs", "", "./js/index.cjs is no program: a function handler in it is the handler index.handler of the folder js"},
+		{"go:./absent", "", "go:./absent: there is no folder HERE/absent"},
+		{"go:./chat/main.go", "", "go:./chat/main.go: HERE/chat/main.go is a file; name the folder of the package main"},
 		{"go:./js", "", "go:./js: there is no Go file in that folder"},
 	} {
 		source, err := ParseSource(strings.Fields(c.args), c.handler)

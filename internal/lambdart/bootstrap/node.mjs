@@ -37,6 +37,9 @@ function post(resource, body, headers) {
 }
 
 function describe(error, type) {
+  if (error instanceof StartError) { // its sentence says it all, and its stack is in this file
+    return { errorType: error.name, errorMessage: error.message, trace: [] };
+  }
   if (error instanceof Error || (error && typeof error.stack === 'string')) {
     return {
       errorType: type || error.name || 'Error',
