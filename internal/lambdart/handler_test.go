@@ -267,7 +267,7 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 		{"Python syntax", Python, "app.handler", []string{"app.py", "def handler(event, context):\n    return (\n"},
 			"the handler app.handler has a syntax error: ", "app.py"},
 		{"Python not there", Python, "app.handler", []string{"app.py", "def main(event, context):\n    pass\n"},
-			"the handler app.handler is not there: handler is not a function of DIR/app.py", ""},
+			"the handler app.handler is not there: handler is not a function of DIR/app.py; it has main", ""},
 		{"Python raises", Python, "app.handler", []string{"app.py", "{}['table']\n"},
 			"it said KeyError: 'table'", "app.py"},
 	} {
