@@ -9,15 +9,9 @@ import (
 	"time"
 )
 
-const (
-	// lookAhead is how many connections of an audience are read before it is their
-	// turn: enough for a page of any store to arrive meanwhile, and all that a
-	// publish keeps in memory of its audience.
-	lookAhead = 1024
-	// waitingPerPlace is how many posts may wait to be tried again for each that
-	// may be in flight.
-	waitingPerPlace = 16
-)
+// waitingPerPlace is how many posts may wait to be tried again for each that may be
+// in flight.
+const waitingPerPlace = 16
 
 // fanOut is a publish while it runs: a reader that is ahead of the posts, and
 // workers that take the next connection and post to it. They are started as there
@@ -32,7 +26,7 @@ type fanOut struct {
 	listing context.Context // ends when no more posts may start
 	stop    time.Time       // when that is; zero for never
 
-	ahead   chan listedOrError
+	ahead   *lookAhead
 	places  chan struct{} // a post in flight has one
 	workers sync.WaitGroup
 
@@ -42,7 +36,6 @@ type fanOut struct {
 	taking    chan struct{}
 	last      Cursor // behind the last connection that was taken or left out
 	found     bool
-	complete  bool // the reader has read all; known when ahead is closed
 	over      bool
 	outOfTime bool
 	failure   error
@@ -51,11 +44,6 @@ type fanOut struct {
 	result  Result
 	begun   int // workers
 	waiting int // of those, with a post that waits to be tried again
-}
-
-type listedOrError struct {
-	Listed
-	err error
 }
 
 // fanOut sends one request to each connection of an audience.
@@ -71,7 +59,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	}
 	r.repeatable = r.repeatable || o.AtLeastOnce
 	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
-		ahead: make(chan listedOrError, lookAhead), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
+		ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
 	return f.run()
 }
 
@@ -84,7 +72,9 @@ func (f *fanOut) run() (Result, error) {
 	defer cancel()
 	reading, stopReading := context.WithCancel(f.listing)
 	var reader sync.WaitGroup
-	reader.Go(func() { f.read(reading) })
+	reader.Go(func() {
+		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
+	})
 	f.work() // the first worker, which starts others
 	f.workers.Wait()
 	stopReading()
@@ -101,19 +91,6 @@ func (f *fanOut) run() (Result, error) {
 		log.Debug("published", "to", f.to.String(), "bytes", len(f.request.data), "result", f.result.String(), "took", time.Since(start), "error", f.failure)
 	}
 	return f.result, f.failure
-}
-
-// read is ahead of the posts by as much as fits.
-func (f *fanOut) read(ctx context.Context) {
-	defer close(f.ahead)
-	for l, err := range f.store.Connections(ctx, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}) {
-		select {
-		case f.ahead <- listedOrError{l, err}:
-		case <-ctx.Done():
-			return
-		}
-	}
-	f.complete = true
 }
 
 // work posts to one connection after another until there is none left. Each worker
@@ -195,11 +172,11 @@ func (f *fanOut) next() (Listed, bool) {
 	f.taking <- struct{}{} // the one before ends with the listing
 	defer func() { <-f.taking }()
 	for !f.over {
-		l, more := <-f.ahead // the reader ends with the listing
+		l, more, complete := f.ahead.next() // the reader ends with the listing
 		switch {
-		case !more && f.complete:
+		case complete:
 			f.over = true
-		case f.late():
+		case !more || f.late():
 			f.end()
 			f.outOfTime = true
 		case l.err != nil:

@@ -65,7 +65,7 @@ func TestAPublishKeepsAsMuchOfItsAudienceAsItLooksAheadAndNoMore(t *testing.T) {
 		if err != nil || posts.Load() != 8 || r.Problems[ProblemNoAnswer] != 8 || r.Next != "7" {
 			t.Errorf("%v next %q, %v after %d posts", r, r.Next, err, posts.Load())
 		}
-		if read := s.read.Load(); read > 8+1+lookAhead+1 {
+		if read := s.read.Load(); read > 8+1+lookAheadRows+1 {
 			t.Errorf("%d connections were read for 8 posts", read)
 		}
 	})

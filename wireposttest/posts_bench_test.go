@@ -355,7 +355,7 @@ func reportGoals(b *testing.B, results []cost) {
 			b.ReportMetric(goal, bound)
 		})
 	}
-	row("MessagesPerSecondBesideAWSsClient", ours.rate, theirs.rate, ours.rate/theirs.rate, "goal-min", 6)
+	row("MessagesPerSecondBesideTheAWSClient", ours.rate, theirs.rate, ours.rate/theirs.rate, "goal-min", 6)
 	row("MessagesPerSecondBesideUnsignedPosts", ours.rate, bare.rate, ours.rate/bare.rate, "goal-min", 0.8)
 	// These two are differences, not ratios.
 	row("AllocationsAboveUnsignedPosts", ours.allocs, bare.allocs, ours.allocs-bare.allocs, "goal-max", 45)
