@@ -13,7 +13,7 @@
 // makes it, and so do the templates in deploy. Rows:
 //
 //	row           p                  s                        attributes
-//	connection    c0 … c7            SLICE ID                 x m a g u t v
+//	connection    c0 … c7            SLICE ID                 x m a g u t v c
 //	user          u:USER             SLICE ID.TIME.ENDPOINT   x m
 //	topic         tSHARD:TOPIC       SLICE ID.TIME.ENDPOINT   x m
 //	shard count   n:TOPIC            n                        n x
@@ -37,6 +37,7 @@
 //	u  the user; in a stage row the URL
 //	t  a map from topic to the shard that its row is in; in a stage row the
 //	   event's time in milliseconds
+//	c  what the Connect hook wants found again; absent if there is nothing
 //	v  a number that every change of a connection row raises
 //	n  the number of shards of a topic
 //
