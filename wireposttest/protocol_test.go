@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,9 +23,9 @@ type protocolWorld struct {
 	now   *aheadClock
 }
 
-type aheadClock struct{ ahead time.Duration }
+type aheadClock struct{ ahead atomic.Int64 }
 
-func (c *aheadClock) Now() time.Time { return time.Now().Add(c.ahead) }
+func (c *aheadClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 func startProtocol(t *testing.T, o *wirepost.ProtocolOptions) *protocolWorld {
 	t.Helper()
@@ -149,7 +150,7 @@ func TestALaterFrameOfAConnectionThatHasEndedIsAnsweredAndClosesIt(t *testing.T)
 		if got := exchange(t, c, `{"action":"ping"}`); got != `{"type":"pong"}` {
 			t.Fatalf("before its end: %s", got)
 		}
-		w.now.ahead = time.Hour + time.Second
+		w.now.ahead.Store(int64(time.Hour + time.Second))
 		if got := exchange(t, c, frame); got != `{"type":"error","ref":9,"code":"expired"}` {
 			t.Errorf("%s is answered with %s", frame, got)
 		}
