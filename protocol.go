@@ -274,11 +274,13 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 	if deadline, ok := ctx.Deadline(); ok {
 		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
 	}
+	post := newPostContext(ctx)
+	defer post.close()
 	for _, r := range []request{
 		{method: http.MethodPost, data: frame, hash: payloadHash(frame)},
 		{method: http.MethodDelete, hash: emptyPayloadHash, repeatable: true},
 	} {
-		_, out := p.publisher.deliver(ctx, ToConnection(l.ID), l, r, stop, nil)
+		_, out := p.publisher.deliver(post, ToConnection(l.ID), l, r, stop, nil)
 		if out.Err != nil && !errors.Is(out.Err, ErrGone) {
 			p.failed("a connection that has ended could not be closed", m, out.Err)
 		}

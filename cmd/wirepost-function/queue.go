@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +38,15 @@ type queueURL struct {
 	fifo   bool
 }
 
-var sqsHost = regexp.MustCompile(`^(?:sqs|sqs-fips)\.([a-z0-9-]+)\.[a-z0-9.-]+$`)
+// regionOf is that of a host such as sqs.eu-west-1.amazonaws.com; empty for others.
+func regionOf(host string) string {
+	service, rest, _ := strings.Cut(host, ".")
+	region, domain, _ := strings.Cut(rest, ".")
+	if service != "sqs" && service != "sqs-fips" || domain == "" {
+		return ""
+	}
+	return region
+}
 
 func parseQueueURL(raw, region string) (*queueURL, error) {
 	u, err := url.Parse(raw)
@@ -48,8 +55,8 @@ func parseQueueURL(raw, region string) (*queueURL, error) {
 		u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
 		return nil, errors.New("it is not the URL of an SQS queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME")
 	}
-	if m := sqsHost.FindStringSubmatch(u.Host); m != nil {
-		region = m[1]
+	if r := regionOf(u.Hostname()); r != "" {
+		region = r
 	}
 	if region == "" {
 		return nil, errors.New("its region is not known; set AWS_REGION")
