@@ -70,6 +70,7 @@ import (
 )
 
 func main() {
+	roots := loadRoots()
 	c, err := parseConfig(os.Environ())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "wirepost-function: error: %v\n", err)
@@ -81,5 +82,6 @@ func main() {
 		fmt.Fprintf(os.Stderr, "wirepost-function: error: %v\n", err)
 		os.Exit(1)
 	}
+	go roots() // while the first event is on its way
 	lambda.Start(f)
 }
