@@ -50,7 +50,7 @@ func (f *function) sqs(ctx context.Context, records []json.RawMessage) ([]byte, 
 			}
 			break
 		}
-		if err := f.message(ctx, []byte(r.Body), r.MessageID); err != nil {
+		if err := f.message(ctx, []byte(r.Body), envelopeID(r.MessageID)); err != nil {
 			f.logger.Error("a message of the queue failed", "messageId", r.MessageID, "error", err)
 			fail(r)
 		}
@@ -64,26 +64,28 @@ func timeFor(ctx context.Context) bool {
 	return !ok || time.Until(deadline) > reserve
 }
 
-// message does one publish that nobody reads the reply of.
+// message does one publish of a queue. Without a queue for the rest a message that
+// was not finished fails, as docs/function.md says, and begins again.
 func (f *function) message(ctx context.Context, body []byte, id string) error {
-	r, err := parseRequest(body, id)
-	if err != nil {
-		return err
-	}
-	_, err = f.publish(ctx, r)
-	return err
+	return f.publishOnce(ctx, body, id, f.queue != nil)
 }
 
 // asynchronous does a publish of an event that Lambda would give the function again
-// after an error, from its beginning. Once somebody has the message that is only
-// right for who asked for at least once; otherwise the rest is lost, and logged.
+// after an error.
 func (f *function) asynchronous(ctx context.Context, body []byte, id string) error {
+	return f.publishOnce(ctx, body, id, true)
+}
+
+// publishOnce does a publish that begins again from its beginning if it fails. Once
+// somebody has the message, that is only right for who asked for at least once: if
+// it is to be at most once, the rest is lost, and logged.
+func (f *function) publishOnce(ctx context.Context, body []byte, id string, atMostOnce bool) error {
 	r, err := parseRequest(body, id)
 	if err != nil {
 		return err
 	}
 	o, err := f.publish(ctx, r)
-	if err != nil && reached(o) && !r.jobs[0].AtLeastOnce {
+	if err != nil && atMostOnce && reached(o) && !r.jobs[0].AtLeastOnce {
 		f.logger.Error("a publish was not finished, and its rest is lost: to begin again would reach some twice (atLeastOnce asks for that, WIREPOST_QUEUE_URL avoids it)", "job", r.jobs[0].String(), "result", o.result.String(), "error", err)
 		return nil
 	}

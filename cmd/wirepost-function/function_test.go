@@ -479,7 +479,12 @@ func TestWithoutAQueueTheRestIsLeftToWhoAsked(t *testing.T) {
 				t.Errorf("answered %s, %v", out, err)
 			}
 		}},
-		"sqs, the queue takes nothing": {sqsEvent("q", object), errors.New("down"), func(t *testing.T, _ *world, out []byte, err error) {
+		"sqs, the queue takes nothing": {sqsEvent("q", object), errors.New("down"), func(t *testing.T, w *world, out []byte, err error) {
+			if err != nil || string(out) != `{"batchItemFailures":[]}` || !strings.Contains(w.log.String(), "its rest is lost") {
+				t.Errorf("answered %s, %v; logged %s", out, err, w.log)
+			}
+		}},
+		"sqs, at least once, the queue takes nothing": {sqsEvent("q", once), errors.New("down"), func(t *testing.T, _ *world, out []byte, err error) {
 			if err != nil || string(out) != `{"batchItemFailures":[{"itemIdentifier":"m0"}]}` {
 				t.Errorf("answered %s, %v", out, err)
 			}
