@@ -97,15 +97,14 @@ class Connection {
     this.#limit("age", ageLimit);
   }
 
-  #limit(what, ms) {
+  #limit(what, limit, left = limit) {
     const { clock } = this.world;
-    const timer = clock.setTimeout(() => {
-      const left = (what === "idle" ? this.heard : this.since) + ms - clock.now();
-      if (left > 0) return this.#limit(what, left);
+    this[what] = clock.setTimeout(() => {
+      const left = (what === "idle" ? this.heard : this.since) + limit - clock.now();
+      if (left > 0) return this.#limit(what, limit, left);
       if (!this.socket.lost && this.socket.readyState === 1 && this.world.mode !== "cut") this.world.limits[what]++;
       this.end(1001, "Going away");
-    }, ms);
-    this[what] = timer;
+    }, left);
   }
 
   say(frame) {
