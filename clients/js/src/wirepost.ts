@@ -432,13 +432,17 @@ export function connect(url: string | (() => string | Promise<string>), options:
     if (link._asked) return;
     link._asked = true;
     clear(link._beat);
-    link._beat = later(() => (link._asked ? drop(link) : beat(link, pingAfter)), pongTimeout);
+    link._beat = later(() => drop(link), pongTimeout);
     link._socket!.send('{"action":"ping"}');
   };
 
   const receive = (link: Link, text: unknown) => {
     link._heard = clock.now();
-    link._asked = false;
+    if (link._asked) {
+      link._asked = false;
+      clear(link._beat);
+      if (link === current) beat(link, pingAfter);
+    }
     if (typeof text !== "string") return; // API Gateway sends no binary frames
     let frame: any;
     try {

@@ -273,6 +273,13 @@ test("an idle connection is asked before the limit, one with traffic is not", as
   assert.equal(world.limits.idle, 0);
 });
 
+test("a patient wait for the answer to a ping does not put off the next one", async () => {
+  const { world, told, clock } = start({ pingAfter: 1000, pongTimeout: 3_600_000 });
+  await clock.advance(60_000);
+  assert.ok(frames(world.latest).length >= 55);
+  assert.deepEqual(told.states.map(([s]) => s), ["open"]);
+});
+
 test("a connection that does not answer the ping is replaced", async () => {
   const { world, client, told, clock } = start();
   await clock.advance(1000);
