@@ -315,7 +315,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
       socket.onopen = () => sync(link);
       socket.onmessage = (event: MessageEvent) => receive(link, event.data);
       socket.onclose = (event: CloseEvent) => drop(link, { code: event.code, reason: event.reason });
-      socket.onerror = nothing; // onclose follows
+      // Browsers tell of the close too, Node.js 20 not of an attempt that failed.
+      socket.onerror = () => drop(link, { code: 1006, reason: "" });
     })().catch((error) => {
       if (link._dead) return;
       emit("error", error);
@@ -333,6 +334,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
     const socket = link._socket;
     if (socket) {
       socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onerror = nothing; // the package ws throws what nobody hears
       try {
         socket.close(1000);
       } catch {}

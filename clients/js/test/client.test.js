@@ -177,6 +177,15 @@ test("a connection that lasts a moment does not begin the waits anew, one that l
   assert.deepEqual([await end(5000), await end(5000), await end(5000), await end(40_000)], [1, 2, 4, 1]);
 });
 
+test("an attempt that ends with an error alone has ended", async () => {
+  const world = new World();
+  world.mode = "cut";
+  const { world: w, told, clock } = start({}, undefined, world);
+  await clock.advance(10);
+  w.latest.onerror({});
+  assert.deepEqual(told.states, [["waiting", { code: 1006, reason: "", retryIn: 500 }]]);
+});
+
 test("a client subscribes again on a new connection, before it counts as open", async () => {
   const { world, client, told, clock } = start({ topics: ["a"] });
   await clock.advance(1000);
