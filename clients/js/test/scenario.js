@@ -33,6 +33,7 @@ export async function scenario(connect, url, WebSocket, tell, resumes) {
   let sent = 0;
   while (!Object.values(sockets).every((s) => s.length >= 2 && s[0].readyState === 3)) {
     await writer.send("topic:lobby", ++sent);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await until(() => got.size === sent);
   tell(`calm ${JSON.stringify({ states, sent, twice: [...got.values()].filter((n) => n > 1).length })}`);
