@@ -72,7 +72,7 @@ func until(t *testing.T, ctx context.Context, expression string) {
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if _, err := chromedp.Run(limited, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))); err != nil {
-		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText + (window.look?.() ?? '')"))
 		t.Fatalf("%s: %v; the page says:\n%s", expression, err, text)
 	}
 }
@@ -120,7 +120,7 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 	d := startDev(t)
 	at := d.said["page"]
 	open := func(name string) context.Context {
-		page := tab(t, chromium, at+"#name="+name, 640, 400)
+		page := tab(t, chromium, at+"#name="+name, 640, 540)
 		until(t, page, "document.querySelector('#state').textContent === 'connected'")
 		return page
 	}

@@ -117,6 +117,11 @@ export interface Options {
     /** The limit of a connection's age; it is replaced at 60 to 90 % of it. Default 2 h. */
     maxAge?: number;
     /**
+     * How long the old connection is kept after the new one has all its topics: a publish
+     * that had looked before they were there posts to the old one. Default 5 s.
+     */
+    overlap?: number;
+    /**
      * The n-th attempt in a row comes after a random part of `minDelay` doubled n
      * times, and of `maxDelay` at most; defaults 1 s and 30 s.
      */

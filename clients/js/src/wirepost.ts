@@ -131,6 +131,11 @@ export interface Options {
   /** The limit of a connection's age; it is replaced at 60 to 90 % of it. Default 2 h. */
   maxAge?: number;
   /**
+   * How long the old connection is kept after the new one has all its topics: a publish
+   * that had looked before they were there posts to the old one. Default 5 s.
+   */
+  overlap?: number;
+  /**
    * The n-th attempt in a row comes after a random part of `minDelay` doubled n
    * times, and of `maxDelay` at most; defaults 1 s and 30 s.
    */
@@ -177,14 +182,14 @@ type Done = (error?: Refusal, ack?: Ack) => void;
 interface Link {
   _socket?: Socket;
   _dead?: boolean;
-  /** It has been replaced, and ends with its last answer. */
+  /** It has been replaced, and ends with the overlap and its last answer. */
   _retired?: boolean;
   /** A ping was sent, and nothing came since. */
   _asked?: boolean;
   _heard: number;
   _since: number;
   _expires: number;
-  /** Its opening's end, later its replacement. */
+  /** Its opening's end, later its replacement, at last the overlap's end. */
   _timer?: unknown;
   _beat?: unknown;
   _pending: Map<string, Done>;
@@ -238,6 +243,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
     pongTimeout = 10_000,
     answerTimeout = 30_000,
     maxAge = 7_200_000,
+    overlap = 5000,
     minDelay = 1000,
     maxDelay = 30_000,
     random = Math.random,
@@ -358,7 +364,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       clear(timer);
       link._pending.delete(item._ref);
       item._done(error, ack);
-      if (link._retired && !link._pending.size) drop(link);
+      finish(link);
     };
     link._pending.set(item._ref, end);
     link._socket!.send(item._text);
@@ -412,10 +418,18 @@ export function connect(url: string | (() => string | Promise<string>), options:
       clear(old._timer);
       clear(old._beat);
       old._retired = true;
-      if (!old._pending.size) drop(old);
+      old._timer = later(() => {
+        old._timer = undefined;
+        finish(old);
+      }, overlap);
     }
     flush();
     become("open");
+  };
+
+  /** Ends a replaced link when nothing more can come on it. */
+  const finish = (link: Link) => {
+    if (link._retired && link._timer === undefined && !link._pending.size) drop(link);
   };
 
   const flush = () => {

@@ -320,7 +320,11 @@ test("a connection is replaced before its limit: new, topics, acks, and only the
   await sent;
   assert.deepEqual(told.messages, ["both", "on the old one"]);
   held[0].say({ type: "ack", ref: held[1].ref });
-  await clock.advance(1000);
+  await clock.advance(4000);
+  // A publish that had looked before the topic was there comes on the old one alone.
+  old.connection.say({ type: "message", id: "late", to: "topic:a", data: "late" });
+  await clock.advance(2000);
+  assert.deepEqual(told.messages, ["both", "on the old one", "late"]);
   assert.equal(old.readyState, 3);
   assert.equal(world.connections.size, 1);
   assert.deepEqual(told.states.map(([s]) => s), ["open"]);
@@ -335,6 +339,7 @@ test("the old connection ends after the answers that it owes", async () => {
   const sent = client.send("user:bob", 1);
   await clock.advance(5000);
   assert.notEqual(world.latest, old);
+  await clock.advance(10_000);
   assert.equal(old.readyState, 1);
   held[0].say({ type: "ack", ref: held[1].ref, sent: 1 });
   await clock.advance(1000);

@@ -1,7 +1,7 @@
 // What happens to three clients on real sockets whose limits are a thousandth of
 // API Gateway's, in a browser as in Node.js. It speaks to its test by tell(what) and
 // is told to go on by what resumes() resolves to.
-const times = { pingAfter: 500, pongTimeout: 10_000, maxAge: 8000, minDelay: 100, maxDelay: 1000 };
+const times = { pingAfter: 500, pongTimeout: 10_000, maxAge: 8000, overlap: 1000, minDelay: 100, maxDelay: 1000 };
 
 /** The sockets of a client, to see which of them are replaced. */
 function counting(WebSocket) {
@@ -25,12 +25,15 @@ export async function scenario(connect, url, WebSocket, tell, resumes) {
   }
   const { reader, writer, idle } = clients;
   const got = new Map();
+  let sent = 0;
   reader.on("message", (m) => got.set(m.data, (got.get(m.data) || 0) + 1));
   const all = Object.values(clients);
-  await until(() => all.every((c) => c.state === "open"));
+
+  // What a test that waits in vain says.
+  globalThis.look = () => JSON.stringify({ states, sent, got: got.size, sockets: Object.values(sockets).map((s) => s.map((x) => x.readyState)) });
 
   // Until each has come of age, with messages all the while.
-  let sent = 0;
+  await until(() => all.every((c) => c.state === "open"));
   while (!Object.values(sockets).every((s) => s.length >= 2 && s[0].readyState === 3)) {
     await writer.send("topic:lobby", ++sent);
     await new Promise((resolve) => setTimeout(resolve, 5));

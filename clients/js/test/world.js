@@ -35,15 +35,19 @@ export class World {
     return this.sockets.filter((s) => s.onopen || s.onmessage || s.onclose).length;
   }
 
-  /** Delivers a message to all who have the topic, under one id. */
-  publish(to, data, from, repeat = 1) {
+  /**
+   * Delivers a message to all who have the topic, under one id: looks for them now and
+   * posts later.
+   */
+  publish(to, data, from, repeat = 1, later = 0) {
     const id = "m" + ++this.published;
     const topic = to.slice("topic:".length);
     let sent = 0;
     for (const c of this.connections) {
       if (!c.topics.has(topic)) continue;
       sent++;
-      for (let i = 0; i < repeat; i++) c.say({ type: "message", id, to, from, data });
+      const post = () => c.say({ type: "message", id, to, from, data });
+      for (let i = 0; i < repeat; i++) later ? this.clock.setTimeout(post, later) : post();
     }
     return { id, sent };
   }
