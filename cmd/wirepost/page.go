@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -32,7 +33,7 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 		page.files, page.policy = chat.Page(), true
 	}
 	if _, err := fs.Stat(page.files, "index.html"); err != nil {
-		return nil, &hinted{fmt.Errorf("the page %s: %w", d.page, err), "--page names a folder with an index.html"}
+		return nil, &hinted{fmt.Errorf("the page %s: %w", cmp.Or(d.page, "that is built in"), err), "--page names a folder with an index.html"}
 	}
 	return page, nil
 }
