@@ -103,7 +103,9 @@ func TestTheClientStaysConnectedInChromium(t *testing.T) {
 // in it than the page's own.
 func said(t *testing.T, page context.Context, from, text string) {
 	t.Helper()
-	row := func(part string) string { return "document.querySelector('#log li:last-child ." + part + "')?.textContent" }
+	row := func(part string) string {
+		return "document.querySelector('#log li:last-child ." + part + "')?.textContent"
+	}
 	until(t, page, fmt.Sprintf("%s === %s && %s === %s", row("text"), quoted(text), row("from"), quoted(from)))
 	if n := value[int](t, page, "document.querySelectorAll('#log li > span > *, #log img, #log script').length"); n != 0 {
 		t.Errorf("there are %d elements in messages", n)

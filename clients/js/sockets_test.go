@@ -4,6 +4,8 @@ package js_test
 
 import (
 	"bufio"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -205,4 +207,27 @@ func TestTheClientStaysConnectedInNode(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheClientOutlivesItsTokens(t *testing.T) {
+	node, ws := tool(t, "node"), filepath.Join(nodeModule(t, "ws"), "wrapper.mjs")
+	dir := t.TempDir()
+	bootstrap := filepath.Join(dir, "bootstrap")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", bootstrap, "../../cmd/wirepost-function").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	secret := base64.StdEncoding.EncodeToString([]byte("a secret of the test that is long enough"))
+	env := filepath.Join(dir, "env")
+	settings := "WIREPOST_HANDLERS=websocket\nWIREPOST_JWT_KEY=hmac:" + secret + "\nWIREPOST_JWT_ISSUER=https://id.example.com\nWIREPOST_JWT_AUDIENCE=chat\n"
+	if err := os.WriteFile(env, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDev(t, "--env-file", env, "--route-response", "$default", "--", bootstrap)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, node, "test/tokens.js", d.where(t).String(), secret, ws).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
 }
