@@ -42,9 +42,10 @@ func browser(t *testing.T) context.Context {
 func tab(t *testing.T, browser context.Context, url string, width, height int64) context.Context {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
-	t.Cleanup(cancel)
-	messages := chromedp.Console(ctx)
+	messages, done := chromedp.Console(ctx), make(chan struct{})
+	t.Cleanup(func() { cancel(); <-done })
 	go func() { // ends with the tab
+		defer close(done)
 		for m, err := range messages {
 			if err != nil {
 				return
@@ -87,6 +88,7 @@ func value[T any](t *testing.T, ctx context.Context, expression string) T {
 }
 
 func TestTheClientStaysConnectedInChromium(t *testing.T) {
+	t.Parallel()
 	chromium := browser(t)
 	args := append([]string{"--page", scenarioPage(t)}, limits...)
 	d := startDev(t, args...)
@@ -118,11 +120,12 @@ func quoted(s string) string {
 }
 
 func TestPeopleTalkOnTheChatPage(t *testing.T) {
+	t.Parallel()
 	chromium := browser(t)
 	d := startDev(t)
 	at := d.said["page"]
 	open := func(name string) context.Context {
-		page := tab(t, chromium, at+"#name="+name, 640, 540)
+		page := tab(t, chromium, at+"#name="+name, 640, 420)
 		until(t, page, "document.querySelector('#state').textContent === 'connected'")
 		return page
 	}
@@ -134,16 +137,8 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 	bob := open("bob")
 	must(t, alice, chromedp.KeyEvent("hello, bob\r"))
 	said(t, bob, "alice", "hello, bob")
-	markup := `<img src=x onerror="document.title='owned'"><b>bold</b>`
-	must(t, bob, chromedp.KeyEvent(markup+"\r"))
-	said(t, alice, "bob", markup)
-	if title := value[string](t, alice, "document.title"); title != "alice in lobby: wirepost chat" {
-		t.Errorf("the title is %q", title)
-	}
-	rows := "document.querySelectorAll('#log li').length"
-	if a, b := value[int](t, alice, rows), value[int](t, bob, rows); a != 3 || b != 2 {
-		t.Errorf("alice sees %d messages and bob %d, want 3 and 2", a, b)
-	}
+	must(t, bob, chromedp.KeyEvent("hello, alice\r"))
+	said(t, alice, "bob", "hello, alice")
 
 	path, err := command()
 	if err != nil {
@@ -156,6 +151,18 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 	}
 	for _, page := range []context.Context{alice, bob} {
 		said(t, page, "a program", "from the command line")
+	}
+	picture(t, alice, "chat.png")
+
+	markup := `<img src=x onerror="document.title='owned'"><b>bold</b>`
+	must(t, bob, chromedp.KeyEvent(markup+"\r"))
+	said(t, alice, "bob", markup)
+	if title := value[string](t, alice, "document.title"); title != "alice in lobby: wirepost chat" {
+		t.Errorf("the title is %q", title)
+	}
+	rows := "document.querySelectorAll('#log li').length"
+	if a, b := value[int](t, alice, rows), value[int](t, bob, rows); a != 5 || b != 4 {
+		t.Errorf("alice sees %d messages and bob %d, want 5 and 4", a, b)
 	}
 
 	// Another of one's own name is somebody else.
@@ -170,7 +177,6 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 		must(t, page, chromedp.KeyEvent(line[1]+"\r"))
 		said(t, second, line[0], line[1])
 	}
-	picture(t, alice, "chat.png")
 
 	// With the keyboard alone: back from the field to the topic, and on to its button.
 	const back = "\t"
@@ -193,6 +199,7 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 }
 
 func TestTheChatPageFitsNarrowWindowsAndDarkRooms(t *testing.T) {
+	t.Parallel()
 	chromium := browser(t)
 	page := tab(t, chromium, startDev(t).said["page"], 280, 400)
 	until(t, page, "document.querySelector('#state').className === 'open'")

@@ -13,31 +13,45 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// command is the built command wirepost.
-var command = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "wirepost-js-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "wirepost")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/wirepost").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
+// built is where the commands of the tests are.
+var built string
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if path, err := command(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	var err error
+	if built, err = os.MkdirTemp("", "wirepost-js-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	status := m.Run()
+	os.RemoveAll(built)
 	os.Exit(status)
+}
+
+// command is the built command wirepost.
+var command = sync.OnceValues(func() (string, error) { return build("wirepost") })
+
+// build builds a command as the test itself is built, so that the packages need not
+// be compiled a second time.
+func build(name string) (string, error) {
+	args := []string{"build", "-o", filepath.Join(built, name)}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	if out, err := exec.Command("go", append(args, "../../cmd/"+name)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return filepath.Join(built, name), nil
 }
 
 // dev is a 'wirepost dev' in a process of its own, which can be killed.
@@ -211,13 +225,13 @@ func TestTheClientStaysConnectedInNode(t *testing.T) {
 
 func TestTheClientOutlivesItsTokens(t *testing.T) {
 	node, ws := tool(t, "node"), filepath.Join(nodeModule(t, "ws"), "wrapper.mjs")
-	dir := t.TempDir()
-	bootstrap := filepath.Join(dir, "bootstrap")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", bootstrap, "../../cmd/wirepost-function").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	t.Parallel()
+	bootstrap, err := build("wirepost-function")
+	if err != nil {
+		t.Fatal(err)
 	}
 	secret := base64.StdEncoding.EncodeToString([]byte("a secret of the test that is long enough"))
-	env := filepath.Join(dir, "env")
+	env := filepath.Join(t.TempDir(), "env")
 	settings := "WIREPOST_HANDLERS=websocket\nWIREPOST_JWT_KEY=hmac:" + secret + "\nWIREPOST_JWT_ISSUER=https://id.example.com\nWIREPOST_JWT_AUDIENCE=chat\n"
 	if err := os.WriteFile(env, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)

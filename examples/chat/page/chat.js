@@ -14,6 +14,7 @@ let client, say;
 
 function enter() {
   client?.close();
+  log.replaceChildren();
   sessionStorage.setItem("name", name);
   sessionStorage.setItem("topic", topic);
   $("name").value = name;
