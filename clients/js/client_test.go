@@ -72,6 +72,11 @@ func TestTheCommittedClientIsBuiltFromItsSourceAndSmall(t *testing.T) {
 			t.Errorf("clients/js/%s is not what its source makes: run clients/js/build and commit it", name)
 		}
 	}
+	check := exec.CommandContext(t.Context(), filepath.Join(nodeModule(t, "typescript"), "bin", "tsc"), "--ignoreConfig", "--noEmit", "--strict",
+		"--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "test/usage.ts")
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("the types: %v\n%s", err, out)
+	}
 	var small bytes.Buffer
 	w, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
 	if err != nil {

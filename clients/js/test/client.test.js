@@ -79,6 +79,26 @@ test("bytes that are not of the protocol are given out as they came, and later t
   assert.deepEqual([told.messages, told.errors], [[], []]);
 });
 
+test("nothing that a server can say throws or ends the client", async () => {
+  const random = seeded(7);
+  const pick = (all) => all[Math.floor(all.length * random())];
+  const scalars = ["1", "2", "", "message", "ack", "error", "pong", "expired", "forbidden", 0, -1, 1e300, true, null, {}, [], { a: 1 }, [null]];
+  const { world, client, clock } = start({ topics: ["a"] });
+  await clock.advance(1000);
+  for (let i = 0; i < 5000; i++) {
+    const frame = {};
+    for (const name of ["type", "ref", "id", "to", "data", "code", "text", "message", "connectionId", "requestId", "__proto__"]) if (random() < 0.5) frame[name] = pick(scalars);
+    let text = pick([JSON.stringify(frame), JSON.stringify(pick(scalars)), '{"__proto__":{"type":"message"}}']);
+    if (random() < 0.2) text = text.slice(0, Math.floor(text.length * random()));
+    const socket = world.sockets.find((s) => s.readyState === 1);
+    if (random() < 0.1) client.send("topic:a", i).catch(() => {});
+    socket?.onmessage({ data: text }); // would throw here
+    if (i % 10 === 0) await clock.advance(1000);
+  }
+  await clock.advance(120_000);
+  assert.equal(client.state, "open");
+});
+
 test("API Gateway's own error is told", async () => {
   const { world, told, clock, client } = start();
   await clock.advance(1000);
