@@ -23,6 +23,7 @@ const removeAfter = 30 * time.Second
 // and removes the connection from the store if it is gone.
 func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r request, stop time.Time, place *place) (answer, Outcome) {
 	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
+	defer func() { p.failures.note(&p.o, out) }()
 	limit := time.Now().Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
 		limit = stop

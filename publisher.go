@@ -45,7 +45,8 @@ type PublisherOptions struct {
 	StageMaxAge time.Duration
 	// Transport replaces the pool of connections, for tests and proxies.
 	Transport http.RoundTripper
-	// Logger gets debug lines and removals. It never sees a payload, a credential
+	// Logger gets debug lines, removals, and what explains failed posts, each
+	// problem once a minute for each endpoint. It never sees a payload, a credential
 	// or a token. Default: nothing.
 	Logger *slog.Logger
 	// Now is the wall clock. Default time.Now.
@@ -68,6 +69,7 @@ type Publisher struct {
 
 	reading chan struct{} // has room for one reader of stage records at a time
 
+	failures failureLog
 }
 
 // NewPublisher makes a publisher on a store.
