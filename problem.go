@@ -32,6 +32,11 @@ func (p Problem) Fix() string { return problems[p].fix }
 // of AWS's client, of the network or of API Gateway. It may be empty.
 func (p Problem) Seen() string { return problems[p].seen }
 
+// URL is where docs/problems.md describes the problem.
+func (p Problem) URL() string {
+	return "https://github.com/wirepost/wirepost/blob/main/docs/problems.md#" + string(p)
+}
+
 var (
 	// ErrNotFound says that a store has no live row for a connection or stage.
 	ErrNotFound = errors.New("wirepost: not found")
