@@ -224,7 +224,8 @@ func (d *run) signedPath() string {
 	if err != nil {
 		return ""
 	}
-	return strings.ReplaceAll(url.PathEscape(strings.ReplaceAll(u.EscapedPath(), "@", "%40")), "%2F", "/")
+	// PathEscape leaves '@' and '$' as they are, which a signature does not.
+	return strings.NewReplacer("%2F", "/", "@", "%40", "$", "%24").Replace(url.PathEscape(u.EscapedPath()))
 }
 
 // canonicalPath is the path in the canonical request that API Gateway shows when a
