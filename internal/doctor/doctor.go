@@ -66,8 +66,9 @@ type Options struct {
 	// ControlPlane, if not nil, asks AWS about the API's configuration.
 	ControlPlane ControlPlane
 
-	// Getenv, Now, Resolver, Dial and Roots are the world. Default: the real one.
+	// Getenv, Now, Resolver, Dial, Proxy and Roots are the world. Default: the real one.
 	Getenv   func(string) string
+	Proxy    func(*http.Request) (*url.URL, error)
 	Now      func() time.Time
 	Resolver Resolver
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
@@ -142,6 +143,9 @@ func Run(ctx context.Context, o Options) *Report {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
 	}
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver

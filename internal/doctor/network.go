@@ -45,7 +45,7 @@ func (d *run) proxied() {
 	if d.loopback {
 		return
 	}
-	d.proxy, _ = http.ProxyFromEnvironment(&http.Request{URL: d.url})
+	d.proxy, _ = d.o.Proxy(&http.Request{URL: d.url})
 }
 
 // newClient makes every request of a run. It follows no redirect: a signed request
@@ -53,7 +53,7 @@ func (d *run) proxied() {
 func (d *run) newClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:              http.ProxyFromEnvironment,
+			Proxy:              d.o.Proxy,
 			DialContext:        d.dialName,
 			TLSClientConfig:    &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
 			DisableCompression: true,

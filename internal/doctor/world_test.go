@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,7 @@ type world struct {
 	server  func(*gateway.Server)
 	options doctor.Options
 	ctx     context.Context
+	proxy   func(*http.Request) (*url.URL, error)
 	// after changes what the doctor finds, once the gateway runs.
 	after func()
 }
@@ -251,6 +253,9 @@ func (w *world) run() *doctor.Report {
 	o := w.options
 	o.Getenv = func(name string) string { return w.env[name] }
 	o.Resolver, o.Dial, o.Roots = w, w.dial, w.roots
+	if o.Proxy = w.proxy; o.Proxy == nil {
+		o.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	}
 	return doctor.Run(w.ctx, o)
 }
 
