@@ -56,7 +56,7 @@ func (d *run) resolve(ctx context.Context) {
 		d.record = &d.records[0]
 	}
 	for i, r := range d.records {
-		if d.record == nil && strings.TrimSuffix(d.raw, "/") == r.URL {
+		if d.record == nil && sameEndpoint(strings.TrimSuffix(d.raw, "/"), r.URL) {
 			d.record = &d.records[i]
 		}
 	}
