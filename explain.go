@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"unicode"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
@@ -148,6 +149,8 @@ func splitCall(call string) (endpoint, connectionID string) {
 // 403 is looked for in the request.
 func (r reply) explain() *Error {
 	e := &Error{Endpoint: r.endpoint, ConnectionID: r.connectionID, Status: r.status, Body: r.text}
+	// Parts of it get into sentences, which are one line.
+	r.text, r.server = printable(r.text), printable(r.server)
 	has := func(s string) bool { return strings.Contains(r.text, s) }
 	switch {
 	case r.html && (r.status/100 == 2 || r.errorType == ""):
@@ -199,6 +202,16 @@ func (r reply) explain() *Error {
 		e.Problem = ProblemUnexpected
 	}
 	return e
+}
+
+// printable has a space for each control character.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, s)
 }
 
 // resourceOf is the ARN that a denial names: what is behind the last "resource: ".

@@ -31,7 +31,7 @@ func (d *run) live(ctx context.Context) {
 			d.skip(n, reason)
 		}
 	}
-	if d.url == nil {
+	if d.url == nil || !d.answering && d.gone != "" {
 		skip(0, orElse(d.gone, "there is no endpoint"))
 		return
 	}

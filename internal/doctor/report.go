@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/wirepost/wirepost"
 )
@@ -149,7 +150,13 @@ func (r *Report) Text(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%d ok, %d warn, %d fail, %d skip\n", count[OK], count[Warn], count[Fail], count[Skip])
-	_, err := io.WriteString(w, b.String())
+	// What others said must not move the cursor of a terminal.
+	_, err := io.WriteString(w, strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) && c != '\n' {
+			return '·'
+		}
+		return c
+	}, b.String()))
 	return err
 }
 
