@@ -270,7 +270,7 @@ var problems = map[Problem]problemText{
 	ProblemMessageLost: {"a message was accepted (200) and the client did not receive it",
 		"look for a proxy between the client and API Gateway, and whether the client's connection is the one that was sent to", ""},
 	ProblemConnectionUnknown: {"a client connected, and its connection ID could not be learned",
-		"see that the $connect function keeps its row (wirepost.Mux), and that the doctor reads the same store",
+		"see that the $connect function keeps its row (wirepost.Mux), and that the doctor reads the same store; a function that keeps its connections elsewhere cannot be followed further",
 		"the client is connected and no publish reaches it"},
 }
 

@@ -422,6 +422,8 @@ func networkProblem(err error) (p Problem, detail string) {
 		verify   *tls.CertificateVerificationError
 	)
 	switch {
+	case errors.As(err, &dial) && dial.Op == "proxyconnect":
+		return ProblemEndpointUnreachable, "the proxy that HTTPS_PROXY names cannot be reached"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return ProblemEndpointUnresolved, ""
 	case errors.As(err, &dns):

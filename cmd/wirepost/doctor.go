@@ -112,7 +112,7 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 		o.ControlPlane = controlplane.API{}
 	}
 
-	o.StoreName = storeURL(*url)
+	o.StoreName, o.StoreFlag = storeURL(*url), storeFlag(*url)
 	store, err := openStore(ctx, o.StoreName)
 	switch {
 	case err == nil:

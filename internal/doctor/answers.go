@@ -66,6 +66,10 @@ func (d *run) answers(ctx context.Context) {
 			e = &wirepost.Error{Problem: wirepost.ProblemNoAnswer, Detail: fmt.Sprintf("%s took the request and did not answer within %s", d.url.Host, d.o.Step),
 				FixText: "check what the name points to, and what stands between"}
 		}
+		if d.proxy != nil && e.Problem == wirepost.ProblemEndpointUnreachable {
+			e = &wirepost.Error{Problem: e.Problem, Detail: fmt.Sprintf("the proxy %s, which HTTPS_PROXY names, cannot be reached, or does not reach %s", d.proxy.Host, d.url.Host),
+				FixText: "correct HTTPS_PROXY, start the proxy, or put the host into NO_PROXY"}
+		}
 		d.add(explained("answers", Fail, e))
 		d.skip("clock", d.gone)
 		return

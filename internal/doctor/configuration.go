@@ -156,7 +156,7 @@ func (d *run) overridden(ctx context.Context) {
 	clients := "every client of AWS's that is made from an aws.Config"
 	specific, general := d.o.Getenv(overrides[1]), d.o.Getenv("AWS_ENDPOINT_URL")
 	// Learned from an event, and yet the environment has the last word.
-	if from, ok := strings.CutPrefix(d.report.From, "env "); ok && len(d.records) > 0 && d.record == nil {
+	if from, ok := strings.CutPrefix(d.report.From, "env "); ok && d.gone == "" && len(d.records) > 0 && d.record == nil {
 		warn(from, d.raw, "what is learned from events and for connections without a row; the store has "+shownURL(d.records[0].URL))
 		return
 	}

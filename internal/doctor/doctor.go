@@ -35,9 +35,11 @@ type Options struct {
 	// Region to sign for, if not that of the host. Default: AWS_REGION.
 	Region string
 
-	// Store, if there is one, and how people call it.
+	// Store, if there is one, how people call it, and what commands in a fix have to say
+	// again of it, such as " --store URL".
 	Store     wirepost.Store
 	StoreName string
+	StoreFlag string
 	// StoreErr is why there is none although one was named.
 	StoreErr error
 

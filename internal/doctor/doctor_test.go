@@ -64,6 +64,10 @@ func configurationRows() []row {
 		{name: "no endpoint at all", make: endpoint(""), want: problems(wirepost.ProblemEndpointUnset), says: []string{"https://execute-api.eu-west-1.amazonaws.com", "WIREPOST_ENDPOINT="}},
 		{name: "the service's own host", make: endpoint("https://execute-api.eu-west-1.amazonaws.com"), want: problems(wirepost.ProblemEndpointUnset)},
 		{name: "wss in the environment", make: environment("WIREPOST_ENDPOINT", "wss://"+apiHost+"/prod"), want: problems(wirepost.ProblemEndpointScheme), says: []string{"use " + apiURL, "in WIREPOST_ENDPOINT"}},
+		{name: "wss in the environment, and the store knows better", make: both(environment("WIREPOST_ENDPOINT", "wss://"+apiHost+"/prod"), func(w *world) {
+			w.options.Store = w.store
+			w.learn(identity, apiURL)
+		}), want: problems(wirepost.ProblemEndpointScheme)},
 		{name: "http to another machine", make: endpoint("http://" + apiHost + "/prod"), want: problems(wirepost.ProblemEndpointScheme)},
 		{name: "no scheme", make: endpoint(apiHost + "/prod"), want: problems(wirepost.ProblemEndpointScheme), says: []string{"use " + apiURL}},
 		{name: "two schemes", make: endpoint("https://https:" + apiHost), want: problems(wirepost.ProblemEndpointScheme)},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/doctor"
 )
 
@@ -66,4 +67,18 @@ func TestBehindAProxyWhatOnlyTheProxySeesIsSkipped(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAProxyThatIsNotThereIsSaidToBeTheReason(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	nowhere := &url.URL{Scheme: "http", Host: closed(t)}
+	w.proxy = func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "https" {
+			return nowhere, nil
+		}
+		return nil, nil
+	}
+	r := row{want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"the proxy " + nowhere.Host, "correct HTTPS_PROXY"}}
+	r.check(t, w.run())
 }

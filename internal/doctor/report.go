@@ -150,6 +150,9 @@ func (r *Report) Text(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%d ok, %d warn, %d fail, %d skip\n", count[OK], count[Warn], count[Fail], count[Skip])
+	if send := r.check("send"); send != nil && send.Status == Skip && count[Fail] == 0 {
+		fmt.Fprintf(&b, "whether a send would work was not tried: %s\n", send.Sentence)
+	}
 	// What others said must not move the cursor of a terminal.
 	_, err := io.WriteString(w, strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) && c != '\n' {

@@ -198,7 +198,7 @@ func (d *run) refusal(e *wirepost.Error) Check {
 				break
 			}
 		}
-		c.Sentence = "the signature does not match although the path is right: the secret key does not belong to the access key"
+		c.Sentence = "the signature does not match: most often the secret key does not belong to the access key"
 		c.Fix = "set AWS_SECRET_ACCESS_KEY to the secret of key " + d.credentials.AccessKeyID
 	case wirepost.ProblemThrottled:
 		c.Sentence = "a single request was answered with 429"
@@ -235,6 +235,7 @@ func canonicalPath(body string) string {
 	if !ok {
 		return ""
 	}
+	// It is in a string of JSON.
 	rest = strings.NewReplacer(`\n`, "\n", `\u0027`, "'").Replace(rest)
 	lines := strings.Split(rest, "\n")
 	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasSuffix(strings.TrimSpace(l), http.MethodPost) })

@@ -62,7 +62,7 @@ func (d *run) store(ctx context.Context) {
 	d.storeAPIs(all)
 	if old > 0 {
 		d.warn("store-age", wirepost.ProblemStoreOldRows, fmt.Sprintf("%s older than two hours; API Gateway has closed them", plural(old, "row is", "rows are")),
-			"run 'wirepost sweep'; for a table, 'wirepost table check' tells whether its TTL is on")
+			"run 'wirepost sweep"+d.o.StoreFlag+"'; for a table, 'wirepost table check' tells whether its TTL is on")
 	} else {
 		d.ok("store-age", "no row is older than a connection can be")
 	}
@@ -146,7 +146,7 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 	}
 	slices.Sort(dead)
 	slices.Sort(apis)
-	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(dead, "; "), "run 'wirepost sweep --api "+apis[0]+"'")
+	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(dead, "; "), "run 'wirepost sweep --api "+apis[0]+d.o.StoreFlag+"'")
 }
 
 // absent says how it shows that there is no such API; empty if there may be one.
@@ -205,7 +205,7 @@ func (d *run) storeHosts() {
 			return
 		case ep.APIID != "" && ep.APIID != r.APIID:
 			d.fail("store-hosts", wirepost.ProblemStoreHost, fmt.Sprintf("the record of %s has the host of another API, %s", r.Identity, r.URL),
-				fmt.Sprintf("run 'wirepost sweep --api %s', and let a client connect", r.APIID))
+				fmt.Sprintf("run 'wirepost sweep --api %s%s', and let a client connect", r.APIID, d.o.StoreFlag))
 			return
 		}
 	}
