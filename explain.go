@@ -125,6 +125,7 @@ func replyTo(resp *http.Response) reply {
 	if req := resp.Request; req != nil && req.URL != nil {
 		r.url = req.URL.String()
 		r.endpoint, r.connectionID = splitCall(r.url)
+		r.endpoint = redactURL(r.endpoint)
 		r.scope = scopeOf(req.Header.Get("Authorization"))
 	}
 	return r

@@ -63,6 +63,13 @@ func (d *run) parse(region string) {
 		return
 	}
 	d.report.Endpoint = shownURL(d.raw)
+	if d.noRegion {
+		d.gone = "the region is not known"
+		d.report.Endpoint = ""
+		d.skip("endpoint", d.gone)
+		d.fail("region", wirepost.ProblemSigningRegion, "the region of the API "+d.o.APIID+" is not known", "give --region, or set AWS_REGION")
+		return
+	}
 	o := wirepost.EndpointOptions{Region: region, APIID: d.o.APIID}
 	if d.record != nil {
 		// A post goes by the record's own region, whatever the environment says.

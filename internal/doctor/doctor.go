@@ -122,6 +122,7 @@ type run struct {
 	url      *url.URL
 	loopback bool
 	connect  string // the URL that clients connect to, if it was given
+	noRegion bool   // of an API that was named by its ID
 	record   *wirepost.StageRecord
 	records  []wirepost.StageRecord
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -110,6 +109,15 @@ func configurationRows() []row {
 			w.learn(identity, "https://"+apiHost+"/live")
 		}, want: problems(wirepost.ProblemEndpointOverride), fine: true},
 		{name: "FIPS", make: func(w *world) { w.env["AWS_USE_FIPS_ENDPOINT"] = "true" }, want: problems(wirepost.ProblemEndpointVariant), fine: true},
+		{name: "an API by its ID", make: func(w *world) { w.options.Endpoint, w.options.APIID, w.options.Stage = "", "abc123", "prod" }},
+		{name: "an API by its ID, by the store", make: func(w *world) {
+			w.options.Endpoint, w.options.APIID, w.options.Store, w.env["AWS_REGION"] = "", "abc123", w.store, "us-east-1"
+			w.learn(identity, apiURL)
+		}},
+		{name: "an API by its ID without a stage", make: func(w *world) { w.options.Endpoint, w.options.APIID = "", "abc123" }, want: problems(wirepost.ProblemEndpointStageMissing)},
+		{name: "an API by its ID without a region", make: func(w *world) {
+			w.options.Endpoint, w.options.APIID, w.options.Stage, w.env["AWS_REGION"] = "", "abc123", "prod", ""
+		}, want: problems(wirepost.ProblemSigningRegion), says: []string{"--region"}},
 		{name: "another region", make: func(w *world) { w.env["AWS_REGION"] = "us-east-1" }, want: problems(wirepost.ProblemSigningRegion), says: []string{"eu-west-1", "us-east-1", "AWS_REGION=eu-west-1"}},
 		{name: "no region", make: func(w *world) {
 			endpoint("https://" + customHost)(w)
@@ -411,6 +419,15 @@ func (r *row) check(t *testing.T, report *doctor.Report) {
 	if report.Worst() != worst {
 		t.Errorf("the worst is %s, want %s:\n%s", report.Worst(), worst, text.String())
 	}
+	var names []string
+	for _, c := range report.Checks {
+		if c.Name != "control-plane" { // which stands for all of its checks where it cannot be asked
+			names = append(names, c.Name)
+		}
+	}
+	if !inOrder(names) || !slices.Contains(names, "send") || !slices.Contains(names, "pool") {
+		t.Errorf("the checks are not whole and in their order: %v", names)
+	}
 	for _, c := range report.Checks {
 		if c.Status != doctor.OK && c.Sentence == "" {
 			t.Errorf("%s is %s and does not say why", c.Name, c.Status)
@@ -473,35 +490,4 @@ func silent(t *testing.T) string {
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
 	return l.Addr().String()
-}
-
-// full is a listener that never accepts and whose queue is full: whoever connects
-// waits, as behind a network without a route.
-func full(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	for range 16 {
-		c, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
-		if err != nil {
-			return address // it is full
-		}
-		t.Cleanup(func() { c.Close() })
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return ""
 }

@@ -40,8 +40,12 @@ func (d *run) base(service string) string {
 	if v := d.o.Getenv(s.variable); v != "" {
 		return strings.TrimSuffix(v, "/")
 	}
-	region := d.endpoint.Region
-	return "https://" + orElse(s.label, service) + "." + region + dnsSuffix(region)
+	return "https://" + d.ownHost(service)
+}
+
+// ownHost is AWS's host of a service in the endpoint's region.
+func (d *run) ownHost(service string) string {
+	return orElse(services[service].label, service) + "." + d.endpoint.Region + dnsSuffix(d.endpoint.Region)
 }
 
 // errNotTrusted keeps signed requests at home.
@@ -50,7 +54,7 @@ var errNotTrusted = errors.New("a signed request goes to AWS, to this machine an
 // do signs a request for a service and sends it.
 func (d *run) do(req *http.Request, service string, body []byte) (*http.Response, error) {
 	host := req.URL.Hostname()
-	own := req.URL.Scheme == "https" && strings.HasSuffix(host, dnsSuffix(d.endpoint.Region))
+	own := req.URL.Scheme == "https" && req.URL.Host == d.ownHost(service)
 	if !own && !d.mayBeSigned(host, req.URL.Host) {
 		return nil, fmt.Errorf("%s: %w", req.URL.Host, errNotTrusted)
 	}

@@ -72,7 +72,8 @@ func (d *run) named() candidate {
 	}
 	region := d.region()
 	if region == "" {
-		region = "region-not-known" // the check of the region says it
+		d.noRegion = true
+		region = "region"
 	}
 	raw := strings.TrimSuffix(wirepost.DefaultEndpointURL(wirepost.Identity{APIID: d.o.APIID, Stage: d.o.Stage, Region: region}), "/")
 	return candidate{raw, "--api and --stage"}

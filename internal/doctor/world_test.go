@@ -93,6 +93,10 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		if address = w.at[host]; address == "" {
 			return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("no route to %s", host)}
 		}
+		if address == "hang" {
+			<-ctx.Done()
+			return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
+		}
 	}
 	return (&net.Dialer{}).DialContext(ctx, network, address)
 }

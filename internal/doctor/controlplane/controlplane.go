@@ -17,6 +17,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,10 @@ func (API) Check(ctx context.Context, t doctor.Target) []doctor.Check {
 	if done < len(names) {
 		a.skip("connect-auth", "the API cannot be read")
 	}
-	return a.checks
+	// It is found with the routes and stands last.
+	i := slices.IndexFunc(a.checks, func(c doctor.Check) bool { return c.Name == "connect-auth" })
+	auth := a.checks[i]
+	return append(slices.Delete(a.checks, i, i+1), auth)
 }
 
 func (a *asking) add(c doctor.Check) { a.checks = append(a.checks, c) }
