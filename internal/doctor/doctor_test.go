@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/doctor"
+	"github.com/wirepost/wirepost/wireposttest"
 )
 
 // row is one way in which things are wrong, made for real, and what the doctor has to
@@ -368,6 +371,36 @@ func liveRows() []row {
 			w.options.Live, w.options.Store = true, wirepost.NewMemStore(nil)
 		}, want: problems(wirepost.ProblemConnectionUnknown)},
 		{name: "the message is lost", make: live(func(w *world) { w.fault = answer(gateway.CallFrameOut, gateway.Fault{Drop: true}) }), want: problems(wirepost.ProblemMessageLost), says: []string{"accepted (200) and not received"}},
+		{name: "the message is lost, and another one comes", make: live(func(w *world) {
+			var others atomic.Int64
+			w.fault = func(c gateway.Call) gateway.Fault {
+				switch {
+				case c.Kind == gateway.CallFrameOut && bytes.Contains(c.Payload, []byte("doctor")):
+					return gateway.Fault{Drop: true}
+				case c.Kind == gateway.CallGet && c.ConnectionID != "AAAAAAAAAAAAAAA=" && others.Add(1) == 1:
+					w.post(c.ConnectionID, "another")
+				}
+				return gateway.Fault{}
+			}
+		}), want: problems(wirepost.ProblemMessageLost)},
+		{name: "somebody else connects at the same time", make: live(func(w *world) {
+			w.after = func() {
+				for range 3 {
+					c, err := wireposttest.Dial(w.t.Context(), w.gateway.URL, nil)
+					if err != nil {
+						w.t.Fatal(err)
+					}
+					w.t.Cleanup(func() {
+						ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+						defer cancel()
+						if text, err := c.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+							w.t.Errorf("somebody else got %q, %v", text, err)
+						}
+						c.Cut()
+					})
+				}
+			}
+		})},
 		{name: "the endpoint in the store is not that of the event", make: func(w *world) {
 			w.options.Live, w.options.Store, w.options.Endpoint = true, w.store, ""
 			w.names["abc123.execute-api-fips.eu-west-1.amazonaws.com"] = []string{customIP}
