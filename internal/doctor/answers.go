@@ -97,7 +97,9 @@ func (d *run) answers(ctx context.Context) {
 	d.clock(resp)
 }
 
-// impostor says why what answers is not the gateway that was meant.
+// impostor says why what answers is not the gateway that was meant. That API Gateway
+// puts one of its headers on the answer to an unsigned request too is UNCERTAIN;
+// recorded answers to signed ones have them.
 func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix string) {
 	h := resp.Header
 	where := d.url.Scheme + "://" + d.url.Host

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 a deprecated resolver is what people have left over
+
 package doctor_test
 
 import (
@@ -194,7 +196,6 @@ func TestExplainTellsLookalikesApart(t *testing.T) {
 func TestExplainSeesADeprecatedResolverInTheRequest(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	//lint:ignore SA1019 this is what people have left over
 	cfg := aws.Config{Region: "eu-west-1", Credentials: given(keys), HTTPClient: &http.Client{Transport: w.transport()},
 		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) {
 			return aws.Endpoint{URL: apiURL}, nil

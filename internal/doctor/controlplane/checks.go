@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/internal/doctor"
 )
 
-// What is read of AWS's answers (API Gateway V2 reference; the names are those of
-// its JSON).
+// What is read of AWS's answers. The names are those of the API Gateway V2 reference's
+// JSON; none of it was run against AWS.
 type (
 	api struct {
 		DisableExecuteAPIEndpoint bool   `json:"disableExecuteApiEndpoint"`
@@ -137,7 +137,8 @@ func (a *asking) stage(s stage) {
 }
 
 // changes asks whether anything but the stage was changed after it was deployed. An
-// API does not tell when; what CloudTrail has of its changes does.
+// API does not tell when; what CloudTrail has of its changes does. That an event's
+// parameters name the API by its ID is UNCERTAIN.
 func (a *asking) changes(s stage) {
 	if s.AutoDeploy {
 		a.ok("changes", "the stage deploys by itself")

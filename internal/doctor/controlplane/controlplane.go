@@ -48,8 +48,6 @@ type asking struct {
 	ctx    context.Context
 	target doctor.Target
 	checks []doctor.Check
-
-	account string // of the functions' ARNs; empty: not known
 }
 
 // Check implements doctor.ControlPlane.
