@@ -64,6 +64,7 @@ const (
 	ProblemStoreOldRows      Problem = "store-old-rows"
 	ProblemStoreHost         Problem = "store-host-mismatch"
 	ProblemStoreMoved        Problem = "store-endpoint-moved"
+	ProblemStoreTable        Problem = "store-table"
 	ProblemFunctionTimeout   Problem = "function-timeout-short"
 	ProblemPoolSmall         Problem = "connection-pool-small"
 	ProblemConnectFailed     Problem = "connect-failed"
@@ -249,6 +250,9 @@ var problems = map[Problem]problemText{
 	ProblemStoreMoved: {"the endpoint in the store is another than the API's own",
 		"connect one client: every event brings the store up to date",
 		"403 or `no such host` since the API was created again or its domain has changed"},
+	ProblemStoreTable: {"the table of the store is not as it should be",
+		"run 'wirepost table check', which says what to do",
+		"rows of connections that ended stay for good, because the table's TTL is off"},
 	ProblemFunctionTimeout: {"the function's timeout is shorter than a failed send takes",
 		"set the function's timeout to 10 s or more",
 		"`Task timed out after 3.00 seconds` and nothing else"},

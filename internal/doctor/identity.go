@@ -51,8 +51,12 @@ func (d *run) ownHost(service string) string {
 // errNotTrusted keeps signed requests at home.
 var errNotTrusted = errors.New("a signed request goes to AWS, to this machine and to trusted hosts only")
 
-// do signs a request for a service and sends it.
+// do signs a request for a service, in the endpoint's region, and sends it.
 func (d *run) do(req *http.Request, service string, body []byte) (*http.Response, error) {
+	return d.doIn(d.endpoint.Region, req, service, body)
+}
+
+func (d *run) doIn(region string, req *http.Request, service string, body []byte) (*http.Response, error) {
 	host := req.URL.Hostname()
 	own := req.URL.Scheme == "https" && req.URL.Host == d.ownHost(service)
 	if !own && !d.mayBeSigned(host, req.URL.Host) {
@@ -63,7 +67,7 @@ func (d *run) do(req *http.Request, service string, body []byte) (*http.Response
 	}
 	sum := sha256.Sum256(body)
 	service = strings.TrimSuffix(service, "v1")
-	if err := v4.NewSigner().SignHTTP(req.Context(), d.credentials, req, hex.EncodeToString(sum[:]), service, d.endpoint.Region, d.o.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(req.Context(), d.credentials, req, hex.EncodeToString(sum[:]), service, region, d.o.Now()); err != nil {
 		return nil, err
 	}
 	return d.client.Do(req)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -80,34 +81,31 @@ func (d *run) send(ctx context.Context) {
 // call makes one signed call. The verdict is nil if API Gateway did as it should for
 // a connection that is not there.
 func (d *run) call(ctx context.Context, method, id string) (*wirepost.Error, error) {
+	return d.callAt(ctx, d.endpoint.Region, method, d.callURL(id))
+}
+
+// callAt makes one signed call to any endpoint that may get one.
+func (d *run) callAt(ctx context.Context, region, method, callURL string) (*wirepost.Error, error) {
 	var body []byte
 	if method == http.MethodPost {
 		body = []byte(probeBody)
 	}
 	step, cancel := d.step(ctx)
 	defer cancel()
-	req, err := http.NewRequestWithContext(step, method, d.callURL(id), nil)
+	req, err := http.NewRequestWithContext(step, method, callURL, nil)
 	if err != nil {
 		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/octet-stream")
 	}
-	resp, err := d.do(req, "execute-api", body)
+	resp, err := d.doIn(region, req, "execute-api", body)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	said := make([]byte, maxBody)
-	n := 0
-	for n < len(said) {
-		m, err := resp.Body.Read(said[n:])
-		n += m
-		if err != nil {
-			break
-		}
-	}
-	e := wirepost.ExplainResponse(resp, said[:n])
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // as much as there is
+	e := wirepost.ExplainResponse(resp, said)
 	if e == nil || e.Problem == wirepost.ProblemConnectionGone || e.Problem == wirepost.ProblemConnectionID {
 		return nil, nil
 	}

@@ -33,7 +33,7 @@ type kept struct {
 
 // store looks at what the store has of this API and of others.
 func (d *run) store(ctx context.Context) {
-	names := []string{"store", "store-endpoints", "store-apis", "store-age", "store-hosts", "store-moved"}
+	names := []string{"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved"}
 	if d.o.Store == nil {
 		reason := "no store was named"
 		if d.o.StoreErr != nil {
@@ -62,12 +62,42 @@ func (d *run) store(ctx context.Context) {
 	d.storeAPIs(all)
 	if old > 0 {
 		d.warn("store-age", wirepost.ProblemStoreOldRows, fmt.Sprintf("%s older than two hours; API Gateway has closed them", plural(old, "row is", "rows are")),
-			"run 'wirepost sweep"+d.o.StoreFlag+"'; for a table, 'wirepost table check' tells whether its TTL is on")
+			"run 'wirepost sweep"+d.o.StoreFlag+"'")
 	} else {
 		d.ok("store-age", "no row is older than a connection can be")
 	}
+	d.storeTable(ctx)
 	d.storeHosts()
 	d.storeMoved()
+}
+
+// storeTable asks a store that has a table whether it is as it should be. A function's
+// role need not be allowed to look.
+func (d *run) storeTable(ctx context.Context) {
+	store, ok := d.o.Store.(interface {
+		CheckTable(context.Context) error
+	})
+	if !ok {
+		d.skip("store-table", "the store has no table")
+		return
+	}
+	step, cancel := d.step(ctx)
+	defer cancel()
+	err := store.CheckTable(step)
+	said, answered := errors.AsType[interface {
+		error
+		ErrorCode() string
+	}](err)
+	switch {
+	case err == nil:
+		d.ok("store-table", "its keys and its TTL are right")
+	case answered:
+		d.skip("store-table", "it may not be looked at: "+said.ErrorCode())
+	case step.Err() != nil:
+		d.skip("store-table", "there was no answer in time")
+	default:
+		d.warn("store-table", wirepost.ProblemStoreTable, strings.Join(strings.Split(err.Error(), "\n"), "; "), "run 'wirepost table check"+d.o.StoreFlag+"', which says what to do")
+	}
 }
 
 // rows counts the connections of each identity, and those that are too old.
@@ -109,10 +139,13 @@ func (d *run) rows(ctx context.Context) (all []*kept, old int, err error) {
 // storeEndpoints asks the other endpoints that have connections, unsigned, whether
 // there is still an API.
 func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
+	type silent struct {
+		k       *kept
+		problem wirepost.Problem // empty: the store has no endpoint
+	}
 	var (
 		mu    sync.Mutex
-		dead  []string
-		apis  []string
+		dead  []silent
 		wg    sync.WaitGroup
 		asked int
 	)
@@ -122,8 +155,7 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 		}
 		if k.record == nil {
 			mu.Lock()
-			dead = append(dead, fmt.Sprintf("%s to %s, of which the store has no endpoint", plural(k.rows, "connection belongs", "connections belong"), k.identity))
-			apis = append(apis, k.identity.APIID)
+			dead = append(dead, silent{k: k})
 			mu.Unlock()
 			continue
 		}
@@ -134,8 +166,7 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 			if p := d.absent(ctx, *k.record); p != "" {
 				mu.Lock()
 				defer mu.Unlock()
-				dead = append(dead, fmt.Sprintf("%s to %s, which does not answer (%s)", plural(k.rows, "connection belongs", "connections belong"), k.identity, p))
-				apis = append(apis, k.identity.APIID)
+				dead = append(dead, silent{k, p})
 			}
 		})
 	}
@@ -144,9 +175,20 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 		d.ok("store-endpoints", "no other endpoint with connections is dead")
 		return
 	}
-	slices.Sort(dead)
-	slices.Sort(apis)
-	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(dead, "; "), "run 'wirepost sweep --api "+apis[0]+d.o.StoreFlag+"'")
+	slices.SortFunc(dead, func(a, b silent) int { return strings.Compare(a.k.identity.String(), b.k.identity.String()) })
+	var sentences, fixes []string
+	for _, s := range dead {
+		why, command := fmt.Sprintf("which does not answer (%s)", s.problem), "sweep"
+		switch s.problem {
+		case "":
+			why = "of which the store has no endpoint"
+		case wirepost.ProblemForbidden: // it may well be there, so nothing is to be removed
+			why, command = "which answers 403 Forbidden", "doctor"
+		}
+		sentences = append(sentences, fmt.Sprintf("%s to %s, %s", plural(s.k.rows, "connection belongs", "connections belong"), s.k.identity, why))
+		fixes = append(fixes, fmt.Sprintf("'wirepost %s --api %s --stage %s%s'", command, s.k.identity.APIID, s.k.identity.Stage, d.o.StoreFlag))
+	}
+	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(sentences, "; "), "run "+strings.Join(fixes, " and "))
 }
 
 // absent says how it shows that there is no such API; empty if there may be one.
@@ -174,6 +216,13 @@ func (d *run) absent(ctx context.Context, r wirepost.StageRecord) wirepost.Probl
 		return ""
 	}
 	resp.Body.Close()
+	// An API that was created again leaves a host that answers Forbidden, if it answers.
+	// Only API Gateway's own hosts are asked with a signature.
+	if isExecuteAPI(req.URL.Hostname()) && d.trusted && d.credentials.HasKeys() {
+		if verdict, err := d.callAt(ctx, r.Region, http.MethodPost, req.URL.String()); err == nil && verdict != nil && verdict.Problem == wirepost.ProblemForbidden {
+			return verdict.Problem
+		}
+	}
 	if api := resp.Header.Get("X-Wirepost-Api"); api != "" && isLoopback(req.URL.Hostname()) && api != r.APIID+"/"+r.Stage {
 		return wirepost.ProblemEndpointAnotherAPI
 	}
