@@ -421,6 +421,7 @@ func networkProblem(err error) (p Problem, detail string) {
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
+		record   tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &dial) && dial.Op == "proxyconnect":
@@ -435,7 +436,9 @@ func networkProblem(err error) (p Problem, detail string) {
 		return ProblemEndpointUnreachable, ""
 	case errors.As(err, &hostname), errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &verify):
 		return ProblemEndpointCertificate, ""
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record) && string(record.RecordHeader[:]) != "HTTP/":
+		return ProblemNotAPIGateway, "what listens at the endpoint does not speak TLS"
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return ProblemNotAPIGateway, "the endpoint speaks plain HTTP, not HTTPS"
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		return ProblemEndpointUnreachable, "the connection was opened, and the TLS handshake got no answer"

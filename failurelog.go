@@ -1,7 +1,9 @@
 package wirepost
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -27,7 +29,7 @@ const (
 )
 
 func (f *failureLog) note(o *PublisherOptions, out Outcome) {
-	if out.Err == nil || errors.Is(out.Err, ErrGone) {
+	if out.Err == nil || errors.Is(out.Err, ErrGone) || !o.Logger.Enabled(context.Background(), slog.LevelWarn) {
 		return
 	}
 	e := Explain(out.Err)
@@ -59,5 +61,5 @@ func (f *failureLog) note(o *PublisherOptions, out Outcome) {
 	if len(e.Candidates) > 0 {
 		attributes = append(attributes, "candidates", e.Candidates)
 	}
-	o.Logger.Warn("a post failed", attributes...)
+	o.Logger.Warn("posts fail", attributes...)
 }

@@ -63,7 +63,7 @@ func TestAPublishThatFailsForManySaysWhyOnce(t *testing.T) {
 	if err != nil || result.Failed != 20 {
 		t.Fatal(result, err)
 	}
-	if n := strings.Count(log.String(), "a post failed"); n != 1 {
+	if n := strings.Count(log.String(), "posts fail"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
 }

@@ -36,6 +36,7 @@ var importRules = []struct {
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
+	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"internal/doctor", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
 	{"internal/doctor/controlplane", []string{"", "internal/doctor"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},

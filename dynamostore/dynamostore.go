@@ -55,7 +55,8 @@
 //   - a connect: user and topic rows without a connection row. A publish that
 //     meets one posts to a connection that is gone, and removes it ([Store.Reap]).
 //   - a disconnect: a connection row without some of its user and topic rows. Its
-//     client has gone; the next publish to everyone removes it.
+//     client has gone; the next publish to everyone removes it. (A connect that is
+//     delivered again while its disconnect runs can leave the same.)
 //   - a subscribe: a topic row that the connection row does not name. The
 //     connection gets what is published to the topic until it unsubscribes, once
 //     even if it subscribes again in another shard.

@@ -51,7 +51,9 @@ function 'notify' believes what the URL says; it is for development.
     --no-timeout              an invocation may take any time
     --debug-port PORT         for a debugger; one process, no timeouts
     --freeze                  stop processes between invocations, as Lambda does
-    --watch                   restart a function when its files change
+    --watch                   restart a function when its files change, but for
+                              files other than source that change while it works:
+                              those it writes itself
     --env-file FILE           more environment of the functions, NAME=VALUE lines
     --credentials dev|inherit what functions sign with: the development pair, which
                               no AWS service takes, or yours; default dev

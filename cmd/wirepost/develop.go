@@ -280,6 +280,9 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 			return all, err
 		}
 		env = append(env, more...)
+		if not := reserved(more, d.region); len(not) > 0 {
+			fmt.Fprintf(c.stderr, "wirepost: hint: not taken from --env-file, because Lambda sets it: %s; the region is that of --region, %s\n", strings.Join(not, ", "), d.region)
+		}
 	}
 	all.config.Env = env
 	var err error
