@@ -135,7 +135,7 @@ func networkRows() []row {
 		{name: "the custom domain has no record", make: func(w *world) { trusted("")(w); delete(w.names, customHost) }, want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"DNS record"}},
 		{name: "no name resolves", make: func(w *world) { w.names = nil }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"no name can be looked up"}},
 		{name: "the name server is silent", make: func(w *world) {
-			w.options.Step = 100 * time.Millisecond
+			w.options.Step = time.Second
 			w.names[apiHost] = []string{"hang"}
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"no name can be looked up"}},
 		{name: "a VPC endpoint with private DNS", make: func(w *world) {
@@ -143,7 +143,7 @@ func networkRows() []row {
 			w.serveTLS("10.0.1.23", certificate(w.t, apiHost), http.HandlerFunc(forbidden))
 		}, want: problems(wirepost.ProblemEndpointPrivate), says: []string{"10.0.1.23"}},
 		{name: "a listener that never accepts", make: func(w *world) {
-			w.options.Step = 300 * time.Millisecond
+			w.options.Step = time.Second
 			w.at[publicIP] = full(w.t)
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"TCP to " + publicIP + ":443 did not connect", "NAT gateway"}},
 		{name: "nothing listens", make: func(w *world) { w.at[publicIP] = closed(w.t) }, want: problems(wirepost.ProblemEndpointRefused)},
@@ -155,11 +155,11 @@ func networkRows() []row {
 		{name: "a certificate of an unknown authority", make: func(w *world) { w.roots = nil }, want: problems(wirepost.ProblemEndpointCertificate), says: []string{"does not trust"}},
 		{name: "plain HTTP where TLS should be", make: func(w *world) { w.at[publicIP] = strings.TrimPrefix(w.serve(http.NotFoundHandler()), "http://") }, want: problems(wirepost.ProblemNotAPIGateway), says: []string{"plain HTTP"}},
 		{name: "TLS gets no answer", make: func(w *world) {
-			w.options.Step = 200 * time.Millisecond
+			w.options.Step = time.Second
 			w.at[publicIP] = silent(w.t)
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"TLS handshake"}},
 		{name: "the request gets no answer", make: func(w *world) {
-			w.options.Step = 300 * time.Millisecond
+			w.options.Step = time.Second
 			w.serveTLS(publicIP, certificate(w.t, apiHost), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 		}, want: problems(wirepost.ProblemNoAnswer)},
 		{name: "CloudFront", make: func(w *world) {
@@ -274,7 +274,7 @@ func sendRows() []row {
 			candidates: problems(wirepost.ProblemThrottleZero, wirepost.ProblemThrottled)},
 		{name: "API Gateway fails", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{Status: 500}) }, want: problems(wirepost.ProblemServerError)},
 		{name: "the send gets no answer", make: func(w *world) {
-			w.options.Step = 300 * time.Millisecond
+			w.options.Step = time.Second
 			w.fault = answer(gateway.CallPost, gateway.Fault{Hang: true})
 		}, want: problems(wirepost.ProblemNoAnswer)},
 		{name: "the send is cut", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, want: problems(wirepost.ProblemNoAnswer)},

@@ -154,7 +154,7 @@ func TestExplainTellsLookalikesApart(t *testing.T) {
 				environment("WIREPOST_ENDPOINT", l.raw)(w)
 			}
 			w.options.TrustHosts = []string{customHost}
-			w.options.Step = 500 * time.Millisecond
+			w.options.Step = time.Second
 			if l.make != nil {
 				l.make(w)
 			}
