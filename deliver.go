@@ -36,6 +36,7 @@ func (p *Publisher) deliver(ctx *postContext, to Audience, l Listed, r request, 
 		p.counters.gone.Add(1)
 	default:
 		p.counters.failed.Add(1)
+		p.failures.note(&p.o, out)
 		if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
 			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "endpoint", l.Endpoint.String(), "error", out.Err)
 		}

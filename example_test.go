@@ -128,3 +128,19 @@ func ExampleParseAudience() {
 	// true <nil>
 	// audience "usr:alice": expected user:NAME, topic:NAME, connection:ID or everyone (did you mean "user:"?)
 }
+
+// The error of AWS's own client, whose text ends after "ForbiddenException: ", is
+// explained in the same way.
+func ExampleExplain() {
+	err := fmt.Errorf("notify alice: %w", &wirepost.Error{
+		Problem: wirepost.ProblemForbidden, Status: 403, Endpoint: "https://abc123.execute-api.eu-west-1.amazonaws.com/prod",
+	})
+	e := wirepost.Explain(err)
+	fmt.Println(e.Problem)
+	fmt.Println(e.Candidates)
+	fmt.Println(e.Fix())
+	// Output:
+	// forbidden-unexplained
+	// [stage-not-deployed execute-api-disabled stage-unknown deployment-stale]
+	// run 'wirepost doctor --control-plane', which tells the candidates apart
+}

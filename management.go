@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -205,45 +203,12 @@ var (
 
 // problem explains an answer that is not a success and not 410.
 func (m *management) problem(a answer, connectionID string) *Error {
-	e := &Error{Endpoint: m.endpoint.URL, ConnectionID: connectionID, Status: a.status, Body: string(a.body)}
-	text := string(a.body)
-	has := func(s string) bool { return strings.Contains(text, s) }
-	switch {
-	case m.another(a):
-		e.Problem = ProblemEndpointAnotherAPI
+	r := reply{endpoint: m.endpoint.URL, connectionID: connectionID, status: a.status, errorType: a.errorType, text: string(a.body),
+		server: a.server, html: a.html, scope: &scope{signed: true, region: m.endpoint.Region, service: signingService}}
+	e := r.explain()
+	if m.another(a) {
+		e.Problem, e.Candidates = ProblemEndpointAnotherAPI, nil
 		e.Detail = fmt.Sprintf("the gateway at the endpoint is that of %s, the connection is one of %s/%s", clip(a.api), m.endpoint.APIID, m.endpoint.Stage)
-	case a.status/100 == 2 && a.html, a.html && a.errorType == "":
-		e.Problem = ProblemNotAPIGateway
-		if a.server != "" {
-			e.Detail = fmt.Sprintf("the endpoint is answered by %s, not by API Gateway", a.server)
-		}
-		e.Body = ""
-	case a.status == http.StatusTooManyRequests:
-		e.Problem = ProblemThrottled
-	case a.status == http.StatusRequestEntityTooLarge:
-		e.Problem = ProblemMessageSize
-	case a.status == http.StatusBadRequest && has("Invalid connectionId"):
-		e.Problem = ProblemConnectionID
-	case has("No method found matching route"), has("execute-api:Invoke"):
-		e.Problem = ProblemPathNotSend
-	case has("execute-api:ManageConnections"):
-		e.Problem = ProblemSendDenied
-	case has("Credential should be scoped to a valid region"):
-		e.Problem = ProblemSigningRegion
-	case has("Credential should be scoped to correct service"), has("signature we calculated does not match"):
-		e.Problem = ProblemSignatureMismatch
-	case has("Signature expired"), has("Signature not yet current"):
-		e.Problem = ProblemClockSkew
-	case has("Missing Authentication Token"):
-		e.Problem = ProblemCredentialsMissing
-	case has("security token"), a.errorType == "UnrecognizedClientException", a.errorType == "ExpiredTokenException":
-		e.Problem = ProblemCredentialsInvalid
-	case a.status == http.StatusForbidden:
-		e.Problem = ProblemForbidden
-	case a.status >= 500:
-		e.Problem = ProblemServerError
-	default:
-		e.Problem = ProblemUnexpected
 	}
 	return e
 }
@@ -252,35 +217,11 @@ func (m *management) problem(a answer, connectionID string) *Error {
 // the message may have been delivered.
 func (m *management) transportProblem(err error, connectionID string) (e *Error, sent bool) {
 	e = &Error{Endpoint: m.endpoint.URL, ConnectionID: connectionID, Err: err}
-	var (
-		dns      *net.DNSError
-		dial     *net.OpError
-		notSent  errNotSent
-		unknown  x509.UnknownAuthorityError
-		hostname x509.HostnameError
-		invalid  x509.CertificateInvalidError
-		verify   *tls.CertificateVerificationError
-		record   tls.RecordHeaderError
-	)
+	if e.Problem, e.Detail = networkProblem(err); e.Problem != "" {
+		return e, false
+	}
+	var notSent errNotSent
 	switch {
-	case errors.As(err, &dns):
-		e.Problem = ProblemEndpointUnresolved
-		if !dns.IsNotFound {
-			e.Problem = ProblemEndpointUnreachable
-		}
-	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Problem = ProblemEndpointRefused
-	case errors.As(err, &dial) && dial.Op == "dial":
-		e.Problem = ProblemEndpointUnreachable
-	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
-		e.Problem = ProblemEndpointCertificate
-	case errors.As(err, &record):
-		e.Problem, e.Detail = ProblemNotAPIGateway, "what listens at the endpoint does not speak TLS"
-		if string(record.RecordHeader[:]) == "HTTP/" {
-			e.Detail = "the endpoint speaks plain HTTP, not HTTPS"
-		}
-	case strings.Contains(err.Error(), "TLS handshake timeout"):
-		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &notSent):
 		// The time was up before there was a connection, because all that there are
 		// were busy; or none could be opened.

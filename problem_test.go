@@ -13,7 +13,7 @@ import (
 
 func TestEveryProblemHasASentenceAndAFix(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
-	f, err := parser.ParseFile(token.NewFileSet(), "problem.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), "catalogue.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ type PublisherOptions struct {
 	StageMaxAge time.Duration
 	// Transport replaces the pool of connections, for tests and proxies.
 	Transport http.RoundTripper
-	// Logger gets debug lines and removals. It never sees a payload, a credential
+	// Logger gets debug lines, removals, and what explains failed posts, each
+	// problem once a minute for each endpoint. It never sees a payload, a credential
 	// or a token. Default: nothing.
 	Logger *slog.Logger
 	// Now is the wall clock. Default time.Now.
@@ -76,6 +77,7 @@ type Publisher struct {
 	budget   pace
 	counters counters
 	guards   []reapGuard
+	failures failureLog
 }
 
 // NewPublisher makes a publisher on a store.

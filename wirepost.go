@@ -39,6 +39,12 @@
 // [Publisher.Publish] allow it. A post that fails is counted under the
 // [Problem] that explains it.
 //
+// # When it fails
+//
+// [Explain] names the problem of an error of a send, of this package or of AWS's own
+// client, with its fix. The command 'wirepost doctor' looks for it, and package
+// doctor does so inside a function.
+//
 // # Environment
 //
 //	WIREPOST_STORE     the store that OpenStore opens

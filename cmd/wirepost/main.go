@@ -27,6 +27,7 @@ const usage = `Usage:
     wirepost list   list the connections
     wirepost kick   close the connections of an audience
     wirepost sweep  remove what belongs to nobody any more from the store
+    wirepost doctor say what is wrong with an endpoint, and what to do
     wirepost fault  list or replace what goes wrong in the gateway that runs here
     wirepost table  create, describe or check the DynamoDB table of a store
     wirepost version
@@ -85,6 +86,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.sweep(ctx, args)
 	case "table":
 		return c.table(ctx, args)
+	case "doctor":
+		return c.doctor(ctx, args)
 	case "version", "--version", "-version":
 		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
@@ -95,7 +98,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, table and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, table, doctor and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.
@@ -120,6 +123,9 @@ func (c *command) misuse(message, hint string) int {
 // fail reports an error, with the cure if the error knows one.
 func (c *command) fail(err error) int {
 	c.complain(explain(err))
+	if where := seeAlso(err); where != "" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", where)
+	}
 	return exitFailed
 }
 
