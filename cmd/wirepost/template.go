@@ -102,7 +102,7 @@ func (all *functions) ofTemplate(ctx context.Context, api *template.API) (map[st
 		case "HTTP_PROXY":
 			route.Function = &gateway.HTTPProxy{URL: r.URL, Method: r.Method}
 		case "MOCK":
-			route.Function = &gateway.Mock{}
+			route.Function = &gateway.Mock{Body: r.Answer}
 		default:
 			err = errors.New("an integration of the type " + r.Integration + " is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are")
 		}
