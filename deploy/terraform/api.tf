@@ -39,13 +39,21 @@ resource "aws_apigatewayv2_stage" "stage" {
 
     content {
       destination_arn = access_log_settings.value
-      format          = "{\"requestId\":\"$context.requestId\",\"time\":\"$context.requestTime\",\"event\":\"$context.eventType\",\"route\":\"$context.routeKey\",\"connectionId\":\"$context.connectionId\",\"status\":\"$context.status\",\"error\":\"$context.error.message\",\"integrationError\":\"$context.integrationErrorMessage\"}"
+      format = jsonencode({
+        requestId        = "$context.requestId"
+        time             = "$context.requestTime"
+        event            = "$context.eventType"
+        route            = "$context.routeKey"
+        connectionId     = "$context.connectionId"
+        status           = "$context.status"
+        error            = "$context.error.message"
+        integrationError = "$context.integrationErrorMessage"
+      })
     }
   }
 
   depends_on = [
-    aws_apigatewayv2_route.route["connect"],
-    aws_apigatewayv2_route.route["disconnect"],
+    aws_apigatewayv2_route.route,
     aws_apigatewayv2_route_response.route_response,
     aws_apigatewayv2_integration_response.ping_integration_response,
     aws_apigatewayv2_route_response.ping_route_response,
@@ -98,7 +106,7 @@ resource "aws_apigatewayv2_integration" "ping_integration" {
   api_id                        = aws_apigatewayv2_api.api.id
   integration_type              = "MOCK"
   template_selection_expression = "\\$default"
-  request_templates             = { "$default" = "{\"statusCode\":200}" }
+  request_templates             = { "$default" = jsonencode({ statusCode = 200 }) }
 }
 
 resource "aws_apigatewayv2_integration_response" "ping_integration_response" {
@@ -106,7 +114,7 @@ resource "aws_apigatewayv2_integration_response" "ping_integration_response" {
   integration_id                = aws_apigatewayv2_integration.ping_integration.id
   integration_response_key      = "$default"
   template_selection_expression = "\\$default"
-  response_templates            = { "$default" = "{\"type\":\"pong\"}" }
+  response_templates            = { "$default" = jsonencode({ type = "pong" }) }
 }
 
 resource "aws_apigatewayv2_route_response" "ping_route_response" {

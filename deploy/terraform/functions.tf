@@ -2,7 +2,7 @@
 # endpoint: they learn it from the API's events.
 locals {
   package = coalesce(var.package, "${path.module}/function.zip")
-  store   = "dynamodb://${aws_dynamodb_table.table.name}?region=${data.aws_region.current.name}"
+  store   = "dynamodb://${aws_dynamodb_table.table.name}?region=${data.aws_region.current.id}"
 
   functions = {
     websocket = {

@@ -1,5 +1,5 @@
 locals {
-  host = "${aws_apigatewayv2_api.api.id}.execute-api.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+  host = "${aws_apigatewayv2_api.api.id}.execute-api.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
 }
 
 output "connect_url" {

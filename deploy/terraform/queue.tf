@@ -29,5 +29,5 @@ resource "aws_lambda_event_source_mapping" "queue_source" {
   }
 
   # A mapping is refused while the function's role may not read the queue.
-  depends_on = [aws_iam_role_policy.own["queue"]]
+  depends_on = [aws_iam_role_policy.own]
 }
