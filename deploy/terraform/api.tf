@@ -54,6 +54,7 @@ resource "aws_apigatewayv2_stage" "stage" {
 
   depends_on = [
     aws_apigatewayv2_route.route,
+    aws_apigatewayv2_route.ping_route,
     aws_apigatewayv2_route_response.route_response,
     aws_apigatewayv2_integration_response.ping_integration_response,
     aws_apigatewayv2_route_response.ping_route_response,

@@ -24,8 +24,6 @@ terraform {
   }
 }
 
-data "aws_caller_identity" "current" {}
-
 data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
