@@ -222,6 +222,7 @@ func TestTheThreeStacksAreOne(t *testing.T) {
 
 // Each is one edit of a file, as somebody would forget it in the others.
 func TestADifferenceOfOneStackIsSeen(t *testing.T) {
+	want := cloudFormationOf(t, "sam/template.yaml", nil).lines()
 	for _, c := range []struct{ file, old, new, says string }{
 		{"sam/template.yaml", "maxReceiveCount: 5", "maxReceiveCount: 4", "queue.RedrivePolicy.maxReceiveCount"},
 		{"sam/template.yaml", "/*/@connections/*", "/POST/@connections/*", "execute-api:ManageConnections on"},
@@ -243,7 +244,6 @@ func TestADifferenceOfOneStackIsSeen(t *testing.T) {
 		{"terraform/outputs.tf", `"wss://`, `"https://`, "output connecturl"},
 		{"terraform/variables.tf", "  sensitive   = true\n", "", "parameter jwtkey"},
 	} {
-		want := cloudFormationOf(t, "sam/template.yaml", nil).lines()
 		files := map[string]string{}
 		if c.file == "cdk" {
 			b, err := os.ReadFile(synthesise(t))
