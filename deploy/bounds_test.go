@@ -44,9 +44,6 @@ func TestTheParametersHaveTheSameBounds(t *testing.T) {
 		}
 		checked := 0
 		for _, p := range resolved.Parameters {
-			if p.Name == "BootstrapVersion" {
-				continue
-			}
 			good, bad := slices.Clone(p.Allowed), []string{}
 			if p.Min != "" {
 				good, bad = append(good, p.Min), append(bad, next(p.Min, -1))

@@ -50,11 +50,8 @@ func cloudFormationOf(t *testing.T, file string, values map[string]string) *stac
 	for _, n := range slices.Concat(notes, got.Dangling) {
 		t.Errorf("%s", n)
 	}
-	s := &stack{map[string]parameter{}, map[string]any{}, map[string]resource{}}
+	s := &stack{map[string]parameter{}, map[string]any{}, map[string]resource{}, got.Refused}
 	for _, p := range got.Parameters {
-		if p.Name == "BootstrapVersion" { // the CDK's own
-			continue
-		}
 		s.parameters[plainName(p.Name)] = parameter{p.Type, p.Default, p.NoEcho}
 	}
 	for name, v := range got.Outputs {

@@ -19,6 +19,7 @@ type stack struct {
 	parameters map[string]parameter
 	outputs    map[string]any
 	resources  map[string]resource
+	refused    []string // what the parameters lack: such a stack is not made
 }
 
 type parameter struct {
@@ -74,6 +75,9 @@ func (s *stack) lines() []string {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for name, p := range s.parameters {
 		add("parameter %s is a %s, %q by default, secret %t", name, p.kind, p.value, p.secret)
+	}
+	for _, why := range s.refused {
+		add("refused: %s", plainName(why))
 	}
 	for name, v := range s.outputs {
 		add("output %s is %v", name, plainValue(v))
@@ -196,9 +200,11 @@ var variants = []map[string]string{
 	nil,
 	{
 		"TableName": "people", "StageName": "blue", "Architecture": "x86_64", "MemorySize": "512", "ThrottleRate": "7", "ThrottleBurst": "8", "QueueConcurrency": "9",
-		"AllowOrigin": "https://example.com", "JwtJwksUrl": "https://example.com/keys", "JwtKey": "key", "JwtIssuer": "issuer", "JwtAudience": "audience", "JwtClaim": "claim",
+		"AllowOrigin": "https://example.com", "JwtJwksUrl": "https://example.com/keys", "JwtKey": "", "JwtIssuer": "issuer", "JwtAudience": "audience", "JwtClaim": "claim",
 		"LogLevel": "debug", "LogDays": "7", "AccessLogArn": "arn:log", "AlarmTopicArn": "arn:topic",
 	},
+	{"JwtJwksUrl": "https://example.com/keys", "JwtKey": "key", "JwtIssuer": "issuer"},
+	{"JwtKey": "key", "JwtIssuer": "issuer", "JwtAudience": "audience"},
 }
 
 func TestTheThreeStacksAreOne(t *testing.T) {
@@ -207,6 +213,9 @@ func TestTheThreeStacksAreOne(t *testing.T) {
 		sam := cloudFormationOf(t, "sam/template.yaml", values)
 		if len(sam.parameters) != len(variants[1]) {
 			t.Errorf("the template has %d parameters, and this test gives %d", len(sam.parameters), len(variants[1]))
+		}
+		if refused := []int{2, 0, 2, 0}[i]; len(sam.refused) != refused {
+			t.Errorf("variant %d: the template refuses the stack for %q, and not for %d reasons", i, sam.refused, refused)
 		}
 		want := sam.lines()
 		if len(want) < 300 {
@@ -242,6 +251,7 @@ func TestADifferenceOfOneStackIsSeen(t *testing.T) {
 		{"terraform/table.tf", `attribute_name = "x"`, `attribute_name = "ttl"`, "table.TimeToLiveSpecification.AttributeName"},
 		{"terraform/variables.tf", `default     = "live"`, `default     = "prod"`, "parameter stagename"},
 		{"terraform/outputs.tf", `"wss://`, `"https://`, "output connecturl"},
+		{"terraform/api.tf", `condition     = var.jwt_jwks_url != "" || var.jwt_key != ""`, `condition     = true`, "refused: tokens need jwtjwksurl or jwtkey"},
 		{"terraform/variables.tf", "  sensitive   = true\n", "", "parameter jwtkey"},
 	} {
 		files := map[string]string{}

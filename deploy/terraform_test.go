@@ -118,7 +118,7 @@ func terraformOf(t *testing.T, files map[string]string, values map[string]string
 	t.Helper()
 	tf := &terraform{t: t, variables: map[string]cty.Value{}, locals: map[string]cty.Value{}, objects: map[string]map[string]cty.Value{}, instances: map[string][]instance{}, documents: map[string]any{}}
 	tf.parse(files)
-	s := &stack{map[string]parameter{}, map[string]any{}, map[string]resource{}}
+	s := &stack{parameters: map[string]parameter{}, outputs: map[string]any{}, resources: map[string]resource{}}
 	tf.inputs(s, values)
 	tf.names()
 	tf.resources(s)
@@ -340,6 +340,9 @@ func (tf *terraform) arguments(body *hclsyntax.Body, c *hcl.EvalContext) map[str
 		}
 	}
 	for _, b := range body.Blocks {
+		if b.Type == "lifecycle" {
+			continue
+		}
 		if b.Type != "dynamic" {
 			out[b.Type] = append(items(out[b.Type]), tf.arguments(b.Body, c))
 			continue
@@ -403,6 +406,7 @@ func (tf *terraform) resources(s *stack) {
 				r.after = tf.dependencies(b.Body)
 			}
 			s.resources[i.name] = r
+			s.refused = append(s.refused, tf.refused(b.Body, tf.within(i))...)
 		}
 	}
 	for _, a := range attached {
@@ -416,6 +420,25 @@ func (tf *terraform) resources(s *stack) {
 			role["Policies"] = append(items(role["Policies"]), map[string]any{"PolicyDocument": tf.documents[text(a["policy"])]})
 		}
 	}
+}
+
+// refused are the messages of preconditions that are not met. A lifecycle has
+// nothing else.
+func (tf *terraform) refused(body *hclsyntax.Body, c *hcl.EvalContext) (all []string) {
+	for _, b := range body.Blocks {
+		if b.Type != "lifecycle" {
+			continue
+		}
+		if len(b.Body.Attributes) > 0 {
+			tf.t.Errorf("a lifecycle has %v, which is not compared", b.Body.Attributes)
+		}
+		for _, p := range b.Body.Blocks {
+			if tf.attribute(p.Body, "condition", c) != "true" {
+				all = append(all, text(tf.attribute(p.Body, "error_message", c)))
+			}
+		}
+	}
+	return all
 }
 
 // dependencies are the names of all that depends_on has.

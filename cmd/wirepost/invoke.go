@@ -242,6 +242,7 @@ func (i *invocation) environment(store string) environment {
 		pair := gateway.DevelopmentCredentials()
 		e = e.without(ofCaller).set("AWS_CONFIG_FILE", os.DevNull).set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull).set("AWS_EC2_METADATA_DISABLED", "true")
 		e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+		e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
 	}
 	return e.set("WIREPOST_STORE", store)
 }

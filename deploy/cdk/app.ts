@@ -2,7 +2,7 @@
 //
 //	wirepost package --output function.zip github.com/wirepost/wirepost/cmd/wirepost-function
 //	npm install
-//	npm run deploy -- --parameters JwtJwksUrl=https://example.com/.well-known/jwks.json
+//	npm run deploy -- --parameters JwtJwksUrl=https://example.com/keys --parameters JwtIssuer=https://example.com --parameters JwtAudience=push
 //
 // The stack is named wirepost, or what the context value "name" says. The path of
 // the zip is function.zip, or what the context value "package" says.

@@ -1,4 +1,4 @@
-import { Aws, CfnCondition, CfnOutput, CfnParameter, CfnResource, Fn, Stack, StackProps, Validations } from "aws-cdk-lib";
+import { Aws, CfnCondition, CfnOutput, CfnParameter, CfnResource, CfnRule, Fn, Stack, StackProps, Validations } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigatewayv2";
 import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
@@ -60,12 +60,12 @@ export class PushStack extends Stack {
       minValue: 2,
       maxValue: 1000,
     });
-    const allowOrigin = text("AllowOrigin", "Origins whose pages may connect, separated by commas, such as https://example.com");
-    const jwksUrl = text("JwtJwksUrl", "Where the keys of tokens are, an https URL; or give JwtKey");
-    const jwtKey = text("JwtKey", "The one key of tokens, if there is no JwtJwksUrl", { default: "", noEcho: true });
-    const jwtIssuer = text("JwtIssuer", "The iss that tokens must have");
-    const jwtAudience = text("JwtAudience", "The aud that tokens must have");
-    const jwtClaim = text("JwtClaim", "The claim that says what a token's user may subscribe and publish to", { default: "wirepost" });
+    const allowOrigin = text("AllowOrigin", "Origins whose pages may connect, with commas between them, such as https://example.com; empty is all, with a token");
+    const jwksUrl = text("JwtJwksUrl", "The https URL of the key set that tokens are verified with; or give JwtKey");
+    const jwtKey = text("JwtKey", "The one key of tokens: a PEM block with a public key, or hmac: and a base64 secret of at least 32 bytes", { default: "", noEcho: true });
+    const jwtIssuer = text("JwtIssuer", "What a token's iss must be");
+    const jwtAudience = text("JwtAudience", "What a token's aud must be, or have among others");
+    const jwtClaim = text("JwtClaim", "The claim that says what a connection may do; empty is wirepost");
     const logLevel = text("LogLevel", "What the functions log", {
       default: "info",
       allowedValues: ["debug", "info", "warn", "error"],
@@ -80,8 +80,27 @@ export class PushStack extends Stack {
     );
     const alarmTopicArn = text("AlarmTopicArn", "ARN of an SNS topic that is told of alarms");
 
-    const hasAccessLog = new CfnCondition(this, "HasAccessLog", { expression: Fn.conditionNot(Fn.conditionEquals(accessLogArn, "")) });
-    const hasAlarmTopic = new CfnCondition(this, "HasAlarmTopic", { expression: Fn.conditionNot(Fn.conditionEquals(alarmTopicArn, "")) });
+    // The function refuses to start without: nobody could connect.
+    const isEmpty = (value: string) => Fn.conditionEquals(value, "");
+    new CfnRule(this, "Tokens", {
+      assertions: [
+        {
+          assert: Fn.conditionOr(Fn.conditionNot(isEmpty(jwksUrl)), Fn.conditionNot(isEmpty(jwtKey))),
+          assertDescription: "Tokens need JwtJwksUrl or JwtKey",
+        },
+        {
+          assert: Fn.conditionOr(isEmpty(jwksUrl), isEmpty(jwtKey)),
+          assertDescription: "Tokens need JwtJwksUrl or JwtKey, not both",
+        },
+        {
+          assert: Fn.conditionAnd(Fn.conditionNot(isEmpty(jwtIssuer)), Fn.conditionNot(isEmpty(jwtAudience))),
+          assertDescription: "Tokens need JwtIssuer and JwtAudience",
+        },
+      ],
+    });
+
+    const hasAccessLog = new CfnCondition(this, "HasAccessLog", { expression: Fn.conditionNot(isEmpty(accessLogArn)) });
+    const hasAlarmTopic = new CfnCondition(this, "HasAlarmTopic", { expression: Fn.conditionNot(isEmpty(alarmTopicArn)) });
 
     // The store of connections, as 'wirepost table create' makes it. Deleting it
     // loses who is connected, until clients connect again.

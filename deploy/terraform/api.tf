@@ -20,6 +20,24 @@ resource "aws_apigatewayv2_api" "api" {
   name                       = var.name
   protocol_type              = "WEBSOCKET"
   route_selection_expression = "$request.body.action"
+
+  # The function refuses to start without: nobody could connect.
+  lifecycle {
+    precondition {
+      condition     = var.jwt_jwks_url != "" || var.jwt_key != ""
+      error_message = "Tokens need jwt_jwks_url or jwt_key"
+    }
+
+    precondition {
+      condition     = var.jwt_jwks_url == "" || var.jwt_key == ""
+      error_message = "Tokens need jwt_jwks_url or jwt_key, not both"
+    }
+
+    precondition {
+      condition     = var.jwt_issuer != "" && var.jwt_audience != ""
+      error_message = "Tokens need jwt_issuer and jwt_audience"
+    }
+  }
 }
 
 # It is deployed again whenever a route changes. Both limits are always there: a

@@ -7,7 +7,9 @@
 #   module "push" {
 #     source       = "./deploy/terraform"
 #     package      = "function.zip"
-#     jwt_jwks_url = "https://example.com/.well-known/jwks.json"
+#     jwt_jwks_url = "https://example.com/keys"
+#     jwt_issuer   = "https://example.com"
+#     jwt_audience = "push"
 #   }
 #
 # deploy/sam and deploy/cdk are the same stack, with the same parameters and outputs.

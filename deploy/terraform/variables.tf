@@ -83,40 +83,40 @@ variable "queue_concurrency" {
 }
 
 variable "allow_origin" {
-  description = "Origins whose pages may connect, separated by commas, such as https://example.com"
+  description = "Origins whose pages may connect, with commas between them, such as https://example.com; empty is all, with a token"
   type        = string
   default     = ""
 }
 
 variable "jwt_jwks_url" {
-  description = "Where the keys of tokens are, an https URL; or give jwt_key"
+  description = "The https URL of the key set that tokens are verified with; or give jwt_key"
   type        = string
   default     = ""
 }
 
 variable "jwt_key" {
-  description = "The one key of tokens, if there is no jwt_jwks_url"
+  description = "The one key of tokens: a PEM block with a public key, or hmac: and a base64 secret of at least 32 bytes"
   type        = string
   default     = ""
   sensitive   = true
 }
 
 variable "jwt_issuer" {
-  description = "The iss that tokens must have"
+  description = "What a token's iss must be"
   type        = string
   default     = ""
 }
 
 variable "jwt_audience" {
-  description = "The aud that tokens must have"
+  description = "What a token's aud must be, or have among others"
   type        = string
   default     = ""
 }
 
 variable "jwt_claim" {
-  description = "The claim that says what a token's user may subscribe and publish to"
+  description = "The claim that says what a connection may do; empty is wirepost"
   type        = string
-  default     = "wirepost"
+  default     = ""
 }
 
 variable "log_level" {

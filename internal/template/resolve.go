@@ -14,6 +14,10 @@ type Resolved struct {
 	Resources  []Resource  // those whose condition holds, in the order of the file
 	Outputs    map[string]any
 
+	// Refused are the descriptions of Rules' assertions that the parameters do not
+	// meet: CloudFormation refuses the stack.
+	Refused []string
+
 	// Dangling are references to nothing, and functions that are not understood.
 	// The value of each is nil.
 	Dangling []Note
@@ -98,6 +102,18 @@ func resolve(file string, o Options, n *notes) (*Resolved, error) {
 		}
 		slices.Sort(resource.Attributes)
 		out.Resources = append(out.Resources, resource)
+	}
+	for _, f := range root.get("Rules").each() {
+		if c := f.value.get("RuleCondition"); c != nil && !r.test(c) {
+			continue
+		}
+		if assertions := f.value.get("Assertions"); assertions != nil {
+			for _, a := range assertions.items {
+				if assert := a.get("Assert"); assert == nil || !r.test(assert) {
+					out.Refused = append(out.Refused, r.text(a.get("AssertDescription"), "AssertDescription of "+clip(f.key)))
+				}
+			}
+		}
 	}
 	for _, f := range root.get("Outputs").each() {
 		if c := f.value.get("Condition"); c.empty() || r.condition(c.text, f.pos) {

@@ -23,6 +23,10 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Name: {Type: String, Default: people, AllowedValues: [people, things]}
   Fast: {Type: String, Default: "no"}
+Rules:
+  Kind:
+    RuleCondition: !Equals [!Ref Fast, "yes"]
+    Assertions: [{Assert: !Equals [!Ref Name, things], AssertDescription: only things are fast}]
 Conditions:
   IsFast: !Equals [!Ref Fast, "yes"]
 Globals:
@@ -65,7 +69,7 @@ Outputs:
 	if p := got.Parameters[0]; p.Name != "Name" || p.Default != "people" || !reflect.DeepEqual(p.Allowed, []string{"people", "things"}) {
 		t.Errorf("the first parameter is %+v", p)
 	}
-	if fast, _, err := Resolve(file, &Options{Parameters: map[string]string{"Fast": "yes"}}); err != nil || len(fast.Resources) != 4 || fast.Outputs["Extra"] != "${Extra}" {
+	if fast, _, err := Resolve(file, &Options{Parameters: map[string]string{"Fast": "yes"}}); err != nil || len(fast.Resources) != 4 || !reflect.DeepEqual(fast.Refused, []string{"only things are fast"}) || got.Refused != nil || fast.Outputs["Extra"] != "${Extra}" {
 		t.Errorf("with the condition: %+v, %v", fast, err)
 	}
 }
