@@ -40,8 +40,9 @@ var importRules = []struct {
 	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
-	{"cmd/wirepost-function", []string{"", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
+	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
+	{"cmd/wirepost-function", []string{"", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
 	{"cmd/wirepost", []string{"", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control", "internal/lambdart", "httpstore", "internal/template"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
