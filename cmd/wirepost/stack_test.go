@@ -133,6 +133,62 @@ func TestTheStackRunsHereWithNothingElse(t *testing.T) {
 	expect(t, client, "", `^\{"text":"hi"\}$`)
 }
 
+// What init copies is built and run as it is, as a module of its own: with the
+// store of dev, and its other two functions by invoke.
+func TestWhatInitCopiesRuns(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "push")
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"init", dir}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("init: %s", errs.String())
+	}
+	root := moduleFolder(t, "../..")
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As 'go get' would have it, from here.
+	own := strings.Replace(string(module), "module github.com/wirepost/wirepost\n", "module push\n", 1)
+	own += "\nrequire github.com/wirepost/wirepost v0.0.0\n\nreplace github.com/wirepost/wirepost => " + root + "\n"
+	for name, text := range map[string]string{"go.mod": own, "go.sum": string(sums)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOFLAGS", "-mod=mod")
+	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("package: %s", errs.String())
+	}
+	if err := unpack(filepath.Join(dir, "function.zip"), filepath.Join(dir, "code")); err != nil {
+		t.Fatal(err)
+	}
+	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, dev.output)
+	}
+	defer client.Cut()
+	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
+	expect(t, client, `{"action":"ping"}`, `^\{"type":"pong"\}$`)
+	for handlers, c := range map[string]struct{ event, answer string }{
+		"invoke,sns,eventbridge": {"publish", `{"sent":1,"gone":0,"failed":0}`},
+		"sqs":                    {"sqs", `{"batchItemFailures":[]}`},
+	} {
+		out.Reset()
+		t.Setenv("WIREPOST_HANDLERS", handlers)
+		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", filepath.Join(dir, "code", "bootstrap")}, nil, &out, &errs); status != exitDone {
+			t.Fatalf("invoke with %s: %s", c.event, errs.String())
+		}
+		if got := strings.TrimSpace(out.String()); got != c.answer {
+			t.Errorf("invoke with %s is answered with %s, want %s", c.event, got, c.answer)
+		}
+		expect(t, client, "", `"type":"message".*"to":"topic:lobby".*"data":\{"text":"hi"\}`)
+	}
+}
+
 func TestATemplateWhoseZipIsNotBuiltSaysHow(t *testing.T) {
 	template, bootstrap := packed(t)
 	if err := os.Remove(filepath.Join(filepath.Dir(filepath.Dir(bootstrap)), "function.zip")); err != nil {
