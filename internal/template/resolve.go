@@ -52,15 +52,15 @@ func Resolve(file string, o *Options) (*Resolved, []Note, error) {
 		o = &Options{}
 	}
 	n := &notes{}
-	out, err := resolve(file, *o, n)
+	data, err := readFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := resolve(file, data, *o, n)
 	return out, n.sorted(file), err
 }
 
-func resolve(file string, o Options, n *notes) (*Resolved, error) {
-	data, err := readFile(file)
-	if err != nil {
-		return nil, err
-	}
+func resolve(file string, data []byte, o Options, n *notes) (*Resolved, error) {
 	root, err := parse(file, data, n.add)
 	if err != nil {
 		return nil, err
