@@ -19,27 +19,54 @@ import (
 )
 
 // packed is a folder with the SAM template and the zip of the ready-made function
-// beside it, built by 'wirepost package' for this machine, and the program in it.
+// beside it, and the program in it.
 func packed(t *testing.T) (template, bootstrap string) {
 	t.Helper()
-	dir := t.TempDir()
-	b, err := os.ReadFile(filepath.Join(moduleFolder(t, "../../deploy/sam"), "template.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template = filepath.Join(dir, "template.yaml")
-	if err := os.WriteFile(template, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	template = samTemplate(t)
+	dir := filepath.Dir(template)
 	zip := filepath.Join(dir, "function.zip")
-	var out, errs bytes.Buffer
-	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", zip, moduleFolder(t, "../wirepost-function")}, nil, &out, &errs); status != exitDone {
-		t.Fatalf("package: %s", errs.String())
+	if err := os.WriteFile(zip, readyMade(t), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if err := unpack(zip, filepath.Join(dir, "code")); err != nil {
 		t.Fatal(err)
 	}
 	return template, filepath.Join(dir, "code", "bootstrap")
+}
+
+// samTemplate is a copy of the template in a folder of its own.
+func samTemplate(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(moduleFolder(t, "../../deploy/sam"), "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := filepath.Join(t.TempDir(), "template.yaml")
+	if err := os.WriteFile(template, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// theReadyMade is built once, by 'wirepost package' for this machine.
+var theReadyMade []byte
+
+func readyMade(t *testing.T) []byte {
+	t.Helper()
+	if theReadyMade != nil {
+		return theReadyMade
+	}
+	zip := filepath.Join(t.TempDir(), "function.zip")
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", zip, moduleFolder(t, "../wirepost-function")}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("package: %s", errs.String())
+	}
+	b, err := os.ReadFile(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theReadyMade = b
+	return b
 }
 
 func token(t *testing.T, secret []byte, user string, rights map[string]any) string {
@@ -190,10 +217,7 @@ func TestWhatInitCopiesRuns(t *testing.T) {
 }
 
 func TestATemplateWhoseZipIsNotBuiltSaysHow(t *testing.T) {
-	template, bootstrap := packed(t)
-	if err := os.Remove(filepath.Join(filepath.Dir(filepath.Dir(bootstrap)), "function.zip")); err != nil {
-		t.Fatal(err)
-	}
+	template := samTemplate(t)
 	t.Chdir(t.TempDir())
 	var out transcript
 	out.said = make(chan struct{}, 1)
