@@ -25,7 +25,7 @@ func packed(t *testing.T) (template, bootstrap string) {
 	template = samTemplate(t)
 	dir := filepath.Dir(template)
 	zip := filepath.Join(dir, "function.zip")
-	if err := os.WriteFile(zip, readyMade(t), 0o600); err != nil {
+	if err := os.WriteFile(zip, readyMadeZip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := unpack(zip, filepath.Join(dir, "code")); err != nil {
@@ -51,7 +51,7 @@ func samTemplate(t *testing.T) string {
 // theReadyMade is built once, by 'wirepost package' for this machine.
 var theReadyMade []byte
 
-func readyMade(t *testing.T) []byte {
+func readyMadeZip(t *testing.T) []byte {
 	t.Helper()
 	if theReadyMade != nil {
 		return theReadyMade
