@@ -2,6 +2,9 @@ module github.com/wirepost/wirepost
 
 go 1.26.0
 
+// What 'npm install' puts there has files that look like Go.
+ignore ./deploy/cdk/node_modules
+
 require (
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/aws/aws-lambda-go v1.55.1

@@ -68,7 +68,7 @@ var kinds = map[string]struct {
 		"default_route_settings.throttling_rate_limit": "DefaultRouteSettings.ThrottlingRateLimit", "default_route_settings.throttling_burst_limit": "DefaultRouteSettings.ThrottlingBurstLimit",
 		"access_log_settings.destination_arn": "AccessLogSettings.DestinationArn", "access_log_settings.format": "AccessLogSettings.Format"}},
 	"aws_apigatewayv2_integration": {"AWS::ApiGatewayV2::Integration", map[string]string{
-		"api_id": "ApiId", "integration_type": "IntegrationType", "integration_uri": "IntegrationUri",
+		"api_id": "ApiId", "integration_type": "IntegrationType", "integration_method": "IntegrationMethod", "integration_uri": "IntegrationUri",
 		"template_selection_expression": "TemplateSelectionExpression", "request_templates": "RequestTemplates"}},
 	"aws_apigatewayv2_integration_response": {"AWS::ApiGatewayV2::IntegrationResponse", map[string]string{
 		"api_id": "ApiId", "integration_id": "IntegrationId", "integration_response_key": "IntegrationResponseKey",

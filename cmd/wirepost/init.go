@@ -30,7 +30,7 @@ Example:
     $ wirepost init chat
     $ cd chat
     $ go mod init chat && go get github.com/wirepost/wirepost && go mod tidy
-    $ wirepost dev --watch go:.
+    $ wirepost dev --watch --route-response '$default' go:.
 `
 
 func (c *command) init(args []string) int {
@@ -61,7 +61,7 @@ func (c *command) init(args []string) int {
 	if !inModule(folder) {
 		fmt.Fprintf(c.stderr, "wirepost: hint: there is no go.mod yet: 'go mod init NAME', 'go get github.com/wirepost/wirepost' and 'go mod tidy' in that folder\n")
 	}
-	fmt.Fprintf(c.stderr, "wirepost: hint: 'wirepost dev --watch go:.' runs it here, and 'wirepost package' builds function.zip for the stack\n")
+	fmt.Fprintf(c.stderr, "wirepost: hint: 'wirepost dev --watch --route-response \\$default go:.' runs it here, and 'wirepost package' builds function.zip for the stack\n")
 	return exitDone
 }
 

@@ -144,7 +144,7 @@ func TestTheStackRunsHereWithTokens(t *testing.T) {
 // Without a DynamoDB server and without tokens the stack runs all the same, with
 // the store of dev.
 func TestTheStackRunsHereWithNothingElse(t *testing.T) {
-	template, _ := packed(t)
+	template, bootstrap := packed(t)
 	dev := startDev(t, "--template", template)
 	dev.await(t, `^wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead`)
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice&topic=lobby", nil)
@@ -158,6 +158,16 @@ func TestTheStackRunsHereWithNothingElse(t *testing.T) {
 		t.Fatalf("send says %q and %q", out.String(), errs.String())
 	}
 	expect(t, client, "", `^\{"text":"hi"\}$`)
+
+	// A sample event of a connection leaves nothing in the store of dev.
+	out.Reset()
+	if status := run(t.Context(), []string{"invoke", "--event", "connect", "--query", "user=bob", "--", bootstrap}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), `"statusCode":200`) {
+		t.Fatalf("invoke with connect says %q and %q", out.String(), errs.String())
+	}
+	out.Reset()
+	if status := run(t.Context(), []string{"list"}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), "alice") || strings.Contains(out.String(), "bob") {
+		t.Errorf("list says %q and %q", out.String(), errs.String())
+	}
 }
 
 // What init copies is built and run as it is, as a module of its own: with the

@@ -251,6 +251,7 @@ export class PushStack extends Stack {
     const integration = new apigateway.CfnIntegration(this, "WebSocketIntegration", {
       apiId: api.ref,
       integrationType: "AWS_PROXY",
+      integrationMethod: "POST",
       integrationUri: `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}:lambda:path/2015-03-31/functions/${webSocketFunction.attrArn}/invocations`,
     });
     const deployed: CfnResource[] = [];

@@ -1,6 +1,8 @@
 // This program is the three functions of the stack beside it: build it once with
 // 'wirepost package', and WIREPOST_HANDLERS, which the stack sets, says which of
-// them it is. It runs on this machine as it is, with 'wirepost dev go:.'.
+// them it is. It runs on this machine as it is:
+//
+//	wirepost dev --watch --route-response '$default' go:.
 package main
 
 import (

@@ -7,6 +7,8 @@
 //		LocalEndpoint: func(stage string) string { return "http://localhost:3001/" + stage },
 //	})
 //
+// Resolve works out a whole template instead, for whoever compares two.
+//
 // It hides three languages behind one description: what SAM and serverless.yml
 // say in short is first written out as the CloudFormation that they become,
 // with the logical IDs that they give, and only that is read. Nothing in a
