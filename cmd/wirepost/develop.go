@@ -293,7 +293,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 	all.config.Env = env
 	var err error
 	if api != nil {
-		if err = c.createTables(ctx, d, api); err == nil {
+		if err = c.createTables(ctx, d, api, all); err == nil {
 			server.Routes, err = all.ofTemplate(ctx, api)
 		}
 		server.StageVariables = api.StageVariables
