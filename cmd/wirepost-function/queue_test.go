@@ -63,9 +63,13 @@ func TestAJobIsSentToTheQueueInOneSignedRequest(t *testing.T) {
 
 func TestAQueueThatMayHaveTheJobIsNotAskedTwice(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"500":          func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"403":          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"__type":"AccessDenied"}`, http.StatusForbidden) },
-		"a redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"403": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"__type":"AccessDenied"}`, http.StatusForbidden)
+		},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		},
 		"a page":       func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
 		"an empty one": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") },
 		"a cut":        func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
