@@ -63,6 +63,8 @@ function 'notify' believes what the URL says; it is for development.
     --control ADDRESS         where 'wirepost fault' asks; default the port after
                               --listen on 127.0.0.1
     --control-public          allow a --control that other machines reach
+    --no-inspector            record nothing and serve no inspector, the page whose
+                              address is printed first
     --verbose                 log what the gateway and the function do
 
 The port answers https:// and wss:// too, with a certificate that
@@ -84,7 +86,7 @@ type devFlags struct {
 	faults                                  *gateway.Faults
 	origins                                 many
 	control                                 string
-	controlPublic, verbose                  bool
+	controlPublic, verbose, noInspector     bool
 	functions                               functionFlags
 	template                                templateFlags
 	envFile                                 string
@@ -115,6 +117,7 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 	flags.StringVar(&d.control, "control", "", "")
 	flags.BoolVar(&d.controlPublic, "control-public", false, "")
 	flags.BoolVar(&d.verbose, "verbose", false, "")
+	flags.BoolVar(&d.noInspector, "no-inspector", false, "")
 	flags.StringVar(&d.envFile, "env-file", "", "")
 
 	run := &d.functions

@@ -27,6 +27,7 @@ const usage = `Usage:
     wirepost list   list the connections
     wirepost kick   close the connections of an audience
     wirepost sweep  remove what belongs to nobody any more from the store
+    wirepost tail   print what happens in the gateway that runs here
     wirepost fault  list or replace what goes wrong in the gateway that runs here
     wirepost table  create, describe or check the DynamoDB table of a store
     wirepost version
@@ -79,6 +80,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.list(ctx, args)
 	case "kick":
 		return c.kick(ctx, args)
+	case "tail":
+		return c.tail(ctx, args)
 	case "fault":
 		return c.fault(ctx, args)
 	case "sweep":
@@ -95,7 +98,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, table and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, tail, fault, sweep, table and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.
