@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -225,6 +226,8 @@ func exchange(records []*Record, seq uint64) []part {
 			}
 		}
 	}
+	// A handshake is recorded when it ends, and begins before its invocations.
+	slices.SortStableFunc(parts, func(a, b part) int { return a.At.Compare(b.At.Time) })
 	return parts
 }
 

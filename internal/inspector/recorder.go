@@ -228,7 +228,7 @@ func Log(ctx context.Context, line string) bool {
 func (r *Recorder) add(record *Record) *entry {
 	now := r.now()
 	if record.At.IsZero() {
-		record.At = Time{now}
+		record.At = Time{now.Add(-time.Duration(record.Took))} // when it began
 	}
 	r.seq++
 	record.Seq = r.seq
