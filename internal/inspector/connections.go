@@ -60,7 +60,7 @@ func (i *Inspector) getConnections(r *http.Request) (any, error) {
 	known := i.readRows(r.Context(), open)
 	own := i.clients.byConnection()
 	now := time.Now()
-	q := strings.ToLower(r.URL.Query().Get("q"))
+	q := lower(r.URL.Query().Get("q"))
 	out := struct {
 		Open        int          `json:"open"`
 		Connections []connection `json:"connections"`

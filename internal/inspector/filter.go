@@ -12,12 +12,12 @@ import (
 type filter struct {
 	kind, connection, route string
 	status                  string // failed, ok, a status, or 4xx
-	text                    string // in lower case
+	text                    string // as lower makes it
 	code, class             int
 }
 
 func parseFilter(q url.Values) (f filter, err error) {
-	f = filter{kind: q.Get("kind"), connection: q.Get("connection"), route: q.Get("route"), status: strings.ToLower(q.Get("status")), text: strings.ToLower(q.Get("q"))}
+	f = filter{kind: q.Get("kind"), connection: q.Get("connection"), route: q.Get("route"), status: strings.ToLower(q.Get("status")), text: lower(q.Get("q"))}
 	switch {
 	case f.status == "" || f.status == "failed" || f.status == "ok":
 	case len(f.status) == 3 && f.status[1:] == "xx" && f.status[0] >= '1' && f.status[0] <= '5':
@@ -57,6 +57,16 @@ func (f *filter) matchesText(r *Record) bool {
 		}
 	}
 	return false
+}
+
+// lower makes small letters of ASCII's capitals, which containsFold wants.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // containsFold reports whether b has the text, which is in lower case; of letters,
