@@ -3,11 +3,18 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -121,14 +128,50 @@ func shoot(t *testing.T, page context.Context, folder, name, theme string, width
 		return
 	}
 	do(t, page, "wait for what is over the page", until(`document.querySelector("#toast").hidden`))
-	png, err := chromedp.Run(page, chromedp.CaptureScreenshot())
+	shot, err := chromedp.Run(page, chromedp.CaptureScreenshot())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), paletted(t, shot), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// paletted is a picture with its 256 most frequent colours, in a third of the bytes: a
+// page has few, and letters have their edges.
+func paletted(t *testing.T, shot []byte) []byte {
+	t.Helper()
+	full, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := full.Bounds()
+	counts := map[color.Color]int{}
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			counts[full.At(x, y)]++
+		}
+	}
+	colours := slices.SortedFunc(maps.Keys(counts), func(a, b color.Color) int { return cmp.Compare(counts[b], counts[a]) })
+	small := image.NewPaletted(b, color.Palette(colours[:min(len(colours), 256)]))
+	nearest := map[color.Color]uint8{}
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			c := full.At(x, y)
+			i, ok := nearest[c]
+			if !ok {
+				i = uint8(small.Palette.Index(c))
+				nearest[c] = i
+			}
+			small.SetColorIndex(x, y, i)
+		}
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

@@ -36,13 +36,13 @@ func js(s string) string {
 // row is an expression that is true when a line of the timeline has all these texts.
 func row(texts ...string) string {
 	list, _ := json.Marshal(texts)
-	return fmt.Sprintf(`[...document.querySelectorAll("#list [role=option]")].some(r => %s.every(t => r.innerText.includes(t)))`, list)
+	return fmt.Sprintf(`[...document.querySelectorAll("#list [role=option]")].some(r => %s.every(t => r.textContent.includes(t)))`, list)
 }
 
 // openRow clicks on the newest such line.
 func openRow(texts ...string) action {
 	list, _ := json.Marshal(texts)
-	return eval(fmt.Sprintf(`[...document.querySelectorAll("#list [role=option]")].find(r => %s.every(t => r.innerText.includes(t))).click()`, list))
+	return eval(fmt.Sprintf(`[...document.querySelectorAll("#list [role=option]")].find(r => %s.every(t => r.textContent.includes(t))).click()`, list))
 }
 
 const panel = `document.querySelector("#panel-exchange")`
@@ -147,12 +147,12 @@ func TestTheInspectorShowsWhatHappensAndDoesWhatPeopleCompose(t *testing.T) {
 
 	// Accessibility, in both themes and in a narrow window, with each panel once.
 	if *update {
-		traffic(t, d, 30)
-		do(t, page, "open what was sent to many", fill("#q", "build is green"), until(row("message", "build is green")), openRow("message", "build is green"), until(panel+`.querySelectorAll(".step").length > 4`), fill("#q", ""), until(row("frame")))
+		traffic(t, d, 20)
+		do(t, page, "open what was sent to many", fill("#q", "build is green"), until(row("→message", "build is green")), openRow("→message", "build is green"), until(panel+`.querySelectorAll(".step").length > 4`), fill("#q", ""), until(row("frame")))
 	}
-	shoot(t, page, pictures, "light", "light", 1440, 900)
+	shoot(t, page, pictures, "light", "light", 1360, 800)
 	do(t, page, "show the faults", click("#tab-faults"), click(`[data-rule="post:410:n=1"]`), until(`document.querySelector("#faults-count").innerText === "1"`))
-	shoot(t, page, pictures, "dark", "dark", 1440, 900)
+	shoot(t, page, pictures, "dark", "dark", 1360, 800)
 	do(t, page, "no more faults", click("#faults-clear"))
 	if axeErr != nil && os.Getenv("CI") != "true" {
 		t.Logf("SKIPPED: axe-core is not here (make test-needs installs it): %v", axeErr)
@@ -176,7 +176,8 @@ func TestTheInspectorShowsWhatHappensAndDoesWhatPeopleCompose(t *testing.T) {
 		accessible(t, page, "keys")
 		do(t, page, "close the keys", key("\x1b"))
 	}
-	shoot(t, page, pictures, "narrow", "light", 420, 820)
+	do(t, page, "show the timeline", eval(`document.querySelector("[data-show=timeline]").click()`))
+	shoot(t, page, pictures, "narrow", "light", 420, 700)
 	do(t, page, "nothing is wider than a narrow window", until(`document.documentElement.scrollWidth <= innerWidth`), click("[data-show=connections]"), until(`document.querySelector("#pane-connections").offsetWidth > 0`), click("[data-show=timeline]"))
 	if axeErr == nil {
 		accessible(t, page, "narrow")

@@ -126,7 +126,7 @@ func (r *Record) summary() summary {
 	case gateway.ObservedHandshake:
 		preview = r.Target
 	case gateway.ObservedInvocation:
-		preview = r.Answer
+		preview = bodyOf(r.Answer)
 		if r.Error != "" {
 			preview = r.Error
 		}
@@ -140,6 +140,16 @@ func (r *Record) summary() summary {
 	}
 	return summary{r.Seq, r.At, r.Kind, r.Connection, r.Route, r.Status, r.Took, r.Size, cut(preview, previewBytes), len(r.Lines) + r.LinesDropped,
 		r.Running, r.Failed, r.Fault, r.Replay, r.Authorizer}
+}
+
+// bodyOf is the body of a function's answer, which says more than what is around it,
+// or the answer.
+func bodyOf(text string) string {
+	var a struct{ Body *string }
+	if json.Unmarshal([]byte(text), &a) == nil && a.Body != nil {
+		return *a.Body
+	}
+	return text
 }
 
 // cut is the beginning of a text, of at most n bytes and whole characters.

@@ -12,8 +12,8 @@ import (
 // as long as they keep up.
 const (
 	pageInterval    = 500 * time.Millisecond
-	pageChanges     = 200 // looked at
-	pageRecords     = 60  // shown
+	pageChanges     = 400 // looked at
+	pageRecords     = 120 // shown
 	programInterval = 100 * time.Millisecond
 	// quietTicks is how many intervals without a change go by before a tick says so.
 	quietTicks = 2

@@ -175,7 +175,7 @@ export class Timeline {
     },
     h("span", { class: "c-time" }, clock(r.at)),
     h("span", { class: "c-kind" }, h("span", { class: "glyph", "aria-hidden": "true" }, glyph), name, r.fault && h("span", { class: "tag" }, "fault")),
-    h("span", { class: "c-conn" }, r.connection && dot(r.connection), r.connection || ""),
+    h("span", { class: "c-conn", title: r.connection }, r.connection && dot(r.connection), (r.connection || "").slice(0, 11)),
     h("span", { class: "c-route" }, r.route || ""),
     h("span", { class: `c-status${r.failed ? " bad" : ""}` }, status),
     h("span", { class: "c-took" }, took(r.took)),
