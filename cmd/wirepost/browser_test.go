@@ -28,7 +28,7 @@ type void = chromedp.Void
 type action = chromedp.Action[void]
 
 // chromium is where Debian, and others, have it.
-func chromium(t *testing.T) string {
+func chromium(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -41,7 +41,7 @@ func chromium(t *testing.T) string {
 
 // newBrowser starts a Chromium with nothing in it, until the test ends. Contexts made
 // of its own are tabs.
-func newBrowser(t *testing.T, width, height int) context.Context {
+func newBrowser(t testing.TB, width, height int) context.Context {
 	t.Helper()
 	allocator, stop := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(chromium(t)), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
@@ -62,7 +62,7 @@ func newBrowser(t *testing.T, width, height int) context.Context {
 }
 
 // do runs actions in a page and fails the test with the page's own words.
-func do(t *testing.T, page context.Context, what string, actions ...action) {
+func do(t testing.TB, page context.Context, what string, actions ...action) {
 	t.Helper()
 	limited, cancel := context.WithTimeout(page, 20*time.Second)
 	defer cancel()
@@ -72,7 +72,7 @@ func do(t *testing.T, page context.Context, what string, actions ...action) {
 }
 
 // value is what an expression is in a page, awaited if it is a promise.
-func value[T any](t *testing.T, page context.Context, expression string) T {
+func value[T any](t testing.TB, page context.Context, expression string) T {
 	t.Helper()
 	limited, cancel := context.WithTimeout(page, 20*time.Second)
 	defer cancel()

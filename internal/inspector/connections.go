@@ -60,14 +60,14 @@ func (i *Inspector) getConnections(r *http.Request) (any, error) {
 	known := i.readRows(r.Context(), open)
 	own := i.clients.byConnection()
 	now := time.Now()
-	q := lower(r.URL.Query().Get("q"))
+	q := newNeedle(r.URL.Query().Get("q"))
 	out := struct {
 		Open        int          `json:"open"`
 		Connections []connection `json:"connections"`
 	}{total, []connection{}}
 	for _, o := range open {
 		k := known[o.ID]
-		if q != "" && !stringContainsFold(o.ID, q) && !stringContainsFold(k.user, q) && !stringContainsFold(strings.Join(k.topics, " "), q) {
+		if !q.inString(o.ID) && !q.inString(k.user) && !q.inString(strings.Join(k.topics, " ")) {
 			continue
 		}
 		out.Connections = append(out.Connections, connection{

@@ -12,12 +12,12 @@ import (
 type filter struct {
 	kind, connection, route string
 	status                  string // failed, ok, a status, or 4xx
-	text                    string // as lower makes it
+	text                    needle
 	code, class             int
 }
 
 func parseFilter(q url.Values) (f filter, err error) {
-	f = filter{kind: q.Get("kind"), connection: q.Get("connection"), route: q.Get("route"), status: strings.ToLower(q.Get("status")), text: lower(q.Get("q"))}
+	f = filter{kind: q.Get("kind"), connection: q.Get("connection"), route: q.Get("route"), status: strings.ToLower(q.Get("status")), text: newNeedle(q.Get("q"))}
 	switch {
 	case f.status == "" || f.status == "failed" || f.status == "ok":
 	case len(f.status) == 3 && f.status[1:] == "xx" && f.status[0] >= '1' && f.status[0] <= '5':
@@ -42,46 +42,67 @@ func (f *filter) matches(r *Record) bool {
 		f.code != 0 && r.Status != f.code:
 		return false
 	}
-	return f.text == "" || f.matchesText(r)
+	return f.text.text == "" || f.matchesText(r)
 }
 
 func (f *filter) matchesText(r *Record) bool {
 	for _, s := range [...]string{r.Text, r.Answer, r.Error, r.Reason, r.Connection, r.Target, r.Route, r.Request} {
-		if stringContainsFold(s, f.text) {
+		if f.text.inString(s) {
 			return true
 		}
 	}
 	for _, s := range r.Lines {
-		if stringContainsFold(s, f.text) {
+		if f.text.inString(s) {
 			return true
 		}
 	}
 	return false
 }
 
-// lower makes small letters of ASCII's capitals, which containsFold wants.
-func lower(s string) string {
-	return strings.Map(func(r rune) rune {
+// needle is a text that is looked for, in small or capital letters; of letters, only
+// those of ASCII are equal to their capitals.
+type needle struct {
+	text       string // in lower case
+	at         int    // of the byte that is rarest in JSON, as far as one can say
+	low, upper byte
+}
+
+// common are bytes of JSON and of English in it, the most frequent first.
+const common = "\" e,:taoinsr{}\\hldcum0_1pgy.-/fwb2b3vk45"
+
+func newNeedle(text string) needle {
+	n := needle{text: strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			r += 'a' - 'A'
 		}
 		return r
-	}, s)
+	}, text)}
+	rarest := -1
+	for i := range len(n.text) {
+		rank := strings.IndexByte(common, n.text[i])
+		if rank < 0 {
+			rank = len(common)
+		}
+		if rank > rarest {
+			rarest, n.at = rank, i
+		}
+	}
+	if n.text != "" {
+		n.low = n.text[n.at]
+		n.upper = n.low
+		if 'a' <= n.low && n.low <= 'z' {
+			n.upper -= 'a' - 'A'
+		}
+	}
+	return n
 }
 
-// containsFold reports whether b has the text, which is in lower case; of letters,
-// only those of ASCII are equal to their capitals.
-func containsFold(b []byte, text string) bool {
-	n := len(text)
-	if n == 0 {
+// in reports whether b has the text.
+func (n *needle) in(b []byte) bool {
+	if len(n.text) == 0 {
 		return true
 	}
-	first := text[0]
-	other := first
-	if 'a' <= first && first <= 'z' {
-		other -= 'a' - 'A'
-	}
-	// The next place of either form of the first letter, each looked for once.
+	// The next place of either form of the rare letter, each looked for once.
 	next := func(c byte, from int) int {
 		if from >= len(b) {
 			return len(b)
@@ -91,36 +112,40 @@ func containsFold(b []byte, text string) bool {
 		}
 		return len(b)
 	}
-	low, high := next(first, 0), len(b)
-	if other != first {
-		high = next(other, 0)
+	low, upper := next(n.low, n.at), len(b)
+	if n.upper != n.low {
+		upper = next(n.upper, n.at)
 	}
 	for {
-		at := min(low, high)
-		if at+n > len(b) {
+		at := min(low, upper)
+		if at-n.at+len(n.text) > len(b) {
 			return false
 		}
-		i := 1
-		for ; i < n; i++ {
-			c := b[at+i]
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			if c != text[i] {
-				break
-			}
-		}
-		if i == n {
+		if n.is(b[at-n.at:]) {
 			return true
 		}
 		if at == low {
-			low = next(first, at+1)
+			low = next(n.low, at+1)
 		} else {
-			high = next(other, at+1)
+			upper = next(n.upper, at+1)
 		}
 	}
 }
 
-func stringContainsFold(s, text string) bool {
-	return containsFold(unsafe.Slice(unsafe.StringData(s), len(s)), text)
+// is reports whether b, which is long enough, begins with the text.
+func (n *needle) is(b []byte) bool {
+	for i := range len(n.text) {
+		c := b[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != n.text[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (n *needle) inString(s string) bool {
+	return n.in(unsafe.Slice(unsafe.StringData(s), len(s)))
 }

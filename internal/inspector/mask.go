@@ -37,6 +37,8 @@ const (
 	jsonList   = `\[(?:` + jsonString + `\s*,?\s*)*\]`
 )
 
+var bearerWord = newNeedle("bearer")
+
 var bearer = regexp.MustCompile(`(?i)\b(bearer(?:\.|%2e|\s+))[A-Za-z0-9._~+/=%-]+`)
 
 // newMasker makes a masker. Sources are identity sources as authorizers have them.
@@ -88,10 +90,10 @@ func (m *masker) event(b []byte) []byte {
 // text masks in any text. Most has nothing to mask, and what has is found by its
 // letters before any expression is tried.
 func (m *masker) text(b []byte) []byte {
-	if containsFold(b, "bearer") {
+	if bearerWord.in(b) {
 		b = bearer.ReplaceAll(b, []byte("${1}"+masked))
 	}
-	if bytes.IndexByte(b, '=') >= 0 && bytes.ContainsAny(b, "?&") {
+	if bytes.IndexByte(b, '?') >= 0 || bytes.IndexByte(b, '&') >= 0 {
 		b = m.query.ReplaceAll(b, []byte("${1}"+masked))
 	}
 	return b

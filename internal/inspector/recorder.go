@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -133,7 +135,10 @@ func (r *Recorder) keep(payload []byte, wasMasked *bool) string {
 	text := payload[:min(len(payload), MaxText)]
 	kept := r.mask.text(text)
 	*wasMasked = *wasMasked || len(kept) != len(text) || string(kept) != string(text)
-	return strings.ToValidUTF8(string(kept), "\ufffd")
+	if !utf8.Valid(kept) { // a character was cut, or it is an error's text
+		return strings.ToValidUTF8(string(kept), "\ufffd")
+	}
+	return string(kept)
 }
 
 // keepEvent is keep for an event: those of a handshake have secrets among their
@@ -141,7 +146,7 @@ func (r *Recorder) keep(payload []byte, wasMasked *bool) string {
 func (r *Recorder) keepEvent(o *gateway.Observation, record *Record) {
 	payload := o.Payload
 	record.Size = len(payload)
-	if o.RouteKey == "$connect" || record.Replay || containsFold(payload[:min(len(payload), 1024)], `"authorizer"`) {
+	if o.RouteKey == "$connect" || record.Replay || bytes.Contains(payload[:min(len(payload), 256)], []byte(`,"authorizer":`)) {
 		payload = r.mask.event(payload)
 		record.Masked = string(payload) != string(o.Payload)
 	}

@@ -168,12 +168,13 @@ func TestFiltersChoose(t *testing.T) {
 	}
 }
 
-func TestContainsFoldFindsWhatIsThere(t *testing.T) {
+func TestANeedleIsFoundWhereItIs(t *testing.T) {
 	for _, c := range []struct {
 		in, text string
 		want     bool
 	}{{"", "", true}, {"", "a", false}, {"a", "", true}, {"AaB", "ab", true}, {"aaaB", "aab", true}, {"xyz", "z", true}, {"xyZ", "z", true}, {"1-2", "-2", true}, {"abcabD", "abd", true}, {"ab", "abc", false}} {
-		if got := containsFold([]byte(c.in), c.text); got != c.want {
+		n := newNeedle(c.text)
+		if got := n.in([]byte(c.in)); got != c.want {
 			t.Errorf("%q in %q: %v", c.text, c.in, got)
 		}
 	}
