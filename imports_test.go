@@ -36,9 +36,10 @@ var importRules = []struct {
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
-	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
+	{"internal/control", []string{"gateway"}, []string{"github.com/prometheus/client_golang/prometheus"}, "what only this machine may do to a gateway that runs, and its counts in Prometheus's own words: the gateway links no metrics library"},
+	{"internal/inspector", []string{"", "gateway"}, []string{"github.com/gobwas/"}, "records and shows traffic: posts through the library as anybody would, and connects clients of its own"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
-	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control", "internal/lambdart", "httpstore", "internal/template"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/template"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -29,10 +29,12 @@ and posts. It is the stream of the inspector's page. Ends with Ctrl-C.
     --route KEY         only of this route
     --status STATUS     failed, ok, a status such as 429, or a class such as 4xx
     --text TEXT         only what has this text in it, in small or capital letters
+    --kept              what has been recorded so far, and no more
     --json              one JSON object a line, with payloads
 
 Example:
     $ wirepost tail --status failed
+    $ wirepost tail --kept --json >session.ndjson
 `
 
 func (c *command) tail(ctx context.Context, args []string) int {
@@ -44,6 +46,7 @@ func (c *command) tail(ctx context.Context, args []string) int {
 			return nil
 		})
 	}
+	kept := flags.Bool("kept", false, "")
 	asJSON := flags.Bool("json", false, "")
 	if status, done := c.parse(flags, tailHelp, args); done {
 		return status
@@ -51,17 +54,24 @@ func (c *command) tail(ctx context.Context, args []string) int {
 	if flags.NArg() > 0 {
 		return c.misuse(fmt.Sprintf("tail takes no argument %q", flags.Arg(0)), "'wirepost tail --help' lists the flags")
 	}
-	body, err := followControl(ctx, inspector.Path+"api/stream?"+q.Encode())
+	what := "stream"
+	if *kept {
+		what = "export" // a session file, which the page can import
+	}
+	body, err := followControl(ctx, inspector.Path+"api/"+what+"?"+q.Encode())
 	if err != nil {
 		return c.failWith(err)
 	}
 	defer body.Close()
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	for n := 0; lines.Scan(); n++ {
 		if *asJSON {
 			fmt.Fprintf(c.stdout, "%s\n", lines.Bytes())
 			continue
+		}
+		if *kept && n == 0 {
+			continue // what the file is
 		}
 		var r inspector.Record
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -69,7 +79,7 @@ func (c *command) tail(ctx context.Context, args []string) int {
 		}
 		c.printRecord(&r)
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || *kept && lines.Err() == nil {
 		return exitDone
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
