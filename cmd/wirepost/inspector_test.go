@@ -95,6 +95,22 @@ func TestTheInspectorShowsWhatHappensAndDoesWhatPeopleCompose(t *testing.T) {
 		t.Errorf("the session has secrets, or lacks what it should have:\n%s", everything)
 	}
 
+	// A payload is text, whatever it says, and so is a name.
+	do(t, page, "send what looks like HTML", click("#tab-compose"), fill("#client-message", `{"action":"<img src=x onerror=document.title='run'>"}`), click("#client-send"), until(row("→message", "<img")),
+		openRow("→message", "<img"), until(panel+`.querySelector(".chosen")?.textContent.includes("<img")`))
+	if n := value[int](t, page, `document.querySelectorAll("main img, main script").length + (document.title === "run")`); n != 0 {
+		t.Errorf("a payload became %d elements", n)
+	}
+
+	// Commands are words for a shell, whatever is in them.
+	commands := value[string](t, page, `import("/_wirepost/command.js").then(c => [c.wscat("ws://127.0.0.1:1/dev", "user=a b", "it's"), c.wirepostSend("topic:x", '{"a":1}'), c.wirepostFault(["post:429"]), c.wirepostFault([])].join("\n"))`)
+	if want := `npx wscat -c 'ws://127.0.0.1:1/dev?user=a b' -x 'it'\''s'
+wirepost send --to topic:x '{"a":1}'
+wirepost fault post:429
+wirepost fault --clear`; commands != want {
+		t.Errorf("commands\n%s\nwant\n%s", commands, want)
+	}
+
 	// Compose a post to an audience; bob gets it.
 	do(t, page, "post to the topic", click("#tab-compose"), fill("#post-to", "topic:lobby"), fill("#post-data", `{"text":"composed"}`), click("#post-send"),
 		until(`document.querySelector("#post-result").innerText === "sent 2"`), until(row("post", "200", "composed")))

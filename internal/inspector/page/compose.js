@@ -1,4 +1,4 @@
-import { $, h, code, copy, toast, pretty } from "./dom.js";
+import { h, code, copy, toast, pretty } from "./dom.js";
 import { get, post, send } from "./api.js";
 import { wscat, wirepostSend, wirepostKick } from "./command.js";
 
@@ -54,7 +54,7 @@ export class Compose {
 
   prefill({ to, data, message }) {
     if (to !== undefined) this.audience.value = to;
-    if (data !== undefined) this.data.value = pretty(data) === data ? data : data;
+    if (data !== undefined) this.data.value = data;
     if (message !== undefined) this.message.value = message;
     if (message !== undefined && this.sender.hidden) {
       toast("Connect a client first; the message is ready for it");

@@ -1,4 +1,4 @@
-import { $, h, copy, toast } from "./dom.js";
+import { $, h, copy } from "./dom.js";
 import { get, send } from "./api.js";
 import { wirepostFault } from "./command.js";
 
@@ -12,7 +12,7 @@ const presets = [
   ["message:drop", "Messages never reach their function"],
   ["disconnect:drop", "$disconnect is never delivered"],
   ["connect:403", "Nobody may connect"],
-  ["frame-out:200ms".replace(":200ms", ":drop:delay=200ms"), "What is sent is lost, and late"],
+  ["frame-out:drop:delay=200ms", "What is sent is late, and lost"],
 ];
 
 // Faults are rules: those in force, and those that were switched off here.
