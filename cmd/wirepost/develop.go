@@ -148,7 +148,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
 		}
 	}
-	look := c.inspect(d, server)
+	recorder := d.record(server)
 	if err := server.Validate(); err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
 	}
@@ -178,11 +178,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		query = "" // that is what the example reads
 	}
 	connect := fmt.Sprintf("ws://%s/%s", net.JoinHostPort(shown, strconv.Itoa(address.Port)), d.stage)
-	seen, err := look(inspector.Options{Store: registry, Connect: connect, Endpoint: endpoint, Query: strings.TrimPrefix(query, "?"), Bearer: token}, publish, where, live)
-	if err != nil {
-		return c.fail(err)
-	}
-	defer seen()
+	stopInspector := c.serveInspector(inspector.Options{Recorder: recorder, Server: server, Store: registry, Faults: d.faults,
+		Connect: connect, Endpoint: endpoint, Query: strings.TrimPrefix(query, "?")}, publish, where, live)
+	defer stopInspector()
 	fmt.Fprintf(c.stdout, "connect   %s%s\n", connect, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
 	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)

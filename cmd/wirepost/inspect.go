@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
@@ -10,15 +9,11 @@ import (
 	"github.com/wirepost/wirepost/internal/inspector"
 )
 
-// inspect makes the server tell a recorder what happens, unless nobody wants that.
-// What it returns serves the inspector and the metrics once the server's
-// configuration stands, and says where; stop ends that.
-func (c *command) inspect(d *devFlags, server *gateway.Server) func(o inspector.Options, publish *wirepost.PublisherOptions, where controlAddress, live *control.Live) (stop func(), err error) {
+// record makes the server tell a recorder what happens, before it starts. It returns
+// nil if nobody wants that.
+func (d *devFlags) record(server *gateway.Server) *inspector.Recorder {
 	if d.noInspector {
-		return func(_ inspector.Options, _ *wirepost.PublisherOptions, _ controlAddress, live *control.Live) (func(), error) {
-			live.Set(server.Stats, nil)
-			return func() {}, nil
-		}
+		return nil
 	}
 	var secrets []string
 	if a := server.Routes["$connect"].Authorizer; a != nil {
@@ -26,16 +21,24 @@ func (c *command) inspect(d *devFlags, server *gateway.Server) func(o inspector.
 	}
 	recorder := inspector.NewRecorder(&inspector.RecorderOptions{Secrets: secrets})
 	server.Observer = recorder
-	return func(o inspector.Options, publish *wirepost.PublisherOptions, where controlAddress, live *control.Live) (func(), error) {
-		publisher := wirepost.NewPublisher(o.Store, publish)
-		o.Recorder, o.Server, o.Publisher, o.Faults, o.Version = recorder, server, publisher, d.faults, wirepost.Version
-		o.Token = control.NewToken()
-		page := inspector.New(o)
-		live.Set(server.Stats, http.Handler(page))
-		fmt.Fprintf(c.stderr, "inspector %s%s?token=%s\n", where.URL, inspector.Path, o.Token)
-		return func() {
-			page.Close()
-			publisher.Close()
-		}, nil
+	return recorder
+}
+
+// serveInspector serves the metrics and, if there is a recorder, the inspector at the
+// control address, and says where that is. stop ends it.
+func (c *command) serveInspector(o inspector.Options, publish *wirepost.PublisherOptions, where controlAddress, live *control.Live) (stop func()) {
+	if o.Recorder == nil {
+		live.Set(o.Server.Stats, nil)
+		return func() {}
+	}
+	publisher := wirepost.NewPublisher(o.Store, publish)
+	o.Publisher, o.Version = publisher, wirepost.Version
+	o.Bearer, o.Token = where.Token, control.NewToken()
+	page := inspector.New(o)
+	live.Set(o.Server.Stats, page)
+	fmt.Fprintf(c.stderr, "inspector %s%s?token=%s\n", where.URL, inspector.Path, o.Token)
+	return func() {
+		page.Close()
+		publisher.Close()
 	}
 }

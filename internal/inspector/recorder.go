@@ -64,11 +64,15 @@ func NewRecorder(o *RecorderOptions) *Recorder {
 	if o == nil {
 		o = &RecorderOptions{}
 	}
-	r := &Recorder{mask: newMasker(o.Secrets), now: o.Now, maxRecords: MaxRecords, maxBytes: MaxBytes}
-	if r.now == nil {
-		r.now = time.Now
+	now := o.Now
+	if now == nil {
+		now = time.Now
 	}
-	return r
+	return newRecorder(newMasker(o.Secrets), now)
+}
+
+func newRecorder(mask *masker, now func() time.Time) *Recorder {
+	return &Recorder{mask: mask, now: now, maxRecords: MaxRecords, maxBytes: MaxBytes}
 }
 
 // entry is a place in a recorder. Its record is nil once it was dropped.

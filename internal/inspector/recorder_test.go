@@ -212,8 +212,9 @@ func FuzzMask(f *testing.F) {
 func FuzzReadSession(f *testing.F) {
 	f.Add(`{"format":"wirepost-session-1","records":1}` + "\n" + `{"seq":1,"at":1,"kind":"invocation","text":"{\"cookie\":\"x\"}","lines":["a"],"size":-5}`)
 	f.Add(`{"format":"wirepost-session-1"}`)
+	mask := newMasker(nil)
 	f.Fuzz(func(t *testing.T, text string) {
-		r := NewRecorder(nil)
+		r := newRecorder(mask, time.Now)
 		if err := readSession(strings.NewReader(text), r); err != nil && err.Error() == "" {
 			t.Error("an error without a sentence")
 		}

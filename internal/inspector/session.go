@@ -116,8 +116,7 @@ func (r *Recorder) addForeign(record *Record) error {
 
 // postImport replaces the imported session.
 func (i *Inspector) postImport(r *http.Request) (any, error) {
-	session := NewRecorder(nil)
-	session.mask = i.o.Recorder.mask
+	session := newRecorder(i.o.Recorder.mask, i.o.Recorder.now)
 	if err := readSession(r.Body, session); err != nil {
 		return nil, err
 	}
