@@ -2,6 +2,8 @@ package wirepost
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -14,22 +16,36 @@ type request struct {
 	repeatable bool // doing it twice does no harm, or was asked for
 }
 
-// removeAfter is the age from which a 410 means that a connection has ended:
-// the longest a $connect function may run (29 s, AWS, WebSocket quotas page),
-// plus one.
-const removeAfter = 30 * time.Second
-
 // deliver sends to one connection of an audience, with the retries that are safe,
-// and removes the connection from the store if it is gone.
-func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r request, stop time.Time, place *place) (answer, Outcome) {
-	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
-	limit := time.Now().Add(p.o.PostTimeout)
+// and removes the connection from the store if it is gone. f is the publish that has
+// waited for the turn of this post, nil for a post by itself. No more is tried from
+// stop on, or when the time of a post is over; ctx is begun anew for it.
+func (p *Publisher) deliver(ctx *postContext, to Audience, l Listed, r request, stop time.Time, f *fanOut) (answer, Outcome) {
+	start := time.Now()
+	limit := start.Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
 		limit = stop
 	}
-	postCtx, cancel := context.WithDeadline(ctx, limit)
-	defer cancel()
+	ctx.begin(limit)
+	a, out := p.attempts(ctx, to, l, r, f)
+	switch {
+	case out.Err == nil:
+		p.counters.sent.Add(1)
+		p.counters.took.add(time.Since(start))
+	case errors.Is(out.Err, ErrGone):
+		p.counters.gone.Add(1)
+	default:
+		p.counters.failed.Add(1)
+		if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
+			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "endpoint", l.Endpoint.String(), "error", out.Err)
+		}
+	}
+	return a, out
+}
 
+func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r request, f *fanOut) (answer, Outcome) {
+	out := Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}
+	pace := p.paceOf(l.Endpoint)
 	reads := p.reads(l.Endpoint)
 	m, err := p.endpoint(postCtx, l.Endpoint)
 	if err != nil {
@@ -37,13 +53,30 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 		return answer{}, out
 	}
 	reread := false
+	var unknown *Error // an attempt that may have delivered: no later failure says otherwise
 	for attempt := 0; ; attempt++ {
+		if attempt > 0 {
+			p.counters.retried.Add(1)
+		}
+		if (attempt > 0 || f == nil) && !p.inTurn(postCtx, l.Endpoint) {
+			if out.Err == nil {
+				out.Err = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: postCtx.Err()}
+			}
+			return answer{}, out
+		}
 		creds, err := p.credentials.retrieve(postCtx, m.loopback)
 		if err != nil {
 			out.Err = &Error{Problem: ProblemCredentialsMissing, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
 			return answer{}, out
 		}
 		a, err := m.call(postCtx, r.method, l.ID, r.data, r.hash, creds, p.o.Now())
+		if err == nil {
+			throttled := a.status == http.StatusTooManyRequests
+			pace.answered(time.Now(), throttled, l.ID)
+			if throttled {
+				p.counters.throttled.Add(1)
+			}
+		}
 		var (
 			problem *Error
 			again   bool
@@ -67,7 +100,12 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 			problem = m.problem(a, l.ID)
 			again = problem.Problem == ProblemThrottled || problem.Problem == ProblemServerError && r.repeatable
 		}
-		out.Err = problem
+		if problem.Problem == ProblemNoAnswer || problem.Problem == ProblemServerError {
+			unknown = problem
+		}
+		if out.Err = problem; unknown != nil {
+			out.Err = unknown
+		}
 		// A definite wrong-endpoint answer: the stage may have moved. Read its
 		// record once, and try once more if it says something else.
 		switch problem.Problem {
@@ -87,7 +125,7 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 		case ProblemEndpointCertificate, ProblemNotAPIGateway:
 			return a, out
 		}
-		if !again || !p.pause(postCtx, attempt, place) {
+		if !again || !p.pause(postCtx, attempt, f) {
 			return a, out
 		}
 	}
@@ -96,63 +134,33 @@ func (p *Publisher) deliver(ctx context.Context, to Audience, l Listed, r reques
 // pause waits before attempt+2, with full jitter: somewhere in [0, 100 ms × 2^n),
 // 3.2 s at most. It reports false if the deadline comes first.
 //
-// Meanwhile another post has its place: a client that does not read delays nobody
-// else.
-func (p *Publisher) pause(ctx context.Context, attempt int, place *place) bool {
+// Meanwhile another post of the publish has its place: a client that does not read
+// delays nobody else.
+func (p *Publisher) pause(ctx context.Context, attempt int, f *fanOut) bool {
 	ceiling := 100 * time.Millisecond << min(attempt, 5)
 	wait := time.Duration(p.o.Random() * float64(ceiling))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
-	place.leave()
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return place.take(ctx) && ctx.Err() == nil
+	f.leave()
+	defer f.enter()
+	return sleep(ctx, wait)
 }
 
-// place is one of the posts in flight of a publish. Nil is a post by itself.
-type place struct{ free chan struct{} }
-
-func (p *place) leave() {
-	if p != nil {
-		<-p.free
-	}
+// inTurn waits until the budget and the pace of the stage let a post start. It
+// reports false if the context ends first.
+func (p *Publisher) inTurn(ctx context.Context, id Identity) bool {
+	now := time.Now()
+	return sleep(ctx, max(p.budget.delay(now), p.paceOf(id).delay(now)))
 }
 
-// take waits for a place. It has one even when it reports false, so that its
-// owner leaves it as always.
-func (p *place) take(ctx context.Context) bool {
-	if p == nil {
-		return true
+func (p *Publisher) paceOf(id Identity) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.paces[id]
+	if known == nil {
+		known = &pace{}
+		p.paces[id] = known
 	}
-	p.free <- struct{}{} // posts in flight end by their deadlines, so this does
-	return ctx.Err() == nil
-}
-
-// remove reaps a connection that answered 410 if that is certain to be right, and
-// says why not otherwise. What was listed decides and no row is read: if the ID has
-// another connection by now, the store leaves that one alone.
-func (p *Publisher) remove(ctx context.Context, to Audience, l Listed, m *management, a answer) (bool, string) {
-	switch {
-	case l.Endpoint == (Identity{}) || l.Endpoint != m.endpoint.Identity:
-		return false, "" // no row, or a post that went elsewhere: it says nothing of the row
-	case l.ConnectedAt.IsZero():
-		return false, "the store does not know its age"
-	case a.date.IsZero():
-		return false, "the answer has no date"
-	case a.date.Sub(l.ConnectedAt) < removeAfter:
-		return false, "younger than 30 s"
-	}
-	removed, err := p.store.Reap(ctx, to, l)
-	if err != nil {
-		return false, "the store did not answer"
-	}
-	if removed {
-		p.o.Logger.Debug("removed the row of a gone connection", "connectionId", l.ID, "endpoint", l.Endpoint.String())
-	}
-	return removed, ""
+	return known
 }

@@ -236,7 +236,7 @@ func TestThePathOnTheWireIsTheOneThatIsSignedAndTheDefaultPortIsLeftOut(t *testi
 	if want := "/dev/@connections/a-_%2F%2B%40%3D"; uri.Load() != want {
 		t.Errorf("the request line has %v, want %s", uri.Load(), want)
 	}
-	with, err := newManagement(Endpoint{Identity{"a", "p", "eu-west-1"}, "https://a.execute-api.eu-west-1.amazonaws.com:443/p"}, 1, nil)
+	with, err := newManagement(Endpoint{Identity{"a", "p", "eu-west-1"}, "https://a.execute-api.eu-west-1.amazonaws.com:443/p"}, 1, nil, nil)
 	if err != nil || with.signer.host != "a.execute-api.eu-west-1.amazonaws.com" {
 		t.Errorf("host %q, %v", with.signer.host, err)
 	}

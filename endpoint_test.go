@@ -155,7 +155,7 @@ func FuzzEndpoint(f *testing.F) {
 		if err != nil || again.URL != ep.URL {
 			t.Fatalf("ParseEndpoint(%q) = %+v, and again: %+v, %v", raw, ep, again, err)
 		}
-		if _, err := newManagement(ep, 1, nil); err != nil {
+		if _, err := newManagement(ep, 1, nil, nil); err != nil {
 			t.Fatalf("ParseEndpoint(%q) = %+v, which cannot be called: %v", raw, ep, err)
 		}
 	})

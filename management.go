@@ -28,8 +28,10 @@ type management struct {
 	base     *url.URL
 	prefix   string // escaped path up to and including "@connections/"
 	loopback bool
-	client   *http.Client
-	signer   signer
+	// Not an http.Client: nothing of it is wanted. A redirect would turn the POST
+	// into a GET and lose the message, and AWS sends no cookies.
+	client http.RoundTripper
+	signer signer
 
 	connected atomic.Int64 // connections opened
 
@@ -42,7 +44,7 @@ type management struct {
 // still while the other side closes what it holds.
 const idleAfter = 5 * time.Second
 
-func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*management, error) {
+func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper, opened *atomic.Int64) (*management, error) {
 	u, err := url.Parse(ep.URL)
 	if err != nil {
 		return nil, err
@@ -62,6 +64,7 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*
 				c, err := dialer.DialContext(ctx, network, addr)
 				if err == nil {
 					m.connected.Add(1)
+					opened.Add(1)
 				}
 				return c, err
 			},
@@ -78,11 +81,7 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper) (*
 			WriteBufferSize:       2 << 10,
 		}
 	}
-	m.client = &http.Client{
-		Transport: transport,
-		// A redirect would turn the POST into a GET and lose the message.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	m.client = transport
 	return m, nil
 }
 
@@ -94,36 +93,6 @@ func hostHeader(u *url.URL) string {
 	}
 	return u.Host
 }
-
-// payload is a request's body that knows whether anybody began to read it: if
-// not, nothing was sent, and trying again cannot deliver twice. The zero value is
-// not usable; each attempt of net/http's gets a reader of its own.
-type payload struct {
-	data []byte
-	sent atomic.Bool
-}
-
-func (p *payload) open() (io.ReadCloser, error) {
-	return &payloadReader{*bytes.NewReader(p.data), p}, nil
-}
-
-type payloadReader struct {
-	bytes.Reader
-	of *payload
-}
-
-func (r *payloadReader) Read(b []byte) (int, error) {
-	r.of.sent.Store(true)
-	return r.Reader.Read(b)
-}
-
-// WriteTo hides bytes.Reader's, which would pass by Read.
-func (r *payloadReader) WriteTo(w io.Writer) (int64, error) {
-	r.of.sent.Store(true)
-	return r.Reader.WriteTo(w)
-}
-
-func (r *payloadReader) Close() error { return nil }
 
 // errNotSent marks an error of a request of which nothing was sent.
 type errNotSent struct{ error }
@@ -161,14 +130,14 @@ func (m *management) thaw(now time.Time) {
 	m.thawing.Lock()
 	defer m.thawing.Unlock()
 	if last := m.lastUse.Load(); last != 0 && wall-last > int64(idleAfter) {
-		m.client.CloseIdleConnections()
+		m.close()
 	}
 	m.lastUse.Store(wall)
 }
 
 // call makes one request. The error is of the transport, an [errNotSent] if that
 // is known; an HTTP status is not an error here.
-func (m *management) call(ctx context.Context, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
+func (m *management) call(ctx *postContext, method, connectionID string, data []byte, hash string, c aws.Credentials, now time.Time) (answer, error) {
 	m.thaw(now)
 	escaped := m.prefix + escapeSegment(connectionID)
 	header := make(http.Header, 6)
@@ -188,24 +157,23 @@ func (m *management) call(ctx context.Context, method, connectionID string, data
 		Header:     header,
 		Host:       m.signer.host,
 	}
-	var body *payload
 	if len(data) > 0 {
-		body = &payload{data: data}
-		req.Body, _ = body.open()
-		// With it net/http takes another connection when the one from the pool
-		// turns out closed before a byte of the request was written.
-		req.GetBody = body.open
+		// net/http knows that this reader is memory, and sends head and body as one. With
+		// GetBody it takes another connection when the one from the pool turns out
+		// closed before a byte of the request was written.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		req.Body, _ = req.GetBody()
 		req.ContentLength = int64(len(data))
 	} else if method == http.MethodPost {
 		req.Body = http.NoBody
 	}
-	resp, err := m.client.Do(req.WithContext(ctx))
+	if err := ctx.Err(); err != nil {
+		return answer{}, errNotSent{err}
+	}
+	ctx.request()
+	resp, err := m.client.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) { // it repeats the URL, which our error has
-			err = ue.Err
-		}
-		if body != nil && !body.sent.Load() {
+		if !ctx.sent() {
 			err = errNotSent{err}
 		}
 		return answer{}, err
@@ -292,6 +260,7 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
+		record   tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &dns):
@@ -305,8 +274,11 @@ func (m *management) transportProblem(err error, connectionID string) (e *Error,
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
 		e.Problem = ProblemEndpointCertificate
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		e.Problem, e.Detail = ProblemNotAPIGateway, "the endpoint speaks plain HTTP, not HTTPS"
+	case errors.As(err, &record):
+		e.Problem, e.Detail = ProblemNotAPIGateway, "what listens at the endpoint does not speak TLS"
+		if string(record.RecordHeader[:]) == "HTTP/" {
+			e.Detail = "the endpoint speaks plain HTTP, not HTTPS"
+		}
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		e.Problem = ProblemEndpointUnreachable
 	case errors.As(err, &notSent):
@@ -341,5 +313,9 @@ func parseConnectionInfo(body []byte) (ConnectionInfo, error) {
 	return info, nil
 }
 
-// close ends the pool.
-func (m *management) close() { m.client.CloseIdleConnections() }
+// close closes the idle connections of the pool.
+func (m *management) close() {
+	if c, ok := m.client.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}

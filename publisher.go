@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -34,6 +33,12 @@ type PublisherOptions struct {
 	// Concurrency bounds the posts in flight of one publish, and the connections
 	// to one endpoint. Default 64.
 	Concurrency int
+	// MaxPerSecond bounds the posts that all publishes of this publisher start in a
+	// second, retries included: a budget that leaves the rest of the account's rate
+	// to others (10,000 requests/s in a region by default: AWS, WebSocket quotas
+	// page). Zero means no bound; below it the publisher finds the possible rate by
+	// itself. It is not kept over several processes.
+	MaxPerSecond float64
 	// PostTimeout bounds one post with its retries. Default 10 s.
 	PostTimeout time.Duration
 	// Margin is kept free before the context's deadline: when it is reached no
@@ -64,15 +69,18 @@ type Publisher struct {
 
 	mu        sync.Mutex
 	endpoints map[Identity]knownEndpoint
+	paces     map[Identity]*pace
 	direct    *management // for the override
 
-	reading chan struct{} // has room for one reader of stage records at a time
-
+	reading  chan struct{} // has room for one reader of stage records at a time
+	budget   pace
+	counters counters
+	guards   []reapGuard
 }
 
 // NewPublisher makes a publisher on a store.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
-	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}, reading: make(chan struct{}, 1)}
+	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}, paces: map[Identity]*pace{}, reading: make(chan struct{}, 1), guards: reapGuards}
 	if o != nil {
 		p.o = *o
 	}
@@ -97,6 +105,7 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 	if p.o.Random == nil {
 		p.o.Random = rand.Float64
 	}
+	p.budget.budget = max(p.o.MaxPerSecond, 0)
 	if p.o.Credentials != nil {
 		// As AWS's clients do: a provider that asks STS is not asked for each post.
 		p.credentials.given = aws.NewCredentialsCache(p.o.Credentials)
@@ -215,142 +224,8 @@ func (p *Publisher) one(ctx context.Context, id string, r request) (answer, erro
 	case !errors.Is(err, ErrNotFound):
 		return answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
 	}
-	a, o := p.deliver(ctx, ToConnection(id), l, r, time.Time{}, nil)
+	post := newPostContext(ctx)
+	defer post.close()
+	a, o := p.deliver(post, ToConnection(id), l, r, time.Time{}, nil)
 	return a, o.Err
-}
-
-// fanOut sends one request to each connection of an audience.
-func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
-	if o == nil {
-		o = &PublishOptions{}
-	}
-	if err := to.Validate(); err != nil {
-		return Result{}, err
-	}
-	if err := ctx.Err(); err != nil {
-		return Result{}, fmt.Errorf("publish to %s: %w", to, err)
-	}
-	r.repeatable = r.repeatable || o.AtLeastOnce
-	stop := p.stopTime(ctx)
-
-	var (
-		result Result
-		mu     sync.Mutex
-		wg     sync.WaitGroup
-		work   = make(chan Listed)
-		// A post that waits before it is tried again leaves its place to another;
-		// how many may wait is bounded too.
-		inFlight = &place{make(chan struct{}, p.o.Concurrency)}
-		begun    = make(chan struct{}, p.o.Concurrency*waitingPerPlace)
-	)
-	report := func(out Outcome) {
-		mu.Lock()
-		result.add(out)
-		mu.Unlock()
-		if o.OnResult != nil {
-			o.OnResult(out)
-		}
-	}
-	listing, cancel := ctx, context.CancelFunc(func() {})
-	if !stop.IsZero() {
-		listing, cancel = context.WithDeadline(ctx, stop)
-	}
-	defer cancel()
-	// The posts in flight end at the same moment as the listing and leave their
-	// places: its timer may be a little later, the clock is not.
-	late := func() bool { return listing.Err() != nil || !stop.IsZero() && !time.Now().Before(stop) }
-	// Workers start as they are needed and end with this call.
-	hand := func(l Listed) bool {
-		select {
-		case begun <- struct{}{}:
-		case <-listing.Done():
-			return false
-		}
-		select {
-		case inFlight.free <- struct{}{}:
-		case <-listing.Done():
-			return false
-		}
-		if late() {
-			inFlight.leave()
-			<-begun
-			return false
-		}
-		select {
-		case work <- l:
-			return true
-		default:
-		}
-		wg.Go(func() {
-			for more := true; more; l, more = <-work {
-				_, out := p.deliver(ctx, to, l, r, stop, inFlight)
-				inFlight.leave()
-				<-begun
-				report(out)
-			}
-		})
-		return true
-	}
-
-	var failure error
-	last := o.After
-	found, outOfTime := false, false
-	for l, err := range p.store.Connections(listing, to, ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}) {
-		if err != nil && listing.Err() != nil && ctx.Err() == nil {
-			result.Next, outOfTime = last, true
-			break
-		}
-		if err != nil {
-			failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", to), Err: err}
-			result.Next = last
-			break
-		}
-		found = true
-		if l.ID == o.Except || o.Only != nil && *o.Only != l.Endpoint {
-			last = l.Cursor
-			continue
-		}
-		if !hand(l) {
-			result.Next, outOfTime = last, true
-			break
-		}
-		last = l.Cursor
-	}
-	close(work)
-	wg.Wait()
-
-	// A connection ID that the store does not know is gone: it has ended, or its
-	// time is up. Only who named an endpoint can mean one that was never kept.
-	whole := ListOptions{Part: o.Part, Parts: o.Parts}
-	if to.Kind == KindConnection && !found && !outOfTime && failure == nil && o.After == "" && to.Name != o.Except && whole.Contains(to.Name) {
-		out := Outcome{ConnectionID: to.Name, Err: ErrGone}
-		if o.Only == nil && endpointOverride(p.o.Endpoint, os.Getenv) != "" {
-			_, out = p.deliver(ctx, to, Listed{ID: to.Name}, r, stop, nil)
-		}
-		report(out)
-	}
-	if err := ctx.Err(); err != nil && failure == nil {
-		failure = fmt.Errorf("publish to %s: %w", to, err)
-	}
-	if outOfTime && last == "" && failure == nil {
-		failure = fmt.Errorf("publish to %s: no time was left to start: %w", to, context.DeadlineExceeded)
-	}
-	return result, failure
-}
-
-// waitingPerPlace is how many posts may wait to be tried again for each that may
-// be in flight.
-const waitingPerPlace = 16
-
-// stopTime is when no more posts may start; zero means never.
-func (p *Publisher) stopTime(ctx context.Context) time.Time {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return time.Time{}
-	}
-	margin := p.o.Margin
-	if quarter := time.Until(deadline) / 4; quarter < margin {
-		margin = quarter
-	}
-	return deadline.Add(-margin)
 }

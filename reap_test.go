@@ -127,3 +127,84 @@ func TestA410OfAnotherAPIsGatewayOnThisMachineRemovesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Each guard alone keeps a live connection that answers 410. The test takes them out
+// one by one: without its guard the row is removed.
+func TestEachGuardOfReapingKeepsALiveConnectionAndWithoutItTheConnectionIsLost(t *testing.T) {
+	old := time.Now().Add(-time.Hour)
+	gone := answerStatus(410, "GoneException", "")
+	for _, tt := range []struct {
+		guard  string
+		listed func(*Listed)                                           // as the store shows the connection
+		stage  func(s *MemStore, url string)                           // what else the store knows
+		answer func(int64, string, http.ResponseWriter, *http.Request) // of the gateway
+		want   string
+	}{
+		{guard: "the post went to the row's own endpoint", answer: gone, want: "sent 0, gone 1",
+			listed: func(l *Listed) { l.Endpoint = Identity{"old1234567", "dev", "us-east-1"} },
+			// The record of the connection's stage says that it is another API's: two stages
+			// were mixed up by whoever wrote it.
+			stage: func(s *MemStore, url string) {
+				s.stages[Identity{"old1234567", "dev", "us-east-1"}] = StageRecord{Endpoint{testIdentity, url}, time.Now()}
+			}},
+		{guard: "the row says when the connection began", answer: gone, want: "sent 0, gone 1 (kept: the store does not know its age)",
+			listed: func(l *Listed) { l.ConnectedAt = time.Time{} }},
+		{guard: "the gateway says what time it is", want: "sent 0, gone 1 (kept: the answer has no date)",
+			answer: func(n int64, id string, w http.ResponseWriter, r *http.Request) {
+				w.Header()["Date"] = nil
+				gone(n, id, w, r)
+			}},
+		{guard: "no $connect function can still be running", answer: gone, want: "sent 0, gone 1 (kept: younger than 30 s)",
+			listed: func(l *Listed) { l.ConnectedAt = time.Now().Add(-28 * time.Second) }},
+	} {
+		t.Run(tt.guard, func(t *testing.T) {
+			for _, out := range []bool{false, true} {
+				m := newManager(t, tt.answer)
+				s := at(t, m.URL+"/dev", 0)
+				if tt.stage != nil {
+					tt.stage(s, m.URL+"/dev")
+				}
+				l := Listed{ID: "live=", Endpoint: testIdentity, ConnectedAt: old}
+				if tt.listed != nil {
+					tt.listed(&l)
+				}
+				reaped := &reapedStore{Store: s, shows: l}
+				p := publisher(t, reaped, nil)
+				if out {
+					p.guards = slices.DeleteFunc(slices.Clone(reapGuards), func(g reapGuard) bool { return g.name == tt.guard })
+					if len(p.guards) != len(reapGuards)-1 {
+						t.Fatalf("there is no guard %q", tt.guard)
+					}
+				}
+				r, err := p.Publish(t.Context(), Everyone(), []byte("x"), nil)
+				switch {
+				case err != nil:
+					t.Errorf("%v", err)
+				case !out && (r.String() != tt.want || reaped.n != 0):
+					t.Errorf("with the guard: %q and %d removals, want %q", r, reaped.n, tt.want)
+				case out && reaped.n != 1:
+					t.Errorf("without the guard: %q and %d removals: the test shows nothing", r, reaped.n)
+				}
+			}
+		})
+	}
+	if len(reapGuards) != 4 {
+		t.Errorf("there are %d guards, and a test for 4", len(reapGuards))
+	}
+}
+
+// reapedStore shows one connection and counts removals.
+type reapedStore struct {
+	Store
+	shows Listed
+	n     int
+}
+
+func (s *reapedStore) Connections(context.Context, Audience, ListOptions) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) { yield(s.shows, nil) }
+}
+
+func (s *reapedStore) Reap(context.Context, Audience, Listed) (bool, error) {
+	s.n++
+	return true, nil
+}

@@ -4,8 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +29,10 @@ type signer struct {
 // signingKey is derived once a day and per secret.
 type signingKey struct {
 	day, accessKeyID, secret string
-	key                      []byte
 	scope                    string // day/region/execute-api/aws4_request
+	// macs are HMACs with the key. One that has been used once remembers the key's
+	// part of the work.
+	macs sync.Pool
 }
 
 const signingService = "execute-api"
@@ -41,8 +45,9 @@ func (s *signer) signingKey(day string, c aws.Credentials) *signingKey {
 	for _, part := range [...]string{s.region, signingService, "aws4_request"} {
 		h = hmacSHA256(h, part)
 	}
-	k := &signingKey{day: day, accessKeyID: c.AccessKeyID, secret: c.SecretAccessKey, key: h,
+	k := &signingKey{day: day, accessKeyID: c.AccessKeyID, secret: c.SecretAccessKey,
 		scope: day + "/" + s.region + "/" + signingService + "/aws4_request"}
+	k.macs.New = func() any { return hmac.New(sha256.New, h) }
 	s.key.Store(k)
 	return k
 }
@@ -82,10 +87,12 @@ func (s *signer) sign(header http.Header, method, escapedPath, payloadHash strin
 	b = append(b, k.scope...)
 	b = append(b, '\n')
 	b = hex.AppendEncode(b, canonical[:])
-	mac := hmac.New(sha256.New, k.key)
+	mac := k.macs.Get().(hash.Hash)
 	mac.Write(b)
 	var sum [sha256.Size]byte
 	signature := mac.Sum(sum[:0])
+	mac.Reset()
+	k.macs.Put(mac)
 
 	b = append(b[:0], "AWS4-HMAC-SHA256 Credential="...)
 	b = append(b, c.AccessKeyID...)

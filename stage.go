@@ -81,7 +81,7 @@ func (p *Publisher) reread(ctx context.Context, id Identity, reads int) (*manage
 	}
 	next := knownEndpoint{client: known.client, read: p.o.Now().Round(0), reads: known.reads + 1}
 	if known.client == nil || known.client.endpoint.URL != r.URL {
-		if next.client, err = newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport); err != nil {
+		if next.client, err = newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport, &p.counters.opened); err != nil {
 			return nil, err
 		}
 		if known.client != nil {
@@ -125,7 +125,7 @@ func (p *Publisher) endpointWithoutRow(ctx context.Context) (*management, error)
 		if err != nil {
 			return nil, err
 		}
-		m, err := newManagement(ep, p.o.Concurrency, p.o.Transport)
+		m, err := newManagement(ep, p.o.Concurrency, p.o.Transport, &p.counters.opened)
 		if err == nil {
 			p.direct = m
 		}

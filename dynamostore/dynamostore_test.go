@@ -34,10 +34,10 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	}
 }
 
-// The races in a hundred random interleavings. Each has an order of its own that
-// its number repeats.
+// The races of more calls than two, which meet in every order elsewhere, in about a
+// hundred random orders each: a round has four to six. Each draws from its number.
 func TestTheStoreKeepsTheContractInRaces(t *testing.T) {
-	for kind, rounds := range map[dynamolocal.Kind]int{dynamolocal.DynamoDBLocal: 100, dynamolocal.Dynalite: 10} {
+	for kind, rounds := range map[dynamolocal.Kind]int{dynamolocal.DynamoDBLocal: 20, dynamolocal.Dynalite: 5} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			endpoint := dynamolocal.Start(t, kind)

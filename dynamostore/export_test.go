@@ -84,3 +84,26 @@ func DeleteConnectionRow(t *testing.T, s *Store, id string) {
 	k := connectionKey(id)
 	DeleteRow(t, s, k.p, k.s)
 }
+
+// Through sends the requests of a store through another client, which gets the one
+// that it had.
+func Through(s *Store, wrap func(dynamodb.HTTPClient) dynamodb.HTTPClient) {
+	s.db = dynamodb.New(s.db.Options(), func(o *dynamodb.Options) { o.HTTPClient = wrap(o.HTTPClient) })
+}
+
+// RowsNamed are the keys of the rows that a connection row names, and its own. There
+// is none where there is no connection row.
+func RowsNamed(t testing.TB, s *Store, id string) (keys []string) {
+	t.Helper()
+	r, err := s.readRow(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r == nil {
+		return nil
+	}
+	for k := range r.subscriptions() {
+		keys = append(keys, k.String())
+	}
+	return append(keys, connectionKey(id).String())
+}

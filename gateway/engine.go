@@ -31,6 +31,7 @@ type engine struct {
 	stageVariables                          map[string]string
 	origin                                  func(string) bool
 	hosts                                   []string
+	page                                    http.Handler
 	urlBytes                                int
 	connects, requests                      *bucket
 
@@ -86,6 +87,7 @@ func newEngine(s *Server) (*engine, error) {
 		domain:             s.Domain,
 		stageVariables:     s.StageVariables,
 		origin:             s.Origin,
+		page:               s.Page,
 		hosts:              s.Hosts,
 		urlBytes:           cmp.Or(s.URLBytes, DefaultURLBytes),
 		messageBytes:       cmp.Or(s.MessageBytes, DefaultMessageBytes),

@@ -148,6 +148,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
 		}
 	}
+	if server.Page, err = d.servePage(api != nil); err != nil {
+		return c.failWith(err)
+	}
 	recorder := d.record(server)
 	if err := server.Validate(); err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
@@ -181,6 +184,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	stopInspector := c.serveInspector(inspector.Options{Recorder: recorder, Server: server, Store: registry, Faults: d.faults,
 		Connect: connect, Endpoint: endpoint, Query: strings.TrimPrefix(query, "?")}, publish, where, live)
 	defer stopInspector()
+	if server.Page != nil {
+		fmt.Fprintf(c.stdout, "page      http://%s/\n", domain)
+	}
 	fmt.Fprintf(c.stdout, "connect   %s%s\n", connect, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
 	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
@@ -288,6 +294,9 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 			return all, err
 		}
 		env = append(env, more...)
+		if not := reserved(more, d.region); len(not) > 0 {
+			fmt.Fprintf(c.stderr, "wirepost: hint: not taken from --env-file, because Lambda sets it: %s; the region is that of --region, %s\n", strings.Join(not, ", "), d.region)
+		}
 	}
 	all.config.Env = env
 	var err error

@@ -104,6 +104,25 @@ func readEnvFile(path string) (environment, error) {
 	return e, nil
 }
 
+// reserved names what a file sets in vain, because Lambda and dev set it to something
+// else.
+func reserved(e environment, region string) (names []string) {
+	for _, s := range e {
+		name, value, _ := strings.Cut(s, "=")
+		switch {
+		case name == "AWS_REGION" || name == "AWS_DEFAULT_REGION":
+			if value == region {
+				continue
+			}
+		case name == "_HANDLER" || name == "LAMBDA_TASK_ROOT" || name == "LAMBDA_RUNTIME_DIR" || strings.HasPrefix(name, "AWS_LAMBDA_"):
+		default:
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
 // callerCredentials resolves the caller's credentials once, as every AWS program
 // finds them, and names their account by its last four digits.
 func callerCredentials(ctx context.Context) (pair gateway.Credentials, account string, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -202,15 +203,33 @@ func (all *functions) nameOf(args []string, handler string) string {
 // that fails leaves the old process, and the sockets stay open in any case.
 func (all *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logger) {
 	for _, w := range all.watched {
-		go lambdart.Watch(ctx, w.paths, 0, func() { // ends with ctx
+		o := &lambdart.WatchOptions{Worked: w.function.Worked, Own: func(file string) {
+			fmt.Fprintf(out, "wirepost: hint: function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only\n", w.name, shorten([]string{file}))
+		}}
+		go lambdart.Watch(ctx, w.paths, o, func(files []string) { // ends with ctx
+			what := shorten(files)
 			if err := w.function.Restart(ctx); err != nil && ctx.Err() == nil {
-				fmt.Fprintf(out, "wirepost: error: function %s changed and cannot be started; the old one goes on: %v\n", w.name, err)
+				fmt.Fprintf(out, "wirepost: error: function %s cannot be started since %s changed; the old one goes on: %v\n", w.name, what, err)
 				return
 			}
-			logger.Info("function restarted", "function", w.name)
-			fmt.Fprintf(out, "wirepost: hint: function %s changed and was restarted\n", w.name)
+			logger.Info("function restarted", "function", w.name, "files", files)
+			fmt.Fprintf(out, "wirepost: hint: function %s was restarted, because %s changed\n", w.name, what)
 		})
 	}
+}
+
+// shorten names the first of some files, as somebody in this folder would.
+func shorten(files []string) string {
+	name := files[0]
+	if here, err := os.Getwd(); err == nil {
+		if inside, err := filepath.Rel(here, name); err == nil && filepath.IsLocal(inside) {
+			name = inside
+		}
+	}
+	if more := len(files) - 1; more > 0 {
+		return fmt.Sprintf("%s (and %d more)", name, more)
+	}
+	return name
 }
 
 func (all *functions) close(ctx context.Context) error {

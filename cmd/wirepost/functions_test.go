@@ -153,6 +153,22 @@ func TestAFunctionAsAWSShowsItAnswersEveryMessage(t *testing.T) {
 			}
 			return []string{"--handler", "index.handler", dir}
 		}},
+		{"Node.js on AWS's own runtime client", func(t *testing.T) []string {
+			// As in the images that AWS shows: the client is the program, and the handler
+			// is its argument.
+			client := moduleFolder(t, "../../.tools/aws-lambda-ric/node_modules/.bin/aws-lambda-ric")
+			if runtime.GOOS != "linux" {
+				t.Skip("skipped: AWS's runtime client for Node.js builds on Linux only")
+			}
+			_, err := os.Stat(filepath.Join(modules, "@aws-sdk/client-apigatewaymanagementapi"))
+			_, clientErr := os.Stat(client)
+			needs(t, "AWS's runtime client for Node.js, or AWS's SDK", err == nil && clientErr == nil)
+			dir := copyOf(t, filepath.Join(functions, "node"))
+			if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+				t.Fatal(err)
+			}
+			return []string{"--", client, filepath.Join(dir, "index.handler")}
+		}},
 		{"Python", func(t *testing.T) []string {
 			needs(t, "Python with boto3", exec.Command("/usr/bin/python3", "-c", "import boto3").Run() == nil)
 			t.Setenv("PATH", "/usr/bin:"+os.Getenv("PATH"))
@@ -300,12 +316,12 @@ func TestAChangedFileIsInForceWhileTheSocketStaysOpen(t *testing.T) {
 		t.Errorf("before the change: %q", got)
 	}
 	write(t, file, handler("the second one"))
-	dev.await(t, `changed and was restarted`)
+	dev.await(t, `function \S+ was restarted, because \S*index.js changed$`)
 	if got := ask(); got != "the second one" {
 		t.Errorf("after the change: %q", got)
 	}
 	write(t, file, "exports.handler = (")
-	dev.await(t, `changed and cannot be started; the old one goes on`)
+	dev.await(t, `cannot be started since \S*index.js changed; the old one goes on`)
 	if got := ask(); got != "the second one" {
 		t.Errorf("after a change that is broken: %q", got)
 	}

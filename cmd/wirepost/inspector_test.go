@@ -25,12 +25,13 @@ var update = flag.Bool("update", false, "make the pictures of the documentation 
 // fill puts a text into a field as if it had been typed.
 func fill(selector, text string) action {
 	return eval(fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.value = %s; e.dispatchEvent(new Event("input", {bubbles: true})); e.dispatchEvent(new Event("change", {bubbles: true})); })()`,
-		js(selector), js(text)))
+		literal(selector), literal(text)))
 }
 
 func click(selector string) action { return chromedp.Click(chromedp.CSS(selector)) }
 
-func js(s string) string {
+// literal is a text as JavaScript has it.
+func literal(s string) string {
 	b, _ := json.Marshal(s)
 	return string(b)
 }
@@ -160,7 +161,7 @@ wirepost fault --clear`; commands != want {
 	// Pause, go on, import what was exported, clear.
 	do(t, page, "pause", key("p"), until(`document.querySelector("#live-text").innerText.startsWith("paused")`), click("#tab-compose"), fill("#client-message", `{"action":"ping","ref":"while paused"}`), click("#client-send"),
 		until(`document.querySelector("#live-text").innerText.includes("new")`), until(`!`+row("while paused")), click("#pause"), until(row("message", "while paused")))
-	do(t, page, "import", eval(fmt.Sprintf(`(() => { const t = new DataTransfer(); t.items.add(new File([%s], "yesterday.ndjson")); const i = document.querySelector("#import-file"); i.files = t.files; i.dispatchEvent(new Event("change")); })()`, js(everything))),
+	do(t, page, "import", eval(fmt.Sprintf(`(() => { const t = new DataTransfer(); t.items.add(new File([%s], "yesterday.ndjson")); const i = document.querySelector("#import-file"); i.files = t.files; i.dispatchEvent(new Event("change")); })()`, literal(everything))),
 		until(`!document.querySelector("#banner").hidden && `+row("see me")+` && !`+row("composed")), click("#back"), until(row("composed")))
 
 	// Accessibility, in both themes and in a narrow window, with each panel once.

@@ -99,6 +99,6 @@ func attempt(inspector, how string) string {
 		"beacon":               `Promise.resolve(String(navigator.sendBeacon(base + "api/publish", new Blob([body], {type: "text/plain"}))))`,
 		"form":                 `new Promise(done => { const f = document.createElement("iframe"); f.name = "target"; document.documentElement.append(f); const form = document.createElement("form"); form.method = "POST"; form.action = base + "api/publish"; form.enctype = "text/plain"; form.target = "target"; const i = document.createElement("input"); i.name = body.slice(0, -1) + ',"x":"'; i.value = '"}'; form.append(i); document.documentElement.append(form); f.onload = () => done("sent"); form.submit(); })`,
 	}
-	return `(() => { const base = ` + js(inspector) + `, body = JSON.stringify({to: "user:alice", data: "from evil"});
+	return `(() => { const base = ` + literal(inspector) + `, body = JSON.stringify({to: "user:alice", data: "from evil"});
 		return ` + asks[how] + `.then(async r => typeof r === "string" ? r : r.status + " " + (await r.text()).slice(0, 200)).catch(() => "refused"); })()`
 }

@@ -33,12 +33,12 @@ func (e *FunctionError) Error() string {
 type ExitError struct {
 	RequestID string
 	State     string   // such as "exit status 1" or "signal: killed"
-	Output    []string // its last lines
+	Output    []string // its last lines, which Config.Output has had
 }
 
-// Error is what Lambda logs, and the last lines.
+// Error is what Lambda logs.
 func (e *ExitError) Error() string {
-	return "RequestId: " + e.RequestID + " Error: Runtime exited with error: " + e.State + indented(e.Output)
+	return "RequestId: " + e.RequestID + " Error: Runtime exited with error: " + e.State
 }
 
 // TimeoutError is an invocation that took too long. Its process was killed.
@@ -56,13 +56,15 @@ func (e *TimeoutError) Error() string {
 type StartError struct {
 	Name   string   // the function's
 	Reason string   // one sentence: what happened and what to do
-	Output []string // the stack trace, or the process's last lines
+	Output []string // the process's last lines, which Config.Output has had
+	Trace  []string // the stack trace of a process that has written nothing
 	Err    error    // a *FunctionError if the process said why, or nil
 }
 
-// Error is the sentence, and the lines.
+// Error is the sentence, and the stack trace if it is not among the lines of output,
+// which whoever runs the function has seen.
 func (e *StartError) Error() string {
-	return "function " + e.Name + " did not start: " + e.Reason + indented(e.Output)
+	return "function " + e.Name + " did not start: " + e.Reason + indented(e.Trace)
 }
 
 // Unwrap gives Err.

@@ -21,7 +21,7 @@ func (l *launch) explain(p *process, state string, err error) error {
 		e.Err = p.initError
 		e.Reason = l.explainInit(p.initError)
 		if len(e.Output) == 0 {
-			e.Output = p.initError.StackTrace
+			e.Trace = p.initError.StackTrace
 		}
 	case l.debugPort != 0 && strings.Contains(strings.Join(e.Output, "\n"), "No module named debugpy"):
 		e.Reason = "the debugger of Python is the package debugpy, which is not installed; " + l.path + " -m pip install debugpy"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,40 +50,47 @@ func handler(tb testing.TB, kind Kind, name string, files ...string) Config {
 	return Config{Name: "fn", Source: source, Env: os.Environ(), Timeout: 20 * time.Second, Output: tb.Output(), after: patient}
 }
 
+// nodeStyles are the ways to write a handler for Node.js. Each answers with "hello"
+// and the event's name.
+var nodeStyles = []struct {
+	name    string
+	handler string
+	files   []string
+}{
+	{"ESM async", "index.handler", []string{"index.mjs", `import os from 'node:os'; export const handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name, ...(os ? {} : 0)})`}},
+	{"ESM top-level await", "index.handler", []string{"index.mjs", `const greet = await Promise.resolve('hello '); export async function handler(event) { return {statusCode: 200, body: greet + event.name} }`}},
+	{"ESM by package.json", "index.handler", []string{"package.json", `{"type":"module"}`, "index.js", `export const handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
+	{"CommonJS exports", "index.handler", []string{"index.js", `exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
+	{"CommonJS module.exports computed", "index.handler", []string{"index.js", `const all = {}; all['hand' + 'ler'] = async (event) => ({statusCode: 200, body: 'hello ' + event.name}); module.exports = all`}},
+	{"CommonJS .cjs", "index.handler", []string{"index.cjs", `const path = require('path'); exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + path.basename('x/' + event.name)})`}},
+	{"CommonJS local module", "src/app.nested.run", []string{"src/app.js", `const g = require('../lib/greet'); exports.nested = {run: async (event) => g(event)}`, "lib/greet.js", `module.exports = (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
+	{"callback", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, {statusCode: 200, body: 'hello ' + event.name}), 5) }`}},
+	{"callback at once", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
+	{"callback that waits for the loop", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { const answer = {statusCode: 200}; setTimeout(() => { answer.body = 'hello ' + event.name }, 50); callback(null, answer) }`}},
+	{"callback that does not wait", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { context.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 10000); callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
+	{"context.succeed", "index.handler", []string{"index.js", `exports.handler = (event, context) => { setInterval(() => {}, 10000); context.succeed({statusCode: 200, body: 'hello ' + event.name}) }`}},
+}
+
 func TestHandlersOfEveryStyleAnswer(t *testing.T) {
-	const answer = `{"statusCode":200,"body":"hello a"}`
-	for _, c := range []struct {
+	type style struct {
 		name    string
 		kind    Kind
 		handler string
 		files   []string
-	}{
-		{"ESM async", Node, "index.handler", []string{"index.mjs", `import os from 'node:os'; export const handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name, ...(os ? {} : 0)})`}},
-		{"ESM top-level await", Node, "index.handler", []string{"index.mjs", `const greet = await Promise.resolve('hello '); export async function handler(event) { return {statusCode: 200, body: greet + event.name} }`}},
-		{"ESM by package.json", Node, "index.handler", []string{"package.json", `{"type":"module"}`, "index.js", `export const handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
-		{"CommonJS exports", Node, "index.handler", []string{"index.js", `exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
-		{"CommonJS module.exports computed", Node, "index.handler", []string{"index.js", `const all = {}; all['hand' + 'ler'] = async (event) => ({statusCode: 200, body: 'hello ' + event.name}); module.exports = all`}},
-		{"CommonJS .cjs", Node, "index.handler", []string{"index.cjs", `const path = require('path'); exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + path.basename('x/' + event.name)})`}},
-		{"CommonJS local module", Node, "src/app.nested.run", []string{"src/app.js", `const g = require('../lib/greet'); exports.nested = {run: async (event) => g(event)}`, "lib/greet.js", `module.exports = (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
-		{"callback", Node, "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, {statusCode: 200, body: 'hello ' + event.name}), 5) }`}},
-		{"callback at once", Node, "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
-		{"callback that waits for the loop", Node, "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { const answer = {statusCode: 200}; setTimeout(() => { answer.body = 'hello ' + event.name }, 50); callback(null, answer) }`}},
-		{"callback that does not wait", Node, "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { context.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 10000); callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
-		{"context.succeed", Node, "index.handler", []string{"index.js", `exports.handler = (event, context) => { setInterval(() => {}, 10000); context.succeed({statusCode: 200, body: 'hello ' + event.name}) }`}},
+	}
+	all := []style{
 		{"Python", Python, "app.handler", []string{"app.py", "def handler(event, context):\n    return {'statusCode': 200, 'body': 'hello ' + event['name']}\n"}},
 		{"Python package", Python, "src/fn/app.run", []string{"src/__init__.py", "", "src/fn/app.py", "from .greet import greet\nrun = lambda event, context: greet(event)\n", "src/fn/greet.py", "def greet(event):\n    return {'statusCode': 200, 'body': 'hello ' + event['name']}\n"}},
 		{"Python object and Decimal", Python, "pkg.handler", []string{"pkg/__init__.py", "from decimal import Decimal\nclass H:\n    def __call__(self, event, context):\n        return {'statusCode': Decimal(200), 'body': 'hello ' + event['name']}\nhandler = H()\n"}},
-	} {
+	}
+	for _, c := range nodeStyles {
+		all = append(all, style{c.name, Node, c.handler, c.files})
+	}
+	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := begin(t, handler(t, c.kind, c.handler, c.files...))
-			for range 3 {
-				got, err := f.Invoke(t.Context(), []byte(`{"name":"a"}`))
-				var a, b any
-				if err != nil || json.Unmarshal(got, &a) != nil || json.Unmarshal([]byte(answer), &b) != nil || fmt.Sprint(a) != fmt.Sprint(b) {
-					t.Fatalf("%s, %v", got, err)
-				}
-			}
+			wantHello(t, f)
 			if s := f.Stats(); s.Starts != 1 {
 				t.Errorf("%+v", s)
 			}
@@ -90,23 +98,42 @@ func TestHandlersOfEveryStyleAnswer(t *testing.T) {
 	}
 }
 
+// wantHello invokes a function of one of the styles three times.
+func wantHello(t *testing.T, f *Function) {
+	t.Helper()
+	const answer = `{"statusCode":200,"body":"hello a"}`
+	for range 3 {
+		got, err := f.Invoke(t.Context(), []byte(`{"name":"a"}`))
+		var a, b any
+		if err != nil || json.Unmarshal(got, &a) != nil || json.Unmarshal([]byte(answer), &b) != nil || fmt.Sprint(a) != fmt.Sprint(b) {
+			t.Fatalf("%s, %v", got, err)
+		}
+	}
+}
+
+// nodeNothings are handlers for Node.js that answer with null.
+var nodeNothings = map[string]string{
+	"async":        `export const handler = async () => {}`,
+	"no callback":  `export const handler = () => 'ignored'`,
+	"never":        `export const handler = () => new Promise(() => {})`,
+	"empty answer": `export const handler = (e, c, callback) => callback()`,
+}
+
 func TestAHandlerThatReturnsNothingAnswersNull(t *testing.T) {
-	for name, text := range map[string]string{
-		"async":        `export const handler = async () => {}`,
-		"no callback":  `export const handler = () => 'ignored'`,
-		"never":        `export const handler = () => new Promise(() => {})`,
-		"a function":   `export const handler = async () => () => {}`,
-		"empty answer": `export const handler = (e, c, callback) => callback()`,
-	} {
+	for name, text := range nodeNothings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := begin(t, handler(t, Node, "index.handler", "index.mjs", text))
-			for range 2 {
-				if got, err := f.Invoke(t.Context(), []byte(`{}`)); err != nil || string(got) != "null" {
-					t.Errorf("%q, %v", got, err)
-				}
-			}
+			wantNull(t, begin(t, handler(t, Node, "index.handler", "index.mjs", text)))
 		})
+	}
+}
+
+func wantNull(t *testing.T, f *Function) {
+	t.Helper()
+	for range 2 {
+		if got, err := f.Invoke(t.Context(), []byte(`{}`)); err != nil || string(got) != "null" {
+			t.Errorf("%q, %v", got, err)
+		}
 	}
 }
 
@@ -139,25 +166,33 @@ def handler(event, c):
 	}
 }
 
+// failing is a handler whose invocations fail.
+type failing struct {
+	name, text, kind, message, frame string
+	starts                           int64 // after a second invocation
+}
+
+// nodeErrors fail alike on Lambda.
+var nodeErrors = []failing{
+	{"rejects", `export const handler = async () => { throw new TypeError('no') }`, "TypeError", "no", "index.mjs", 1},
+	{"throws", `export const handler = () => { throw new RangeError('no') }`, "RangeError", "no", "index.mjs", 1},
+	{"own class", `class Own extends Error { constructor(m) { super(m); this.name = 'Own' } } export const handler = async () => { throw new Own('no') }`, "Own", "no", "index.mjs", 1},
+	{"callback", `export const handler = (e, c, callback) => callback(new Error('no'))`, "Error", "no", "index.mjs", 1},
+	{"text", `export const handler = (e, c, callback) => callback('no')`, "string", "no", "", 1},
+	{"context.fail", `export const handler = (e, c) => c.fail(new Error('no'))`, "Error", "no", "index.mjs", 1},
+	{"rejects nothing", `export const handler = () => Promise.reject()`, "string", "handled", "", 1},
+	{"uncaught", `export const handler = () => { setTimeout(() => { throw new Error('no') }, 1); return new Promise(() => {}) }`, "Error", "no", "index.mjs", 2},
+	{"unhandled", `export const handler = () => { Promise.reject(new Error('no')); return new Promise(() => {}) }`, "Runtime.UnhandledPromiseRejection", "Error: no", "", 2},
+}
+
 func TestAHandlersErrorIsAFunctionError(t *testing.T) {
-	for _, c := range []struct {
-		name, text, kind, message, frame string
-		starts                           int64 // after a second invocation
-	}{
-		{"rejects", `export const handler = async () => { throw new TypeError('no') }`, "TypeError", "no", "index.mjs", 1},
-		{"throws", `export const handler = () => { throw new RangeError('no') }`, "RangeError", "no", "index.mjs", 1},
-		{"own class", `class Own extends Error { constructor(m) { super(m); this.name = 'Own' } } export const handler = async () => { throw new Own('no') }`, "Own", "no", "index.mjs", 1},
-		{"callback", `export const handler = (e, c, callback) => callback(new Error('no'))`, "Error", "no", "index.mjs", 1},
-		{"text", `export const handler = (e, c, callback) => callback('no')`, "string", "no", "", 1},
-		{"context.fail", `export const handler = (e, c) => c.fail(new Error('no'))`, "Error", "no", "index.mjs", 1},
-		{"rejects nothing", `export const handler = () => Promise.reject()`, "Error", "undefined", "", 1},
+	for _, c := range slices.Concat(nodeErrors, []failing{
 		{"circular", `export const handler = async () => { const a = {}; a.a = a; return a }`, "Runtime.SerializationError", "what the handler returned is not JSON: Converting circular structure to JSON", "", 1},
-		{"uncaught", `export const handler = () => { setTimeout(() => { throw new Error('no') }, 1); return new Promise(() => {}) }`, "Error", "no", "index.mjs", 2},
-		{"unhandled", `export const handler = () => { Promise.reject(new Error('no')); return new Promise(() => {}) }`, "Runtime.UnhandledPromiseRejection", "no", "index.mjs", 2},
+		{"a function", `export const handler = async () => () => {}`, "Runtime.SerializationError", "what the handler returned is not JSON: a function", "", 1},
 		{"raises", "def handler(event, context):\n    return event['no']\n", "KeyError", "'no'", "app.py", 1},
 		{"not JSON", "def handler(event, context):\n    return object()\n", "Runtime.MarshalError", "what the handler returned is not JSON: an object of type object", "", 1},
 		{"a coroutine", "async def handler(event, context):\n    pass\n", "Runtime.MarshalError", "what the handler returned is not JSON: an object of type coroutine", "", 1},
-	} {
+	}) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			config := Config{}
@@ -166,18 +201,23 @@ func TestAHandlersErrorIsAFunctionError(t *testing.T) {
 			} else {
 				config = handler(t, Node, "index.handler", "index.mjs", c.text)
 			}
-			f := begin(t, config)
-			for range 2 {
-				_, err := f.Invoke(t.Context(), []byte(`{}`))
-				var failed *FunctionError
-				if !errors.As(err, &failed) || failed.Type != c.kind || !strings.HasPrefix(failed.Message, c.message) || !strings.Contains(strings.Join(failed.StackTrace, "\n"), c.frame) {
-					t.Fatalf("%#v", err)
-				}
-			}
-			if s := f.Stats(); s.Starts != c.starts || s.Failed != 2 {
-				t.Errorf("%+v", s)
-			}
+			c.want(t, begin(t, config))
 		})
+	}
+}
+
+// want invokes a function with the handler twice.
+func (c failing) want(t *testing.T, f *Function) {
+	t.Helper()
+	for range 2 {
+		_, err := f.Invoke(t.Context(), []byte(`{}`))
+		var failed *FunctionError
+		if !errors.As(err, &failed) || failed.Type != c.kind || !strings.HasPrefix(failed.Message, c.message) || !strings.Contains(strings.Join(failed.StackTrace, "\n"), c.frame) {
+			t.Fatalf("%#v", err)
+		}
+	}
+	if s := f.Stats(); s.Starts != c.starts || s.Failed != 2 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -221,13 +261,13 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 		{"exports nothing", Node, "index.handler", []string{"index.js", ``},
 			"the handler index.handler is not there: handler is not a function that index.js exports; it exports nothing by name", ""},
 		{"throws", Node, "index.handler", []string{"index.mjs", `throw new Error('no table\nline two')`},
-			"it said Error: no table\n", "index.mjs:1"},
+			"it said Error: no table", "index.mjs:1"},
 		{"Python package", Python, "app.handler", []string{"app.py", "import boto3_absent.dynamodb\n"},
 			"the handler app.handler imports boto3_absent, which is not installed; PYTHON -m pip install boto3_absent", "app.py"},
 		{"Python syntax", Python, "app.handler", []string{"app.py", "def handler(event, context):\n    return (\n"},
 			"the handler app.handler has a syntax error: ", "app.py"},
 		{"Python not there", Python, "app.handler", []string{"app.py", "def main(event, context):\n    pass\n"},
-			"the handler app.handler is not there: handler is not a function of DIR/app.py", ""},
+			"the handler app.handler is not there: handler is not a function of DIR/app.py; it has main", ""},
 		{"Python raises", Python, "app.handler", []string{"app.py", "{}['table']\n"},
 			"it said KeyError: 'table'", "app.py"},
 	} {
@@ -243,7 +283,7 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 			if !strings.HasPrefix(failed.Error(), "function fn did not start: "+want) || strings.Contains(failed.Reason, "\n") {
 				t.Errorf("%v\nwant %s", err, want)
 			}
-			if lines := strings.Join(failed.Output, "\n"); !strings.Contains(lines, c.lines) {
+			if lines := strings.Join(append(failed.Output, failed.Trace...), "\n"); !strings.Contains(lines, c.lines) {
 				t.Errorf("%s is not in\n%s", c.lines, lines)
 			}
 		})
@@ -300,6 +340,8 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 		{"ts", "index.handler", "the handler index.handler is in HERE/ts/index.ts, which is TypeScript: build it"},
 		{"js", "absent.handler", "there is no file for the handler absent.handler: neither HERE/js/absent.js (nor .mjs or .cjs) nor HERE/js/absent.py"},
 		{"js", "index", `the handler "index" must be FILE.FUNCTION`},
+		{"js", "index.cjs", `"index.cjs" names a file and not a handler: a function handler in it is the handler index.handler`},
+		{"", "py/app.py", `"py/app.py" names a file and not a handler: a function handler in it is the handler py/app.handler`},
 		{"js", ".handler", `the handler ".handler" must be FILE.FUNCTION`},
 		{"js more", "index.handler", `a handler takes one folder; ["more"] is too much`},
 		{"", "", "name a function: a program such as ./bootstrap"},
@@ -307,6 +349,9 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 		{"bootstrap", "", "there is no program bootstrap on the PATH; the file in this folder is ./bootstrap"},
 		{"./data.txt", "", "./data.txt may not be executed; chmod +x ./data.txt if it is a program"},
 		{"./chat", "", "./chat is a folder: name a program in it, or go:./chat if"},
+		{"./js/index.cjs", "", "./js/index.cjs is no program: a function handler in it is the handler index.handler of the folder js"},
+		{"go:./absent", "", "go:./absent: there is no folder HERE/absent"},
+		{"go:./chat/main.go", "", "go:./chat/main.go: HERE/chat/main.go is a file; name the folder of the package main"},
 		{"go:./js", "", "go:./js: there is no Go file in that folder"},
 	} {
 		source, err := ParseSource(strings.Fields(c.args), c.handler)

@@ -130,7 +130,7 @@ func TestACrashFailsItsInvocationOnly(t *testing.T) {
 		var exited *ExitError
 		if !errors.As(err, &exited) || exited.State != "exit status 3" || !slices.Contains(exited.Output, "the tenth was too much") {
 			t.Errorf("invocation %d: %v", i, err)
-		} else if want := "Error: Runtime exited with error: exit status 3\n"; !strings.Contains(err.Error(), want) {
+		} else if want := "Error: Runtime exited with error: exit status 3"; !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q is not in %q", want, err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestAFunctionThatDoesNotStartSaysWhy(t *testing.T) {
 	noGoroutineStays(t)
 	for name, want := range map[string]string{
 		"returns": "function returns did not start: it ended (exit status 0) without asking for an invocation; a Lambda function runs until",
-		"fails":   "function fails did not start: it ended (exit status 7) before it asked for an invocation\n\tno database",
+		"fails":   "function fails did not start: it ended (exit status 7) before it asked for an invocation",
 		"init":    "function init did not start: it said Own.Error: no luck",
 		"silent":  "function silent did not start: it did not ask for an invocation within 10s; a Lambda function gets",
 	} {
@@ -192,6 +192,9 @@ func TestAFunctionThatDoesNotStartSaysWhy(t *testing.T) {
 		var failed *StartError
 		if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v\nwant %s", name, err, want)
+		}
+		if said := failed != nil && slices.Equal(failed.Output, []string{"no database"}); said != (name == "fails") {
+			t.Errorf("%s: the last lines are %q", name, failed.Output)
 		}
 	}
 }

@@ -40,6 +40,8 @@ type pool struct {
 	closed     bool
 	sequence   int // the greatest generation yet
 	stats      Stats
+
+	begunBefore int64 // starts and invocations when Worked was last asked
 }
 
 // waiter is an invocation that waits for a process. got has room for one and is

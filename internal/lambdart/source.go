@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -108,6 +109,9 @@ func parseProgram(args []string, handler string) (Source, error) {
 			switch {
 			case info.IsDir():
 				return Source{}, fmt.Errorf("%s is a folder: name a program in it, or go:%s if it is a Go program, or a handler such as index.handler", args[0], args[0])
+			case handlerFile.MatchString(args[0]):
+				folder, file := filepath.Split(args[0])
+				return Source{}, fmt.Errorf("%s is no program: a function handler in it is the handler %s of the folder %s", args[0], handlerFile.ReplaceAllString(file, ".handler"), filepath.Clean(folder))
 			case strings.ContainsRune(args[0], filepath.Separator):
 				return Source{}, fmt.Errorf("%s may not be executed; chmod +x %s if it is a program", args[0], args[0])
 			default:
@@ -129,6 +133,12 @@ func parseGo(dir string, args []string, handler string) (Source, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return Source{}, fmt.Errorf("find the folder %s: %w", dir, err)
+	}
+	switch info, err := os.Stat(abs); {
+	case errors.Is(err, fs.ErrNotExist):
+		return Source{}, fmt.Errorf("go:%s: there is no folder %s", dir, abs)
+	case err == nil && !info.IsDir():
+		return Source{}, fmt.Errorf("go:%s: %s is a file; name the folder of the package main", dir, abs)
 	}
 	files, err := filepath.Glob(filepath.Join(abs, "*.go"))
 	if err != nil || len(files) == 0 {
@@ -161,7 +171,13 @@ func handlerFiles(dir, handler string, kind Kind) (files []string, function stri
 	return []string{base + ".js", base + ".mjs", base + ".cjs"}, function
 }
 
+// handlerFile is how the name of a file ends that a handler may be in.
+var handlerFile = regexp.MustCompile(`\.(js|mjs|cjs|py)$`)
+
 func parseHandler(dir, handler string, kinds []Kind) (Source, error) {
+	if handlerFile.MatchString(handler) && isFile(filepath.Join(dir, handler)) {
+		return Source{}, fmt.Errorf("%q names a file and not a handler: a function handler in it is the handler %s", handler, handlerFile.ReplaceAllString(handler, ".handler"))
+	}
 	var found []Source
 	for _, kind := range kinds {
 		files, function := handlerFiles(dir, handler, kind)
@@ -286,6 +302,9 @@ func (f *Function) build(ctx context.Context, l *launch) error {
 		for _, name := range left {
 			_ = os.Remove(name)
 		}
+	}
+	if _, err := os.Stat(l.path); errors.Is(err, fs.ErrNotExist) { // of which go would say that it is not installed
+		return &StartError{Name: f.c.Name, Reason: "its source, the folder " + l.path + ", is not there"}
 	}
 	out := filepath.Join(f.folder, "bootstrap-"+strconv.Itoa(f.builds))
 	if runtime.GOOS == "windows" {

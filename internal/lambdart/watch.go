@@ -2,9 +2,8 @@ package lambdart
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/maphash"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,23 +23,46 @@ const (
 // functions write there would restart a function for ever.
 var notWatched = []string{".git", ".wirepost", ".venv", ".aws-sam", "node_modules", "__pycache__"}
 
+// sourceFiles are the ends of names of files that only people and tools write.
+var sourceFiles = []string{".go", ".mod", ".sum", ".js", ".mjs", ".cjs", ".py"}
+
+// WatchOptions says more about what Watch does. Nil means the defaults.
+type WatchOptions struct {
+	// Every is how often Watch looks. Zero means DefaultWatchEvery.
+	Every time.Duration
+
+	// Worked reports whether the function may have written files since the last call;
+	// see [Function.Worked]. Nil means never.
+	Worked func() bool
+
+	// Own gets the path of a file that the function itself seems to have written, once
+	// each. Nil means nobody.
+	Own func(file string)
+}
+
 // Watch calls changed when a file at or below one of the paths has another size or
-// modification time than before, or has come or gone, and looks every so often for
-// that; zero means DefaultWatchEvery. Several changes shortly after each other are
-// one: it waits until a look sees no more of them. Not watched are folders .git,
-// .wirepost, .venv, .aws-sam, node_modules and __pycache__, and what editors keep
-// beside a file, unless a path names them itself. A path that is not there may come.
+// modification time than before, or has come or gone, with the paths of all such
+// files, sorted. Several changes shortly after each other are one: it waits until a
+// look sees no more of them. Not watched are folders .git, .wirepost, .venv,
+// .aws-sam, node_modules and __pycache__, and what editors keep beside a file, unless
+// a path names them itself. A path that is not there may come.
 //
-// It returns when ctx has ended, and calls changed from its own goroutine: what
-// changes meanwhile is seen afterwards.
-func Watch(ctx context.Context, paths []string, every time.Duration, changed func()) {
-	if every <= 0 {
-		every = DefaultWatchEvery
+// A file that changes while the function works is taken for one that it writes
+// itself, and does not count, unless its name ends in .go, .mod, .sum, .js, .mjs,
+// .cjs or .py or it is one of the paths.
+//
+// It returns when ctx has ended, and calls changed and Own from its own goroutine:
+// what changes meanwhile is seen afterwards.
+func Watch(ctx context.Context, paths []string, o *WatchOptions, changed func(files []string)) {
+	w := watcher{paths: paths, told: stampsOf(paths), owned: map[string]bool{}}
+	if o != nil {
+		w.WatchOptions = *o
 	}
-	seed := maphash.MakeSeed()
-	told := fingerprint(seed, paths)
-	seen, looks := told, 0
-	tick := time.NewTicker(every)
+	if w.Every <= 0 {
+		w.Every = DefaultWatchEvery
+	}
+	w.seen = maps.Clone(w.told)
+	tick := time.NewTicker(w.Every)
 	defer tick.Stop()
 	for {
 		select {
@@ -48,59 +70,115 @@ func Watch(ctx context.Context, paths []string, every time.Duration, changed fun
 			return
 		case <-tick.C:
 		}
-		now := fingerprint(seed, paths)
-		still := now == seen
-		seen = now
-		switch {
-		case still && now == told:
-			looks = 0
-			continue
-		case !still && looks < restless:
-			looks++
-			continue
+		if files := w.look(); len(files) > 0 && ctx.Err() == nil {
+			changed(files)
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		told, looks = now, 0
-		changed()
 	}
 }
 
-// fingerprint is a number that is another one when a file is.
-func fingerprint(seed maphash.Seed, paths []string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	for _, root := range paths {
-		if target, err := filepath.EvalSymlinks(root); err == nil {
-			root = target
+// stamp tells one state of a file from another.
+type stamp struct {
+	changed int64 // nanoseconds
+	size    int64
+}
+
+// watcher is what Watch knows. The maps have a stamp for each path that is there.
+type watcher struct {
+	WatchOptions
+	paths      []string
+	told, seen map[string]stamp // what changed was last called for, and the last look
+	looks      int              // in a row that each saw a change
+	worked     bool             // at the last look
+	owned      map[string]bool  // files that Own was called for
+}
+
+// look returns the files to tell of now.
+func (w *watcher) look() []string {
+	now := stampsOf(w.paths)
+	// Asked behind the look, so that whoever wrote what it saw has begun; and what
+	// was written right behind an answer is seen by the look that follows.
+	worked := w.Worked != nil && w.Worked()
+	recently := worked || w.worked
+	w.worked = worked
+	still := true
+	for _, file := range differ(w.seen, now) {
+		if !recently || w.isSource(file) {
+			still = false
+			continue
 		}
-		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if !w.owned[file] && w.Own != nil {
+			w.owned[file] = true
+			w.Own(file)
+		}
+		if s, ok := now[file]; ok {
+			w.told[file] = s
+		} else {
+			delete(w.told, file)
+		}
+	}
+	w.seen = now
+	if !still && w.looks < restless {
+		w.looks++
+		return nil
+	}
+	w.looks = 0
+	files := differ(w.told, now)
+	if len(files) > 0 {
+		w.told = maps.Clone(now) // which later looks write to
+	}
+	return files
+}
+
+func (w *watcher) isSource(file string) bool {
+	return slices.Contains(w.paths, file) || slices.ContainsFunc(sourceFiles, func(end string) bool { return strings.HasSuffix(file, end) })
+}
+
+// differ is the paths that have come, gone, or changed, sorted.
+func differ(before, after map[string]stamp) (files []string) {
+	for file, s := range after {
+		if was, ok := before[file]; !ok || was != s {
+			files = append(files, file)
+		}
+	}
+	for file := range before {
+		if _, ok := after[file]; !ok {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// stampsOf looks at all files at or below the paths.
+func stampsOf(paths []string) map[string]stamp {
+	all := map[string]stamp{}
+	for _, root := range paths {
+		walked := root
+		if target, err := filepath.EvalSymlinks(root); err == nil {
+			walked = target
+		}
+		_ = filepath.WalkDir(walked, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return nil // it has gone, or may not be read: then it does not change
 			}
 			if d.IsDir() {
-				if path != root && slices.Contains(notWatched, d.Name()) {
+				if path != walked && slices.Contains(notWatched, d.Name()) {
 					return fs.SkipDir
 				}
 				return nil
 			}
-			if path != root && ofEditor(d.Name()) {
+			if path != walked && ofEditor(d.Name()) {
 				return nil
 			}
 			info, err := os.Stat(path) // a link's target is what runs
 			if err != nil {
 				return nil
 			}
-			_, _ = h.WriteString(path)
-			var numbers [17]byte // the first byte is 0, which is in no path
-			binary.LittleEndian.PutUint64(numbers[1:], uint64(info.ModTime().UnixNano()))
-			binary.LittleEndian.PutUint64(numbers[9:], uint64(info.Size()))
-			_, _ = h.Write(numbers[:])
+			all[root+strings.TrimPrefix(path, walked)] = stamp{info.ModTime().UnixNano(), info.Size()}
 			return nil
 		})
 	}
-	return h.Sum64()
+	return all
 }
 
 // ofEditor tells what editors keep beside a file while it is open.
@@ -134,4 +212,15 @@ func (s Source) WatchPaths() []string {
 		}
 	}
 	return paths
+}
+
+// Worked reports whether the function has started or handled an invocation at any
+// time since it was last asked: then it may have written files. It is for one caller.
+func (f *Function) Worked() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	begun := f.stats.Starts + f.stats.Invocations
+	worked := begun != f.begunBefore || len(f.idle) < len(f.processes)
+	f.begunBefore = begun
+	return worked
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,23 +34,7 @@ func TestWatchTellsOfChangesOnceEachAndOfNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var calls atomic.Int32
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			Watch(ctx, []string{dir, single, filepath.Join(dir, "absent")}, 0, func() { calls.Add(1) })
-		}()
-		after := func(what string, want int, change func()) {
-			t.Helper()
-			calls.Store(0)
-			change()
-			time.Sleep(10 * DefaultWatchEvery) // of the bubble's clock
-			synctest.Wait()
-			if got := int(calls.Load()); got != want {
-				t.Errorf("%s: told %d times, not %d", what, got, want)
-			}
-		}
+		after, stop := watching(t, []string{dir, single, filepath.Join(dir, "absent")}, nil)
 		after("nothing", 0, func() {})
 		after("a file has changed", 1, func() { write(t, "22", dir, "index.mjs") })
 		after("a deep file has changed", 1, func() { write(t, "22", dir, "lib", "deep.mjs") })
@@ -79,9 +64,117 @@ func TestWatchTellsOfChangesOnceEachAndOfNothingElse(t *testing.T) {
 				time.Sleep(DefaultWatchEvery / 2)
 			}
 		})
-		cancel()
-		<-ended
+		stop()
 	})
+}
+
+// watching watches paths in the bubble of a test. after makes a change and compares
+// the number of times that Watch tells of something; the rest are the base names of
+// what it tells of.
+func watching(t *testing.T, paths []string, o *WatchOptions) (after func(what string, want int, change func(), files ...string), stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	calls, told := 0, []string{}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		Watch(ctx, paths, o, func(files []string) {
+			mu.Lock()
+			defer mu.Unlock()
+			calls++
+			for _, f := range files {
+				told = append(told, filepath.Base(f))
+			}
+		})
+	}()
+	after = func(what string, want int, change func(), files ...string) {
+		t.Helper()
+		synctest.Wait() // also until the first look
+		mu.Lock()
+		calls, told = 0, nil
+		mu.Unlock()
+		change()
+		time.Sleep(10 * DefaultWatchEvery) // of the bubble's clock
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if calls != want || len(files) > 0 && !slices.Equal(told, files) {
+			t.Errorf("%s: told %d times of %q, not %d of %q", what, calls, told, want, files)
+		}
+	}
+	return after, func() { cancel(); <-ended }
+}
+
+// A function that writes beside its code would restart itself for ever.
+func TestWatchLeavesOutWhatTheFunctionWritesWhileItWorks(t *testing.T) {
+	dir := t.TempDir()
+	index := write(t, "1", dir, "index.mjs")
+	write(t, "1", dir, "views", "page.html")
+	named := write(t, "1", t.TempDir(), "program")
+	var works atomic.Bool
+	var own []string
+	synctest.Test(t, func(t *testing.T) {
+		after, stop := watching(t, []string{dir, named}, &WatchOptions{
+			Worked: works.Load,
+			Own:    func(file string) { own = append(own, filepath.Base(file)) },
+		})
+		after("a page while nothing works", 1, func() { write(t, "22", dir, "views", "page.html") }, "page.html")
+		after("two pages", 1, func() { write(t, "1", dir, "a.html"); write(t, "333", dir, "views", "page.html") }, "a.html", "page.html")
+		works.Store(true)
+		after("the function's files while it works", 0, func() {
+			write(t, "1", dir, "log.txt")
+			time.Sleep(2 * DefaultWatchEvery)
+			write(t, "22", dir, "log.txt")
+			write(t, "1", dir, "state.json")
+		})
+		after("one of them goes", 0, func() { os.Remove(filepath.Join(dir, "state.json")) })
+		after("source while it works", 1, func() { write(t, "22", dir, "index.mjs"); write(t, "333", dir, "log.txt") }, "index.mjs")
+		after("a path while it works", 1, func() { write(t, "22", named) }, "program")
+		after("source while it writes all the time", 1, func() {
+			write(t, "4444", index)
+			for i := range 30 {
+				write(t, string(make([]byte, i)), dir, "log.txt")
+				time.Sleep(DefaultWatchEvery / 2)
+			}
+		}, "index.mjs")
+		works.Store(false)
+		after("what was written right behind an answer", 0, func() { write(t, "x", dir, "log.txt") })
+		after("a file of its own, by somebody else", 1, func() { write(t, "somebody", dir, "log.txt") }, "log.txt")
+		stop()
+	})
+	if want := []string{"log.txt", "state.json"}; !slices.Equal(own, want) {
+		t.Errorf("taken for the function's own: %q, not %q", own, want)
+	}
+}
+
+func TestAFunctionHasWorkedIfItStartedOrWasInvokedSince(t *testing.T) {
+	said := listen()
+	f := begin(t, as(t, "hold", func(c *Config) { c.Output = said }))
+	want := func(what string, want bool) {
+		t.Helper()
+		if got := f.Worked(); got != want {
+			t.Errorf("%s: worked = %v, want %v", what, got, want)
+		}
+	}
+	idle := func() {
+		t.Helper()
+		awaitThat(t, func() bool { return f.Stats().Idle == 1 }, func() string { return "the process is not idle" })
+	}
+	idle()
+	want("it has started", true)
+	want("nothing since", false)
+	if _, err := f.Invoke(t.Context(), []byte(`1`)); err != nil {
+		t.Fatal(err)
+	}
+	idle()
+	want("it was invoked", true)
+	want("nothing since", false)
+	h := hold(t, f, said)
+	want("it is being invoked", true)
+	want("it still is", true)
+	h.release(t)
+	idle()
+	want("nothing begun since, but it was busy when asked", false)
 }
 
 func TestASourceSaysWhatToWatch(t *testing.T) {

@@ -172,12 +172,47 @@ func TestValuesAreThoseOfCloudFormation(t *testing.T) {
 }
 
 func TestAFileThatIsNotPlainIsRefused(t *testing.T) {
-	_, _, err := Read(t.TempDir(), nil)
-	if err == nil || !strings.HasSuffix(err.Error(), ": is not a plain file") {
+	dir := t.TempDir()
+	_, _, err := Read(dir, nil)
+	if err == nil || !strings.HasSuffix(err.Error(), ": is a folder: name the file of the template in it") {
 		t.Errorf("Read of a folder: %v", err)
+	}
+	inside := filepath.Join(dir, "serverless.yml")
+	if err := os.WriteFile(inside, []byte("service: a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Read(dir, nil); err == nil || !strings.HasSuffix(err.Error(), ": is a folder: name the file in it, "+inside) {
+		t.Errorf("Read of a folder with a template: %v", err)
+	}
+	if _, _, err := Read(os.DevNull, nil); err == nil || !strings.HasSuffix(err.Error(), ": is not a plain file") {
+		t.Errorf("Read of a device: %v", err)
 	}
 	if _, _, err := Read(filepath.Join(t.TempDir(), "none.yaml"), nil); !os.IsNotExist(err) {
 		t.Errorf("Read of no file: %v, want that it does not exist", err)
+	}
+}
+
+func TestAParameterHasOneOfTheValuesThatTheTemplateAllows(t *testing.T) {
+	const text = `Parameters:
+  Name: {Type: String, Default: prod, AllowedValues: [prod, beta]}
+  Some: {Type: CommaDelimitedList, Default: a, AllowedValues: [a, b]}
+Resources:
+  Api: {Type: "AWS::ApiGatewayV2::Api", Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}
+`
+	for _, c := range []struct{ name, given, want string }{
+		{"Name", "beta", "t.yaml:5: API Api has no routes"},
+		{"Name", "gamma", "t.yaml:2: parameter Name may not be gamma: give --parameter Name=VALUE with one of prod, beta"},
+		{"Some", "b, a", "t.yaml:5: API Api has no routes"},
+		{"Some", "a,c", "t.yaml:3: parameter Some may not be c: give --parameter Some=VALUE with one of a, b"},
+	} {
+		_, _, err := readText(t, "t.yaml", text, &Options{Parameters: map[string]string{c.name: c.given}})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s=%s: %q, want %q", c.name, c.given, got, c.want)
+		}
 	}
 }
 

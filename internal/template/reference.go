@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -114,6 +115,32 @@ func (r *reader) parameter(name string, p *value, pos Position) *value {
 		return newUnknown(pos, "the template is too large once it is resolved")
 	}
 	return newText(pos, text)
+}
+
+// allowed refuses a parameter that was given a value that the template does not
+// allow, as CloudFormation does.
+func (r *reader) allowed() error {
+	for _, f := range r.parameters.each() {
+		text, given := r.options.Parameters[f.key]
+		allowed := f.value.get("AllowedValues")
+		if !given || allowed == nil || allowed.kind != list {
+			continue
+		}
+		var values []string
+		for _, v := range allowed.items {
+			values = append(values, clip(v.text))
+		}
+		texts := []string{text}
+		if typ := f.value.get("Type"); typ != nil && typ.text == "CommaDelimitedList" {
+			texts = strings.Split(text, ",")
+		}
+		for _, text := range texts {
+			if text = strings.TrimSpace(text); !slices.ContainsFunc(allowed.items, func(v *value) bool { return v.text == text }) {
+				return mistake(f.pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", clip(f.key), clip(text), clip(f.key), strings.Join(values, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 // missing names the parameters that something needed and nobody gave.

@@ -110,6 +110,9 @@ func (r *reader) load(root *value) error {
 			r.note(Position{File: r.file}, Warning, "parameter %s is given, but the template has none of that name", clip(name))
 		}
 	}
+	if err := r.allowed(); err != nil {
+		return err
+	}
 	globals := root.get("Globals")
 	sam := r.format == SAM
 	for _, f := range root.get("Resources").each() {

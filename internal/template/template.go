@@ -235,6 +235,14 @@ func readFile(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.IsDir() {
+		for _, name := range []string{"template.yaml", "template.yml", "template.json", "serverless.yml", "serverless.yaml"} {
+			if inside := filepath.Join(file, name); isPlain(inside) {
+				return nil, mistake(Position{File: file}, "is a folder: name the file in it, %s", inside)
+			}
+		}
+		return nil, mistake(Position{File: file}, "is a folder: name the file of the template in it")
+	}
 	if !info.Mode().IsRegular() {
 		return nil, mistake(Position{File: file}, "is not a plain file")
 	}
@@ -244,4 +252,9 @@ func readFile(file string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxBytes+1))
+}
+
+func isPlain(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
 }

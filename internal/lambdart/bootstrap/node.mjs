@@ -37,6 +37,9 @@ function post(resource, body, headers) {
 }
 
 function describe(error, type) {
+  if (error instanceof StartError) { // its sentence says it all, and its stack is in this file
+    return { errorType: error.name, errorMessage: error.message, trace: [] };
+  }
   if (error instanceof Error || (error && typeof error.stack === 'string')) {
     return {
       errorType: type || error.name || 'Error',
@@ -101,6 +104,8 @@ function run(handler, event, context) {
       if (error !== null && error !== undefined) reject(error);
       else resolve(value);
     };
+    // What Lambda makes of an error that is nothing.
+    const fail = (error) => end(error === undefined || error === null ? 'handled' : error);
     // Nothing is left that could happen: what was given, or null, is the result.
     const empty = () => (outcome ? end(...outcome) : end(null, null));
     process.on('beforeExit', empty);
@@ -119,11 +124,11 @@ function run(handler, event, context) {
     try {
       result = handler(event, context, callback);
     } catch (error) {
-      end(error === undefined || error === null ? new Error(String(error)) : error);
+      fail(error);
       return;
     }
     if (result && typeof result.then === 'function') {
-      result.then((value) => end(null, value), (error) => end(error === undefined || error === null ? new Error(String(error)) : error));
+      result.then((value) => end(null, value), fail);
     }
   });
 }
@@ -156,7 +161,7 @@ async function serve(handler) {
     let answer;
     try {
       answer = JSON.stringify(value === undefined ? null : value);
-      if (answer === undefined) answer = 'null'; // a function or a symbol
+      if (answer === undefined) throw new Error('a ' + typeof value);
     } catch (error) {
       throw new StartError('Runtime.SerializationError', 'what the handler returned is not JSON: ' + error.message);
     }
@@ -172,12 +177,14 @@ async function serve(handler) {
 
 // What nobody caught ends the process, as on Lambda, and the invocation with it.
 async function fatal(error, type, status) {
+  const described = describe(error, type);
+  if (type) described.errorMessage = String(error); // with the error's own name, as on Lambda
   process.removeAllListeners('uncaughtException');
   process.removeAllListeners('unhandledRejection');
   console.error(error);
   try {
-    if (current) await postError('invocation/' + current + '/error', describe(error, type));
-    else if (!started) await postError('init/error', describe(error, type));
+    if (current) await postError('invocation/' + current + '/error', described);
+    else if (!started) await postError('init/error', described);
   } finally {
     process.exit(status);
   }

@@ -80,7 +80,8 @@ def load():
     module = importlib.import_module(module_name.replace("/", "."))
     handler = getattr(module, name, None)
     if not callable(handler):
-        raise StartError("Runtime.HandlerNotFound", "%s is not a function of %s" % (name, module.__file__))
+        own = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", None) == module.__name__ and not n.startswith("_")]
+        raise StartError("Runtime.HandlerNotFound", "%s is not a function of %s; it has %s" % (name, module.__file__, ", ".join(own) or "none of its own"))
     return handler
 
 

@@ -1,0 +1,266 @@
+package wirepost
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// waitingPerPlace is how many posts may wait to be tried again for each that may be
+// in flight.
+const waitingPerPlace = 16
+
+// fanOut is a publish while it runs: a reader that is ahead of the posts, and
+// workers that take the next connection and post to it. They are started as there
+// is work, and all end with run.
+type fanOut struct {
+	*Publisher
+	to      Audience
+	request request
+	options *PublishOptions
+
+	ctx     context.Context // the caller's
+	listing context.Context // ends when no more posts may start
+	stop    time.Time       // when that is; zero for never
+
+	ahead   *lookAhead
+	places  chan struct{} // a post in flight has one
+	workers sync.WaitGroup
+
+	// The next connection is taken by one worker at a time, which is certain then
+	// that its post may start: so a cursor says exactly who was reached. Whoever is
+	// in the channel guards the fields below it.
+	taking    chan struct{}
+	last      Cursor // behind the last connection that was taken or left out
+	found     bool
+	over      bool
+	outOfTime bool
+	failure   error
+
+	mu      sync.Mutex
+	result  Result
+	begun   int // workers
+	waiting int // of those, with a post that waits to be tried again
+}
+
+// fanOut sends one request to each connection of an audience.
+func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
+	if o == nil {
+		o = &PublishOptions{}
+	}
+	if err := to.Validate(); err != nil {
+		return Result{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, fmt.Errorf("publish to %s: %w", to, err)
+	}
+	r.repeatable = r.repeatable || o.AtLeastOnce
+	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
+		ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
+	return f.run()
+}
+
+func (f *fanOut) run() (Result, error) {
+	start := time.Now()
+	cancel := context.CancelFunc(func() {})
+	if f.listing = f.ctx; !f.stop.IsZero() {
+		f.listing, cancel = context.WithDeadline(f.ctx, f.stop)
+	}
+	defer cancel()
+	reading, stopReading := context.WithCancel(f.listing)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
+	})
+	f.work() // the first worker, which starts others
+	f.workers.Wait()
+	stopReading()
+	reader.Wait()
+
+	f.withoutRow()
+	if err := f.ctx.Err(); err != nil && f.failure == nil {
+		f.failure = fmt.Errorf("publish to %s: %w", f.to, err)
+	}
+	if f.outOfTime && f.last == "" && f.failure == nil {
+		f.failure = fmt.Errorf("publish to %s: no time was left to start: %w", f.to, context.DeadlineExceeded)
+	}
+	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
+		log.Debug("published", "to", f.to.String(), "bytes", len(f.request.data), "result", f.result.String(), "took", time.Since(start), "error", f.failure)
+	}
+	return f.result, f.failure
+}
+
+// work posts to one connection after another until there is none left. Each worker
+// that has found something to do sees to it that there is another one.
+func (f *fanOut) work() {
+	ctx := newPostContext(f.ctx)
+	defer func() { ctx.close() }()
+	for {
+		l, ok := f.next()
+		if !ok {
+			return
+		}
+		f.another()
+		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
+		if !ctx.end() { // with this post
+			ctx.close()
+			ctx = newPostContext(f.ctx)
+		}
+		<-f.places
+		f.report(out)
+		if f.tooMany() {
+			return
+		}
+	}
+}
+
+// another starts a worker if there is a place for it.
+func (f *fanOut) another() {
+	f.mu.Lock()
+	start := f.begun-f.waiting < f.o.Concurrency && f.begun < f.o.Concurrency*(1+waitingPerPlace)
+	if start {
+		f.begun++
+	}
+	f.mu.Unlock()
+	if start {
+		f.workers.Go(f.work)
+	}
+}
+
+// tooMany ends a worker that took the place of one whose post waited, and waits no
+// more.
+func (f *fanOut) tooMany() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.begun-f.waiting <= f.o.Concurrency {
+		return false
+	}
+	f.begun--
+	return true
+}
+
+// leave gives the place of a post that waits to another.
+func (f *fanOut) leave() {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	f.waiting++
+	f.mu.Unlock()
+	<-f.places
+	f.another()
+}
+
+// enter waits for a place again. The post has it then, whatever came meanwhile.
+func (f *fanOut) enter() {
+	if f == nil {
+		return
+	}
+	f.places <- struct{}{} // posts in flight end by their deadlines
+	f.mu.Lock()
+	f.waiting--
+	f.mu.Unlock()
+}
+
+// next is the next connection to post to, with a place for the post. It reports
+// false when there is none, or no time for it: then the cursor of the result is
+// before it.
+func (f *fanOut) next() (Listed, bool) {
+	f.taking <- struct{}{} // the one before ends with the listing
+	defer func() { <-f.taking }()
+	for !f.over {
+		l, more, complete := f.ahead.next() // the reader ends with the listing
+		switch {
+		case complete:
+			f.over = true
+		case !more || f.late():
+			f.end()
+			f.outOfTime = true
+		case l.err != nil:
+			f.end()
+			f.failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", f.to), Err: l.err}
+		case l.ID == f.options.Except || f.options.Only != nil && *f.options.Only != l.Endpoint:
+			f.found, f.last = true, l.Cursor
+		case !f.inTurn(f.listing, l.Endpoint) || !f.place():
+			f.end()
+			f.found, f.outOfTime = true, true
+		default:
+			f.found, f.last = true, l.Cursor
+			return l.Listed, true
+		}
+	}
+	return Listed{}, false
+}
+
+// end ends the publish before its audience does.
+func (f *fanOut) end() {
+	f.over = true
+	f.mu.Lock()
+	f.result.Next = f.last
+	f.mu.Unlock()
+}
+
+// place waits for a place among the posts in flight, as long as one may start.
+func (f *fanOut) place() bool {
+	select {
+	case f.places <- struct{}{}:
+	case <-f.listing.Done():
+		return false
+	}
+	if f.late() {
+		<-f.places
+		return false
+	}
+	return true
+}
+
+// late reports whether no more posts may start. The posts in flight end at the same
+// moment as the listing: its timer may be a little later, the clock is not.
+func (f *fanOut) late() bool {
+	return f.listing.Err() != nil || !f.stop.IsZero() && !time.Now().Before(f.stop)
+}
+
+func (f *fanOut) report(out Outcome) {
+	f.mu.Lock()
+	f.result.add(out)
+	f.mu.Unlock()
+	if f.options.OnResult != nil {
+		f.options.OnResult(out)
+	}
+}
+
+// withoutRow posts to a connection ID that the store does not know. It is gone: it
+// has ended, or its time is up. Only who named an endpoint can mean one that was
+// never kept.
+func (f *fanOut) withoutRow() {
+	o, id := f.options, f.to.Name
+	whole := ListOptions{Part: o.Part, Parts: o.Parts}
+	if f.to.Kind != KindConnection || f.found || f.outOfTime || f.failure != nil || o.After != "" || id == o.Except || !whole.Contains(id) {
+		return
+	}
+	out := Outcome{ConnectionID: id, Err: ErrGone}
+	if o.Only == nil && endpointOverride(f.o.Endpoint, os.Getenv) != "" {
+		ctx := newPostContext(f.ctx)
+		defer ctx.close()
+		_, out = f.deliver(ctx, f.to, Listed{ID: id}, f.request, f.stop, nil)
+	} else {
+		f.counters.gone.Add(1)
+	}
+	f.report(out)
+}
+
+// stopTime is when no more posts may start; zero means never.
+func (p *Publisher) stopTime(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	margin := p.o.Margin
+	if quarter := time.Until(deadline) / 4; quarter < margin {
+		margin = quarter
+	}
+	return deadline.Add(-margin)
+}

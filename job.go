@@ -1,0 +1,89 @@
+package wirepost
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+)
+
+// MaxParts is the most jobs that [Split] makes of one publish.
+const MaxParts = 1000
+
+// Job is one part of a publish as a value: it can be compared, and its JSON can
+// wait in a queue for whichever process does it. The JSON is about as long as the
+// message; characters that JSON escapes make it up to six times that, below the
+// 1 MiB that an SQS message may have (AWS, "Amazon SQS message quotas").
+//
+// A queue that delivers a job twice, as SQS's standard queues may, sends its
+// messages twice: clients that mind need an ID in the message.
+type Job struct {
+	// Publish names the publish that the job is a part of, for logs and for queues
+	// that drop duplicates. It says nothing to a client.
+	Publish string   `json:"publish"`
+	To      Audience `json:"to"`
+	// Text is the message as it is posted.
+	Text string `json:"text"`
+	// Part of Parts is which connections of the audience the job is for.
+	Part  int `json:"part"`
+	Parts int `json:"parts"`
+	// After is where the job goes on, if a part of it was done before.
+	After       Cursor    `json:"after,omitempty"`
+	Only        *Identity `json:"only,omitempty"`
+	Except      string    `json:"except,omitempty"`
+	AtLeastOnce bool      `json:"atLeastOnce,omitempty"`
+}
+
+// Split cuts a publish into jobs that many processes or goroutines do at once,
+// each with [Publisher.Do]: every connection of the audience is in exactly one of
+// them. Nothing is read or sent. How many connections a job has follows from the
+// audience when the job is done; a driver may leave some jobs without any.
+//
+// One process posts some thousand messages a second, so an audience that is to be
+// reached within a Lambda's time needs about one part for each 50,000 connections.
+//
+// Of the options Part, Parts, After and OnResult have no meaning here.
+func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error) {
+	if err := to.Validate(); err != nil {
+		return nil, err
+	}
+	if err := CheckMessage(data); err != nil {
+		return nil, err
+	}
+	if parts < 1 || parts > MaxParts {
+		return nil, fmt.Errorf("split the publish to %s into %d parts: from 1 to %d are possible", to, parts, MaxParts)
+	}
+	if to.Kind == KindConnection {
+		parts = 1
+	}
+	if o == nil {
+		o = &PublishOptions{}
+	}
+	publish, text := rand.Text(), string(data)
+	jobs := make([]Job, parts)
+	for i := range jobs {
+		jobs[i] = Job{Publish: publish, To: to, Text: text, Part: i, Parts: parts, Only: o.Only, Except: o.Except, AtLeastOnce: o.AtLeastOnce}
+	}
+	return jobs, nil
+}
+
+// Do does a job, as [Publisher.Publish] does a publish. If its time runs out
+// Result.Next is not empty, and [Job.Rest] is what is left.
+func (p *Publisher) Do(ctx context.Context, j Job) (Result, error) {
+	return p.Publish(ctx, j.To, []byte(j.Text), &PublishOptions{After: j.After, Part: j.Part, Parts: j.Parts, Only: j.Only, Except: j.Except, AtLeastOnce: j.AtLeastOnce})
+}
+
+// Rest is the job that is left after a result of [Publisher.Do]: doing it reaches
+// who was not reached, and nobody twice. It reports false if nothing is left.
+func (j Job) Rest(r Result) (Job, bool) {
+	j.After = r.Next
+	return j, r.Next != ""
+}
+
+// String names the job in logs, without its message.
+func (j Job) String() string {
+	s := fmt.Sprintf("publish %s to %s, part %d of %d", clip(j.Publish), j.To, j.Part+1, max(j.Parts, 1))
+	if j.After != "" {
+		s += ", continued"
+	}
+	return s
+}
