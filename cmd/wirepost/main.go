@@ -27,6 +27,7 @@ const usage = `Usage:
     wirepost list     list the connections
     wirepost kick     close the connections of an audience
     wirepost sweep    remove what belongs to nobody any more from the store
+    wirepost tail     print what happens in the gateway that runs here
     wirepost doctor   say what is wrong with an endpoint, and what to do
     wirepost fault    list or replace what goes wrong in the gateway that runs here
     wirepost table    create, describe or check the DynamoDB table of a store
@@ -83,6 +84,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.list(ctx, args)
 	case "kick":
 		return c.kick(ctx, args)
+	case "tail":
+		return c.tail(ctx, args)
 	case "fault":
 		return c.fault(ctx, args)
 	case "sweep":
@@ -107,7 +110,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, doctor, table, init, package, invoke and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, tail, fault, sweep, doctor, table, init, package, invoke and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.
