@@ -91,7 +91,7 @@ func (c *command) list(ctx context.Context, args []string) int {
 		return c.fail(err)
 	}
 	if !*asJSON && n == 0 {
-		fmt.Fprintf(c.stderr, "wirepost: hint: nobody is in %s\n", who)
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", nobodyIn(who))
 	}
 	return exitDone
 }
@@ -101,4 +101,12 @@ func dash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// nobodyIn says of an audience that it is empty.
+func nobodyIn(a wirepost.Audience) string {
+	if a.Kind == wirepost.KindEveryone {
+		return "nobody is connected"
+	}
+	return "nobody is in " + a.String()
 }

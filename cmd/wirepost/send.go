@@ -180,7 +180,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	case result.Failed > 0:
 		return exitFailed
 	case result.Sent+result.Gone == 0 && to.Kind != wirepost.KindConnection:
-		fmt.Fprintf(c.stderr, "wirepost: hint: nobody is in %s; 'wirepost list' shows who is connected\n", to)
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s; 'wirepost list' shows who is connected\n", nobodyIn(to))
 	}
 	return exitDone
 }
