@@ -28,6 +28,7 @@ var importRules = []struct {
 	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
 	{"dynamostore", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "a driver is linked only by those who import it"},
 	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
+	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
@@ -37,12 +38,15 @@ var importRules = []struct {
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
+	{"examples/chat", nil, nil, "a page is files"},
+	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/control", []string{"gateway"}, nil, "what only this machine may do to a gateway that runs"},
 	{"internal/doctor", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
 	{"internal/doctor/controlplane", []string{"", "internal/doctor"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},
 	{"doctor", []string{"", "internal/doctor"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the doctor inside a function of one's own; linked by those who want it"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
-	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "internal/control", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost-function", []string{"", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
+	{"cmd/wirepost", []string{"", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -64,6 +64,9 @@ type MuxOptions struct {
 type Accept struct {
 	User   string // empty: none
 	Topics []string
+	// Claims is kept with the connection and is in the row that
+	// [Message.Connection] finds; see [Connection].Claims.
+	Claims string
 	// Subprotocol is the answer's Sec-WebSocket-Protocol: one of those that the
 	// client offered, or empty.
 	Subprotocol string
@@ -370,7 +373,7 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 			return response{StatusCode: status}
 		}
 	}
-	c := Connection{ID: r.ConnectionID, Endpoint: r.Endpoint.Identity, User: accept.User, Topics: slices.Clone(accept.Topics),
+	c := Connection{ID: r.ConnectionID, Endpoint: r.Endpoint.Identity, User: accept.User, Claims: accept.Claims, Topics: slices.Clone(accept.Topics),
 		ConnectedAt: r.ConnectedAt, ExpiresAt: r.ConnectedAt.Add(connectionLife + expirySlack)}
 	slices.Sort(c.Topics)
 	c.Topics = slices.Compact(c.Topics)

@@ -12,16 +12,25 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
+
+// MaxClaims is how many bytes [Connection].Claims may have. A write to DynamoDB
+// costs by the kilobyte, so it is worth keeping them below about 800.
+const MaxClaims = 4 << 10
 
 // Connection is the row that a store keeps of a live connection.
 type Connection struct {
-	ID          string    `json:"connectionId"`
-	Endpoint    Identity  `json:"endpoint"`
-	User        string    `json:"user,omitempty"`   // empty: no user
-	Topics      []string  `json:"topics,omitempty"` // sorted, each once
-	ConnectedAt time.Time `json:"connectedAt"`      // the gateway's clock, whole milliseconds
-	ExpiresAt   time.Time `json:"expiresAt"`        // whole milliseconds; the row is dead from then on
+	ID       string   `json:"connectionId"`
+	Endpoint Identity `json:"endpoint"`
+	User     string   `json:"user,omitempty"`   // empty: no user
+	Topics   []string `json:"topics,omitempty"` // sorted, each once
+	// Claims is what the Connect hook wants found again with a later message, such
+	// as what the client's token allows: text of the hook's own, MaxClaims bytes at
+	// most. No listing reads it.
+	Claims      string    `json:"claims,omitempty"`
+	ConnectedAt time.Time `json:"connectedAt"` // the gateway's clock, whole milliseconds
+	ExpiresAt   time.Time `json:"expiresAt"`   // whole milliseconds; the row is dead from then on
 }
 
 // Key is what identifies the connection's row.
@@ -46,6 +55,9 @@ func (c Connection) Validate() error {
 		if err := ValidateName(t); err != nil {
 			return fmt.Errorf("connection %s: topic %q: %w", c.ID, clip(t), err)
 		}
+	}
+	if len(c.Claims) > MaxClaims || !utf8.ValidString(c.Claims) {
+		return fmt.Errorf("connection %s: the claims have %d bytes; they must be UTF-8 of %d bytes at most", c.ID, len(c.Claims), MaxClaims)
 	}
 	if c.ConnectedAt.IsZero() || c.ExpiresAt.IsZero() {
 		return fmt.Errorf("connection %s: connectedAt or expiresAt is missing", c.ID)
@@ -133,7 +145,7 @@ type Store interface {
 	// returned, or failed half way: to a post it is one whose $connect is still
 	// running, or has ended. See Reap.
 	//
-	// Put of the same connection again (see [ConnectionKey]) sets user and expiry
+	// Put of the same connection again (see [ConnectionKey]) sets user, claims and expiry
 	// and adds the topics to those that are there. Put under an ID whose row is of
 	// another connection replaces that row and its subscriptions if ConnectedAt is
 	// later, and does nothing otherwise.

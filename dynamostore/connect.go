@@ -24,7 +24,7 @@ func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
 	if ms := c.ConnectedAt.UnixMilli(); ms < 0 || ms > latestTime {
 		return fmt.Errorf("put connection %s: connectedAt is %v; it must be from 1970 to 2109", c.ID, c.ConnectedAt)
 	}
-	r := row{id: c.ID, endpoint: c.Endpoint, user: c.User, connectedAt: milliseconds(c.ConnectedAt), expiresAt: milliseconds(c.ExpiresAt), version: s.firstVersion()}
+	r := row{id: c.ID, endpoint: c.Endpoint, user: c.User, claims: c.Claims, connectedAt: milliseconds(c.ConnectedAt), expiresAt: milliseconds(c.ExpiresAt), version: s.firstVersion()}
 	var err error
 	if r.topics, err = s.prepare(ctx, c.Endpoint, c.ID, c.Topics); err != nil {
 		return fmt.Errorf("put connection %s: %w", c.ID, err)

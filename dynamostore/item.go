@@ -20,6 +20,7 @@ const (
 	attrConnected = "g" // connection rows: milliseconds since 1970
 	attrUser      = "u" // connection rows
 	attrTopics    = "t" // connection rows: topic → shard of its subscription row
+	attrClaims    = "c" // connection rows; absent if empty
 	attrVersion   = "v" // connection rows: differs after every change
 	attrURL       = "u" // stage rows; absent where only the identity is known
 	attrEvent     = "t" // stage rows: milliseconds since 1970
@@ -92,6 +93,7 @@ type row struct {
 	id          string
 	endpoint    wirepost.Identity
 	user        string
+	claims      string
 	topics      map[string]int // topic → shard
 	connectedAt time.Time
 	expiresAt   time.Time
@@ -103,7 +105,7 @@ func (r row) key() wirepost.ConnectionKey {
 }
 
 func (r row) connection() wirepost.Connection {
-	return wirepost.Connection{ID: r.id, Endpoint: r.endpoint, User: r.user, Topics: slices.Sorted(maps.Keys(r.topics)), ConnectedAt: r.connectedAt, ExpiresAt: r.expiresAt}
+	return wirepost.Connection{ID: r.id, Endpoint: r.endpoint, User: r.user, Claims: r.claims, Topics: slices.Sorted(maps.Keys(r.topics)), ConnectedAt: r.connectedAt, ExpiresAt: r.expiresAt}
 }
 
 // subscriptions are the keys of everything that makes listings show the
@@ -128,6 +130,9 @@ func (r row) item() item {
 	if r.user != "" {
 		it[attrUser] = str(r.user)
 	}
+	if r.claims != "" {
+		it[attrClaims] = str(r.claims)
+	}
 	topics := make(map[string]types.AttributeValue, len(r.topics))
 	for t, shard := range r.topics {
 		topics[t] = num(int64(shard))
@@ -144,7 +149,7 @@ func parseRow(it item) (r row, err error) {
 	if len(s) <= sliceWidth {
 		return fail(fmt.Errorf("its sort key is too short"))
 	}
-	r.id, r.user = s[sliceWidth:], text(it, attrUser)
+	r.id, r.user, r.claims = s[sliceWidth:], text(it, attrUser), text(it, attrClaims)
 	if r.endpoint, err = parseIdentity(text(it, attrEndpoint)); err != nil {
 		return fail(err)
 	}

@@ -2,7 +2,6 @@ package dynamostore
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"time"
 
@@ -51,7 +50,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 // leftover says whether a user or topic row is of no connection.
 func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[string]bool, removed *int) (bool, error) {
 	k := keyOf(it)
-	if connectionPartitionName.MatchString(k.p) {
+	if connectionPartitionName().MatchString(k.p) {
 		r, err := parseRow(it)
 		if err != nil {
 			return false, s.explain("sweep", k.String(), err)
@@ -66,7 +65,7 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 		}
 		return false, nil
 	}
-	if !strings.HasPrefix(k.p, "u:") && !topicPartitionName.MatchString(k.p) {
+	if !strings.HasPrefix(k.p, "u:") && !topicPartitionName().MatchString(k.p) {
 		return false, nil
 	}
 	id, connectedAt, code, err := parseSubscription(k.s)
@@ -94,6 +93,6 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 
 // What the partitions of topics and of connection rows are called.
 var (
-	topicPartitionName      = regexp.MustCompile(`^t[0-9]+:`)
-	connectionPartitionName = regexp.MustCompile(`^c[0-9]+$`)
+	topicPartitionName      = pattern(`^t[0-9]+:`)
+	connectionPartitionName = pattern(`^c[0-9]+$`)
 )

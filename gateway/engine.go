@@ -29,6 +29,7 @@ type engine struct {
 	stageVariables                          map[string]string
 	origin                                  func(string) bool
 	hosts                                   []string
+	page                                    http.Handler
 	urlBytes                                int
 	connects, requests                      *bucket
 
@@ -81,6 +82,7 @@ func newEngine(s *Server) (*engine, error) {
 		domain:             s.Domain,
 		stageVariables:     s.StageVariables,
 		origin:             s.Origin,
+		page:               s.Page,
 		hosts:              s.Hosts,
 		urlBytes:           cmp.Or(s.URLBytes, DefaultURLBytes),
 		messageBytes:       cmp.Or(s.MessageBytes, DefaultMessageBytes),

@@ -204,9 +204,14 @@ type Server struct {
 	// that every origin may connect.
 	Origin func(origin string) bool
 
-	// Hosts are the names that management calls may be sent to, with or without
-	// a port. A call to another is refused with 403, because a page could point a
-	// name of its own at this machine. Nil means every name.
+	// Page answers GET and HEAD requests outside of the stage that ask for no
+	// upgrade: a page that connects to its own origin. AWS has no such thing; nil
+	// answers them 403, as before.
+	Page http.Handler
+
+	// Hosts are the names that management calls, and requests for Page, may be sent
+	// to, with or without a port. A call to another is refused with 403, because a
+	// page could point a name of its own at this machine. Nil means every name.
 	Hosts []string
 
 	// TLS makes Serve answer TLS too, on the same port: the first byte of a

@@ -139,7 +139,7 @@ func (e *engine) noteState(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// serve tells a handshake from a management call.
+// serve tells a handshake from a management call, and from a request for the page.
 func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	if len(r.RequestURI) > e.urlBytes {
 		answerMessage(w, http.StatusRequestURITooLong, "RequestTooLongException", "Request URI Too Long")
@@ -159,10 +159,20 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if e.servesPage(r, path) {
+		e.page.ServeHTTP(w, r)
+		return
+	}
 	// For refused handshakes, as of other execute-api errors (UNCERTAIN).
 	w.Header()["X-Amzn-Requestid"] = []string{e.newUUID()}
 	w.Header()["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
 	e.handshake(w, r, path)
+}
+
+// servesPage tells a request for the page from a handshake that went astray.
+func (e *engine) servesPage(r *http.Request, path []string) bool {
+	return e.page != nil && path[0] != e.stage && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		len(r.Header["Upgrade"]) == 0 && e.servesHost(r.Host)
 }
 
 // localAddress is the address that the request arrived at, or nil.

@@ -50,6 +50,7 @@ type (
 		Endpoint    wirepost.Identity `json:"endpoint"`
 		User        string            `json:"user,omitempty"`
 		Topics      []string          `json:"topics,omitempty"`
+		Claims      string            `json:"claims,omitempty"`
 		ConnectedAt moment            `json:"connectedAt"`
 		ExpiresAt   moment            `json:"expiresAt"`
 	}
@@ -108,11 +109,11 @@ type (
 )
 
 func rowOf(c wirepost.Connection) row {
-	return row{c.ID, c.Endpoint, c.User, c.Topics, moment{c.ConnectedAt}, moment{c.ExpiresAt}}
+	return row{c.ID, c.Endpoint, c.User, c.Topics, c.Claims, moment{c.ConnectedAt}, moment{c.ExpiresAt}}
 }
 
 func (r row) connection() wirepost.Connection {
-	return wirepost.Connection{ID: r.ID, Endpoint: r.Endpoint, User: r.User, Topics: r.Topics, ConnectedAt: r.ConnectedAt.Time, ExpiresAt: r.ExpiresAt.Time}
+	return wirepost.Connection{ID: r.ID, Endpoint: r.Endpoint, User: r.User, Topics: r.Topics, Claims: r.Claims, ConnectedAt: r.ConnectedAt.Time, ExpiresAt: r.ExpiresAt.Time}
 }
 
 func itemOf(l wirepost.Listed) item {

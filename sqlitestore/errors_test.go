@@ -400,3 +400,26 @@ func lock(t *testing.T, path, begin string) (unlock func()) {
 		db.Close()
 	}
 }
+
+func TestAStoreOfAnOlderVersionIsBroughtUpToDateWithItsRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	c := connection("c1", "alice", "lobby")
+	for range 2 {
+		s, err := sqlitestore.Open(t.Context(), path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Connection(t.Context(), "c1"); err == nil && (got.User != "alice" || got.Claims != "" || len(got.Topics) != 1) {
+			t.Errorf("the row of the older version is %+v", got)
+		}
+		c.Claims = "claims"
+		if err := s.Put(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Connection(t.Context(), "c1"); err != nil || got.Claims != "claims" {
+			t.Errorf("the claims are %q, %v", got.Claims, err)
+		}
+		s.Close()
+		run(t, path, "ALTER TABLE connections DROP COLUMN claims; PRAGMA user_version = 1")
+	}
+}

@@ -32,7 +32,7 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 		}
 		return stmt
 	}
-	r.connection = prepare(`SELECT c.api, c.stage, c.region, c.user, c.connected, c.expires, s.topic
+	r.connection = prepare(`SELECT c.api, c.stage, c.region, c.user, c.connected, c.expires, c.claims, s.topic
 		FROM connections c LEFT JOIN subscriptions s ON s.id = c.id
 		WHERE c.id = ? AND c.expires > ? ORDER BY s.topic`)
 	r.stage = prepare(stageQuery)
@@ -81,7 +81,7 @@ func (s *Store) connection(ctx context.Context, id string) (wirepost.Connection,
 	for rows.Next() {
 		var connected, expires int64
 		var topic sql.NullString
-		if err := rows.Scan(&c.Endpoint.APIID, &c.Endpoint.Stage, &c.Endpoint.Region, &c.User, &connected, &expires, &topic); err != nil {
+		if err := rows.Scan(&c.Endpoint.APIID, &c.Endpoint.Stage, &c.Endpoint.Region, &c.User, &connected, &expires, &c.Claims, &topic); err != nil {
 			return c, err
 		}
 		found = true

@@ -43,6 +43,8 @@ CREATE TABLE stages (
 	event  INTEGER NOT NULL,
 	PRIMARY KEY (api, stage, region)
 ) WITHOUT ROWID;
+`, `
+ALTER TABLE connections ADD COLUMN claims TEXT NOT NULL DEFAULT '';
 `}
 
 // header is what tells a store from any other SQLite file.

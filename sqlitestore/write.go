@@ -198,8 +198,8 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.undo, `ROLLBACK TO one`},
 		{&w.release, `RELEASE one`},
 		{&w.row, `SELECT api, stage, region, connected, expires FROM connections WHERE id = ?`},
-		{&w.insert, `INSERT INTO connections (id, api, stage, region, user, connected, expires) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&w.update, `UPDATE connections SET user = ?, expires = ? WHERE id = ?`},
+		{&w.insert, `INSERT INTO connections (id, api, stage, region, user, connected, expires, claims) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
+		{&w.update, `UPDATE connections SET user = ?, expires = ?, claims = ? WHERE id = ?`},
 		{&w.remove, `DELETE FROM connections WHERE id = ?`},
 		{&w.removeExact, `DELETE FROM connections WHERE id = ? AND api = ? AND stage = ? AND region = ? AND connected = ? RETURNING expires`},
 		{&w.live, `SELECT 1 FROM connections WHERE id = ? AND expires > ?`},
@@ -319,7 +319,7 @@ func (w *writer) transaction(f func() error) error {
 func (w *writer) put(c wirepost.Connection, now int64) error {
 	connected, expires := c.ConnectedAt.UnixMilli(), c.ExpiresAt.UnixMilli()
 	for {
-		done, err := w.insert.Exec(c.ID, c.Endpoint.APIID, c.Endpoint.Stage, c.Endpoint.Region, c.User, connected, expires)
+		done, err := w.insert.Exec(c.ID, c.Endpoint.APIID, c.Endpoint.Stage, c.Endpoint.Region, c.User, connected, expires, c.Claims)
 		if err != nil {
 			return err
 		}
@@ -333,7 +333,7 @@ func (w *writer) put(c wirepost.Connection, now int64) error {
 		}
 		if now < oldExpires {
 			if old == c.Endpoint && oldConnected == connected {
-				if _, err := w.update.Exec(c.User, expires, c.ID); err != nil {
+				if _, err := w.update.Exec(c.User, expires, c.Claims, c.ID); err != nil {
 					return err
 				}
 				break

@@ -213,10 +213,10 @@ func (g generated) Connections(ctx context.Context, _ wirepost.Audience, _ wirep
 	}
 }
 
-// BenchmarkMegabytesOfAPublishTo50000 is the most memory in use during a publish to
+// BenchmarkMegabytesInUsePublishingTo50000 is the most memory in use during a publish to
 // 50,000 connections, beside one to 1,000, with the management server in a process of
 // its own. Goal: it does not grow with the audience.
-func BenchmarkMegabytesOfAPublishTo50000(b *testing.B) {
+func BenchmarkMegabytesInUsePublishingTo50000(b *testing.B) {
 	s := startCounting(b, "h1")
 	defer debug.SetGCPercent(debug.SetGCPercent(25)) // so that garbage hides little
 	peak := func(n int) float64 {

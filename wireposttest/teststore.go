@@ -129,6 +129,8 @@ func sameRow(got, want wirepost.Connection) error {
 		return fmt.Errorf("Connection %s: endpoint = %v, want %v", want.ID, got.Endpoint, want.Endpoint)
 	case got.User != want.User:
 		return fmt.Errorf("Connection %s: user = %q, want %q", want.ID, got.User, want.User)
+	case got.Claims != want.Claims:
+		return fmt.Errorf("Connection %s: claims = %q, want %q", want.ID, got.Claims, want.Claims)
 	case !slices.Equal(got.Topics, topics):
 		return fmt.Errorf("Connection %s: topics = %q, want %q", want.ID, got.Topics, topics)
 	}

@@ -56,6 +56,20 @@ var brokenRows = map[string]map[string]func(*broken){
 			}
 		}),
 	},
+	"claims stay with their connection": {
+		"they are lost":    onPut(func(c, _ *wirepost.Connection) { c.Claims = "" }),
+		"they are trimmed": onPut(func(c, _ *wirepost.Connection) { c.Claims = strings.TrimSpace(c.Claims) }),
+		"they are not set again": onPut(func(c, old *wirepost.Connection) {
+			if old != nil {
+				c.Claims = old.Claims
+			}
+		}),
+		"they are not unset": onPut(func(c, old *wirepost.Connection) {
+			if old != nil && c.Claims == "" {
+				c.Claims = old.Claims
+			}
+		}),
+	},
 	"a change of user moves the connection": {
 		"both users have it": onList(func(b *broken, ctx context.Context, a wirepost.Audience, o wirepost.ListOptions, whole items) items {
 			if a == wirepost.ToUser("alice") {

@@ -72,6 +72,30 @@ var rowChecks = []storeCheck{
 			wantListed(ctx, s, wirepost.ToTopic("c"), "c1"),
 		)
 	}},
+	{"claims stay with their connection", func(ctx context.Context, s wirepost.Store, c *clock) error {
+		r, without := row(c, "c1", "alice", "a"), row(c, "c2", "alice", "a")
+		r.Claims = strings.Repeat("ä\n", wirepost.MaxClaims/3)
+		if err := cmp.Or(put(ctx, s, r, without), wantRow(ctx, s, r), wantRow(ctx, s, without)); err != nil {
+			return err
+		}
+		if err := cmp.Or(s.Subscribe(ctx, "c1", "b"), s.Unsubscribe(ctx, "c1", "a")); err != nil {
+			return fmt.Errorf("Subscribe and Unsubscribe: %w", err)
+		}
+		r.Topics = []string{"b"}
+		if err := wantRow(ctx, s, r); err != nil {
+			return err
+		}
+		for _, claims := range []string{`{"a":1}`, ""} {
+			r.Claims = claims
+			if err := cmp.Or(put(ctx, s, r), wantRow(ctx, s, r)); err != nil {
+				return fmt.Errorf("after Put again with the claims %q: %w", claims, err)
+			}
+		}
+		r.Claims = "old"
+		later := row(c, "c1", "bob")
+		later.ConnectedAt = r.ConnectedAt.Add(time.Millisecond)
+		return cmp.Or(put(ctx, s, r, later), wantRow(ctx, s, later))
+	}},
 	{"a change of user moves the connection", func(ctx context.Context, s wirepost.Store, c *clock) error {
 		r := row(c, "c1", "alice", "a")
 		if err := put(ctx, s, r); err != nil {
@@ -257,6 +281,8 @@ var rowChecks = []storeCheck{
 			"no ID":             func(r *wirepost.Connection) { r.ID = "" },
 			"a long ID":         func(r *wirepost.Connection) { r.ID = long },
 			"a space in the ID": func(r *wirepost.Connection) { r.ID = "c 1" },
+			"long claims":       func(r *wirepost.Connection) { r.Claims = strings.Repeat("x", wirepost.MaxClaims+1) },
+			"claims not UTF-8":  func(r *wirepost.Connection) { r.Claims = "\xff" },
 			"no endpoint":       func(r *wirepost.Connection) { r.Endpoint = wirepost.Identity{} },
 			"no region":         func(r *wirepost.Connection) { r.Endpoint.Region = "" },
 			"no connectedAt":    func(r *wirepost.Connection) { r.ConnectedAt = time.Time{} },

@@ -23,7 +23,8 @@ Runs API Gateway's WebSocket side on this machine until Ctrl-C. Prints where
 clients connect, where publishers post, and the store. A function is any program
 that speaks the Lambda Runtime API, a Go program in a folder, or a Node.js or
 Python file with a handler; it needs no change and no word of wirepost. The example
-function 'notify' believes what the URL says; it is for development.
+function 'notify' believes what the URL says; it is for development, and has a page
+on which people can talk.
 
     --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one
     --stage NAME              default dev, or the template's
@@ -62,6 +63,8 @@ function 'notify' believes what the URL says; it is for development.
     --seed NUMBER             which calls a rule with p hits; default 1
     --allow-origin ORIGIN     let pages of another origin than this machine's
                               connect, such as https://example.com; * lets all
+    --page DIR                serve the files of a page of yours at / of the port,
+                              with the browser client at /wirepost.js
     --control ADDRESS         where 'wirepost fault' asks; default the port after
                               --listen on 127.0.0.1
     --control-public          allow a --control that other machines reach
@@ -85,7 +88,7 @@ type devFlags struct {
 	idle, age                               time.Duration
 	faults                                  *gateway.Faults
 	origins                                 many
-	control                                 string
+	control, page                           string
 	controlPublic, verbose                  bool
 	functions                               functionFlags
 	template                                templateFlags
@@ -115,6 +118,7 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 	flags.DurationVar(&d.age, "max-age", gateway.DefaultMaxAge, "")
 	flags.Var(&d.origins, "allow-origin", "")
 	flags.StringVar(&d.control, "control", "", "")
+	flags.StringVar(&d.page, "page", "", "")
 	flags.BoolVar(&d.controlPublic, "control-public", false, "")
 	flags.BoolVar(&d.verbose, "verbose", false, "")
 	flags.StringVar(&d.envFile, "env-file", "", "")

@@ -146,6 +146,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
 		}
 	}
+	if server.Page, err = d.servePage(api != nil); err != nil {
+		return c.failWith(err)
+	}
 	if err := server.Validate(); err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
 	}
@@ -173,6 +176,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	query := "?user=alice&topic=lobby"
 	if d.functions.given() || api != nil {
 		query = "" // that is what the example reads
+	}
+	if server.Page != nil {
+		fmt.Fprintf(c.stdout, "page      http://%s/\n", domain)
 	}
 	fmt.Fprintf(c.stdout, "connect   ws://%s/%s%s\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), d.stage, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)

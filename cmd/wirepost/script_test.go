@@ -97,7 +97,7 @@ func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
 			script += "stdout '^" + regexp.QuoteMeta(strings.TrimSpace(line)) + "$'\n"
 		}
 	}
-	if ran < 2 || len(devOutput) != 3 {
+	if ran < 2 || len(devOutput) != 4 {
 		t.Fatalf("the README has %d commands and %d lines of dev's output: its first screen is not what it was", ran, len(devOutput))
 	}
 	for _, name := range []string{"alice", "bob"} {

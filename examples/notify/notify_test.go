@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
@@ -39,10 +40,8 @@ func TestTheExampleAnswersEachOfItsMessages(t *testing.T) {
 		{`{"action":"ping","ref":7}`, `{"type":"pong","ref":7}`},
 		{`{"action":"subscribe","topic":"news"}`, `{"type":"ack","topic":"news"}`},
 		{`{"action":"subscribe"}`, `{"type":"error","code":"bad-topic","text":"\"topic\": the name is empty"}`},
-		{`{"action":"unsubscribe","topic":"news"}`, `{"type":"ack","topic":"news"}`},
-		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, ping or send"}`},
-		{`not JSON`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, ping or send"}`},
-		{`{"action":"send","to":"user:nobody","data":1}`, `{"type":"ack","sent":0}`},
+		{`{"action":"unsubscribe","topic":"news","ref":"a"}`, `{"type":"ack","ref":"a","topic":"news"}`},
+		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, send or ping"}`},
 		{`{"action":"send","to":"user:nobody"}`, `{"type":"error","code":"no-data","text":"\"data\" is missing"}`},
 	} {
 		if err := c.Send(tt.send); err != nil {
@@ -69,8 +68,37 @@ func TestOneClientSendsToAnother(t *testing.T) {
 	if err := alice.Send(`{"action":"send","to":"user:bob","data":{"text":"hi"}}`); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := bob.Receive(ctx); err != nil || got != `{"type":"message","to":"user:bob","from":"alice","data":{"text":"hi"}}` {
-		t.Errorf("bob got %s, %v", got, err)
+	got, err := bob.Receive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e wirepost.Envelope
+	if err := json.Unmarshal([]byte(got), &e); err != nil || e.ID == "" || e.To != wirepost.ToUser("bob") || e.From != "alice" || string(e.Data) != `{"text":"hi"}` {
+		t.Errorf("bob got %s (%v)", got, err)
+	}
+	if ack, err := alice.Receive(ctx); err != nil || ack != `{"type":"ack","id":"`+e.ID+`","sent":1}` {
+		t.Errorf("alice got %s, %v", ack, err)
+	}
+}
+
+func TestAnOfferedTokenIsNeverTheAnsweredSubprotocol(t *testing.T) {
+	ctx, g := start(t)
+	for offer, want := range map[string]string{
+		"": "", "bearer.x": "", "bearer.x, wirepost.v1": "wirepost.v1", "chat, wirepost.v1": "wirepost.v1", "bearer.x, chat": "chat",
+	} {
+		h := http.Header{}
+		if offer != "" {
+			h.Set("Sec-WebSocket-Protocol", offer)
+		}
+		c, err := wireposttest.Dial(ctx, g.URL, h)
+		if err != nil {
+			t.Errorf("offering %q: %v", offer, err)
+			continue
+		}
+		if c.Subprotocol != want {
+			t.Errorf("offering %q, the answer is %q, want %q", offer, c.Subprotocol, want)
+		}
+		c.Close()
 	}
 }
 

@@ -1,0 +1,10 @@
+// Package js has the browser client as it is committed, for programs that serve it.
+// Its source is src/wirepost.ts; the tests hold the one against the other.
+package js
+
+import _ "embed"
+
+// Module is wirepost.js, an ES module. It must not be changed.
+//
+//go:embed wirepost.js
+var Module []byte

@@ -1,0 +1,569 @@
+/**
+ * A client of wirepost's protocol, version 1, that stays connected.
+ *
+ * API Gateway closes a connection that is idle for ten minutes, and each after two
+ * hours. This client pings before the one and moves to a new connection before the
+ * other; when a connection is lost it makes another, again and again, until it is
+ * closed.
+ */
+
+/**
+ * What the client is doing. `connecting`: it opens a connection and subscribes.
+ * `open`: what is sent goes out. `waiting`: the last attempt failed, another comes.
+ * `closed`: the page has called `close`, and nothing comes any more.
+ */
+export type State = "connecting" | "open" | "waiting" | "closed";
+
+/** What came with a change of state. */
+export interface Change {
+  /** Waiting: milliseconds until the next attempt. */
+  retryIn?: number;
+  /** How the last connection ended: its close code (1006 if it broke) and reason. */
+  code?: number;
+  reason?: string;
+}
+
+/** A message of somebody, as it came. */
+export interface Message {
+  type: "message";
+  /** One for each publish: what came twice is given to the page once. */
+  id?: string;
+  /** Whom it was for, such as `topic:lobby`. */
+  to: string;
+  from?: string;
+  data: any;
+}
+
+/** The function's answer to what was sent. */
+export interface Ack {
+  type: "ack";
+  ref: string;
+  /** The message's, which the sender gets too if it is of the audience. */
+  id?: string;
+  /** Connections that it was posted to. */
+  sent?: number;
+  /** Posts that failed. Nothing repeats them. */
+  failed?: number;
+  /** The time did not suffice: the rest goes on from a queue. */
+  queued?: boolean;
+}
+
+/**
+ * Why something was not done. The codes of the client itself:
+ *
+ * - `queue-full`: too much waits for a connection already; it was not sent.
+ * - `too-large`: more than the 32 KiB that API Gateway takes in a frame; not sent.
+ * - `closed`: the client was closed before it was sent.
+ * - `unanswered`: it was sent, and nobody knows whether it arrived: the connection
+ *   ended or the time was up before the answer came. It is not sent again, since
+ *   that could deliver it twice.
+ * - `unsubscribed`: the topic was given up before it was subscribed.
+ * - `gateway`: API Gateway's own error, such as `Internal server error`. It does not
+ *   say what it answers.
+ *
+ * All others are the function's, in docs/protocol.md.
+ */
+export class Refusal extends Error {
+  code: string;
+  /** The topic that was refused. */
+  topic?: string;
+  /** The function's error frame. */
+  frame?: any;
+  constructor(code: string, text?: string, frame?: any) {
+    super(text || code);
+    this.name = "Refusal";
+    this.code = code;
+    this.frame = frame;
+  }
+}
+
+/** The events of a client and what their listeners get. */
+export interface Events {
+  state: (state: State, change: Change) => void;
+  message: (message: Message) => void;
+  /** What came and is not of the protocol: bytes that were published as they are. */
+  raw: (text: string) => void;
+  /**
+   * What went wrong beside the promises: a topic that was refused, a token or URL
+   * that could not be had, an error that names no request.
+   */
+  error: (error: Error) => void;
+}
+
+/** What tells the time. The default is the machine's. */
+export interface Clock {
+  now(): number;
+  setTimeout(f: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** The part of the WebSocket interface that the client uses. */
+export interface Socket {
+  readonly readyState: number;
+  onopen: any;
+  onmessage: any;
+  onclose: any;
+  onerror: any;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+/** All times are milliseconds. */
+export interface Options {
+  /** Subscribed on every connection before it counts as open. */
+  topics?: Iterable<string>;
+  /**
+   * Asked for a token before each connection. It goes into Sec-WebSocket-Protocol,
+   * which no access log keeps, unless `tokenIn` says otherwise. A connection whose token
+   * has an `exp` is replaced before that.
+   */
+  token?: () => string | undefined | Promise<string | undefined>;
+  /** `query` puts the token into the URL, as `access_token`. */
+  tokenIn?: "subprotocol" | "query";
+  /** Sends that may wait for a connection; default 100. */
+  queue?: number;
+  /** A connection that has said nothing for this long is asked; default 4 minutes. */
+  pingAfter?: number;
+  /** How long it may take to say something then; default 10 s. */
+  pongTimeout?: number;
+  /** How long opening may take, and each answer; default 30 s, since a function has 29. */
+  answerTimeout?: number;
+  /** The limit of a connection's age; it is replaced at 60 to 90 % of it. Default 2 h. */
+  maxAge?: number;
+  /**
+   * How long the old connection is kept after the new one has all its topics: a publish
+   * that had looked before they were there posts to the old one. Default 5 s.
+   */
+  overlap?: number;
+  /**
+   * The n-th attempt in a row comes after a random part of `minDelay` doubled n
+   * times, and of `maxDelay` at most; defaults 1 s and 30 s.
+   */
+  minDelay?: number;
+  maxDelay?: number;
+  /** The constructor; default the global WebSocket, which Node.js has from 22 on. */
+  WebSocket?: new (url: string, protocols?: string[]) => Socket;
+  clock?: Clock;
+  /** From 0 to less than 1; default Math.random. */
+  random?: () => number;
+  /** Where `online` and `visibilitychange` are heard; default the page's window. */
+  events?: Pick<EventTarget, "addEventListener" | "removeEventListener">;
+}
+
+/** A client, from its first attempt to connect until it is closed. */
+export interface Client {
+  readonly state: State;
+  /** Sends that wait for a connection. */
+  readonly queued: number;
+  /** Calls the listener from now on, until the function that it returns is called. */
+  on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
+  /**
+   * Subscribes, now and on every later connection. The promise is settled by the
+   * function's first answer; nothing happens if it is ignored, since an `error` event
+   * tells of a refusal too. A refused topic is forgotten.
+   */
+  subscribe(topic: string): Promise<void>;
+  /** Ends a subscription. */
+  unsubscribe(topic: string): void;
+  /**
+   * Sends to `user:NAME`, `topic:NAME` and what else the function allows, or queues
+   * it until there is a connection. The promise has the answer, or a `Refusal`. API
+   * Gateway handles the messages of a connection at the same time: who needs an order
+   * waits for each answer.
+   */
+  send(to: string, data: unknown): Promise<Ack>;
+  /** Ends the connection and what waits, for good. */
+  close(): void;
+}
+
+type Done = (error?: Refusal, ack?: Ack) => void;
+
+/** A socket on its way from the first attempt to its end. */
+interface Link {
+  _socket?: Socket;
+  _dead?: boolean;
+  /** It has been replaced, and ends with the overlap and its last answer. */
+  _retired?: boolean;
+  /** A ping was sent, and nothing came since. */
+  _asked?: boolean;
+  _heard: number;
+  _since: number;
+  _expires: number;
+  /** Its opening's end, later its replacement, at last the overlap's end. */
+  _timer?: unknown;
+  _beat?: unknown;
+  _pending: Map<string, Done>;
+  _topics: Set<string>;
+  /** Topics with a request under way: the gateway keeps no order between two. */
+  _busy: Set<string>;
+}
+
+interface Wish {
+  _promise: Promise<void>;
+  _resolve: () => void;
+  _reject: (error: Refusal) => void;
+}
+
+interface Item {
+  _ref: string;
+  _text: string;
+  _done: Done;
+}
+
+const frameBytes = 32 << 10;
+const rememberedIDs = 1000;
+
+/** The token has ended, or the server no longer knows the connection, and closes it. */
+const expired = "expired";
+/** What says nothing about a topic: to subscribe again does no harm. */
+const passing = [expired, "unanswered", "internal"];
+
+const nothing = () => {};
+
+/** When a token ends, in milliseconds; Infinity if it does not say. */
+const expiry = (token?: string) => {
+  try {
+    const claims = token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/");
+    return JSON.parse(atob(claims)).exp * 1000 || Infinity;
+  } catch {
+    return Infinity;
+  }
+};
+
+/**
+ * Connects to a URL (`ws:`, `wss:`, or relative to the page), and keeps at it. A
+ * function is asked for the URL before each connection.
+ */
+export function connect(url: string | (() => string | Promise<string>), options: Options = {}): Client {
+  const {
+    token,
+    tokenIn,
+    queue: bound = 100,
+    pingAfter = 240_000,
+    pongTimeout = 10_000,
+    answerTimeout = 30_000,
+    maxAge = 7_200_000,
+    overlap = 5000,
+    minDelay = 1000,
+    maxDelay = 30_000,
+    random = Math.random,
+    clock = { now: () => Date.now(), setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (t) => clearTimeout(t as number) },
+    events = "addEventListener" in globalThis ? globalThis : undefined,
+  } = options;
+
+  const listeners: { [E in keyof Events]?: Set<Events[E]> } = {};
+  const wishes = new Map<string, Wish>();
+  const seen = new Set<string>();
+  const links = new Set<Link>();
+  const queue: Item[] = [];
+  let state: State = "connecting";
+  let current: Link | undefined;
+  let next: Link | undefined;
+  let retry: unknown;
+  let retryAt = 0;
+  let tries = 0;
+  let refs = 0;
+
+  const later = (f: () => void, ms: number) => clock.setTimeout(f, ms);
+  const clear = (timer: unknown) => clock.clearTimeout(timer);
+
+  const emit = <E extends keyof Events>(event: E, ...args: Parameters<Events[E]>) => {
+    for (const listener of [...(listeners[event] || [])]) {
+      try {
+        (listener as (...a: unknown[]) => void)(...args);
+      } catch (error) {
+        // The page's mistake is the page's to see; it does not end the connection.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  };
+
+  const become = (now: State, change: Change = {}) => {
+    if (state !== now) emit("state", (state = now), change);
+  };
+
+  const again = (delay: number, change?: Change) => {
+    if (!retry) {
+      retryAt = clock.now() + delay;
+      retry = later(attempt, delay);
+    }
+    if (!current) become("waiting", { ...change, retryIn: Math.max(0, retryAt - clock.now()) });
+  };
+
+  const attempt = () => {
+    clear(retry);
+    retry = undefined;
+    const link: Link = (next = {
+      _heard: 0,
+      _since: 0,
+      _expires: Infinity,
+      _pending: new Map(),
+      _topics: new Set(),
+      _busy: new Set(),
+    });
+    links.add(link);
+    link._timer = later(() => drop(link), answerTimeout);
+    if (!current) become("connecting");
+    (async () => {
+      const where = new URL(typeof url === "string" ? url : await url(), globalThis.location?.href);
+      const bearer = await token?.();
+      if (link._dead) return;
+      where.protocol = where.protocol.replace("http", "ws");
+      const protocols = [];
+      if (bearer) {
+        link._expires = expiry(bearer);
+        if (tokenIn === "query") where.searchParams.set("access_token", bearer);
+        else protocols.push("wirepost.v1", "bearer." + bearer);
+      }
+      const socket: Socket = (link._socket = new (options.WebSocket || WebSocket)(where.href, protocols));
+      socket.onopen = () => sync(link);
+      socket.onmessage = (event: MessageEvent) => receive(link, event.data);
+      socket.onclose = (event: CloseEvent) => drop(link, { code: event.code, reason: event.reason });
+      // Browsers tell of the close too, Node.js 20 not of an attempt that failed.
+      socket.onerror = () => drop(link, { code: 1006, reason: "" });
+    })().catch((error) => {
+      if (link._dead) return;
+      emit("error", error);
+      drop(link);
+    });
+  };
+
+  /** Ends a link. If it was the current or the next one, another attempt follows. */
+  const drop = (link: Link, change?: Change) => {
+    if (link._dead) return;
+    link._dead = true;
+    links.delete(link);
+    clear(link._timer);
+    clear(link._beat);
+    const socket = link._socket;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onerror = nothing; // the package ws throws what nobody hears
+      try {
+        socket.close(1000);
+      } catch {}
+    }
+    const needed = link === next || link === current;
+    if (link === next) next = undefined;
+    if (link === current) {
+      current = undefined;
+      // Who keeps a connection for a moment only is not to be asked all the time.
+      if (clock.now() - link._since > maxDelay) tries = 0;
+    }
+    for (const done of [...link._pending.values()]) done(new Refusal("unanswered", "the connection ended before the answer came"));
+    if (!needed || state === "closed") return;
+    if (next) become("connecting", change);
+    else again(random() * Math.min(maxDelay, minDelay * 2 ** tries++), change);
+  };
+
+  const ask = (link: Link, item: Item) => {
+    const timer = later(() => end(new Refusal("unanswered", "no answer came in time")), answerTimeout);
+    const end: Done = (error, ack) => {
+      clear(timer);
+      link._pending.delete(item._ref);
+      item._done(error, ack);
+      finish(link);
+    };
+    link._pending.set(item._ref, end);
+    link._socket!.send(item._text);
+  };
+
+  const request = (fields: object, done: Done): Item => {
+    const ref = (++refs).toString(36);
+    return { _ref: ref, _text: JSON.stringify({ ...fields, ref }), _done: done };
+  };
+
+  /** Subscribes and unsubscribes until the link has the topics that are wished for. */
+  const sync = (link: Link) => {
+    if (link._dead) return; // a listener has closed the client
+    for (const topic of new Set([...wishes.keys(), ...link._topics])) {
+      const wish = wishes.get(topic);
+      if (link._busy.has(topic) || !wish === !link._topics.has(topic)) continue;
+      link._busy.add(topic);
+      ask(
+        link,
+        request({ action: wish ? "subscribe" : "unsubscribe", topic }, (error) => {
+          link._busy.delete(topic);
+          if (link._dead || link._retired) return;
+          if (error && passing.includes(error.code)) return drop(link);
+          if (!wish) link._topics.delete(topic);
+          else if (!error) {
+            link._topics.add(topic);
+            wishes.get(topic)?._resolve();
+          } else if (wishes.get(topic) === wish) {
+            wishes.delete(topic);
+            error.topic = topic;
+            wish._reject(error);
+            emit("error", error);
+          }
+          sync(link);
+        }),
+      );
+    }
+    if (link === next && !link._busy.size) promote(link);
+  };
+
+  /** The next link becomes the current one. */
+  const promote = (link: Link) => {
+    const old = current;
+    current = link;
+    next = undefined;
+    const now = (link._since = link._heard = clock.now());
+    clear(link._timer);
+    link._timer = later(attempt, Math.min(maxAge, Math.max(maxDelay, link._expires - now)) * (0.6 + 0.3 * random()));
+    beat(link, pingAfter);
+    if (old) {
+      clear(old._timer);
+      clear(old._beat);
+      old._retired = true;
+      old._timer = later(() => {
+        old._timer = undefined;
+        finish(old);
+      }, overlap);
+    }
+    flush();
+    become("open");
+  };
+
+  /** Ends a replaced link when nothing more can come on it. */
+  const finish = (link: Link) => {
+    if (link._retired && link._timer === undefined && !link._pending.size) drop(link);
+  };
+
+  const flush = () => {
+    if (current) for (const item of queue.splice(0)) ask(current, item);
+  };
+
+  const beat = (link: Link, ms: number) => {
+    link._beat = later(() => {
+      const left = link._heard + pingAfter - clock.now();
+      if (left > 0) beat(link, left);
+      else ping(link);
+    }, ms);
+  };
+
+  const ping = (link: Link) => {
+    if (link._asked) return;
+    link._asked = true;
+    clear(link._beat);
+    link._beat = later(() => drop(link), pongTimeout);
+    link._socket!.send('{"action":"ping"}');
+  };
+
+  const receive = (link: Link, text: unknown) => {
+    link._heard = clock.now();
+    if (link._asked) {
+      link._asked = false;
+      clear(link._beat);
+      if (link === current) beat(link, pingAfter);
+    }
+    if (typeof text !== "string") return; // API Gateway sends no binary frames
+    let frame: any;
+    try {
+      frame = JSON.parse(text);
+    } catch {}
+    const type = frame?.type;
+    if (type === "message") {
+      if (frame.id) {
+        if (seen.has(frame.id)) return;
+        seen.add(frame.id);
+        if (seen.size > rememberedIDs) seen.delete(seen.values().next().value!);
+      }
+      emit("message", frame);
+    } else if (type === "ack" || type === "error") {
+      const error = type === "error" ? new Refusal(frame.code, frame.text, frame) : undefined;
+      const done = link._pending.get(frame.ref);
+      if (done) done(error, frame);
+      else if (error && error.code !== expired) emit("error", error);
+      if (error && error.code === expired) {
+        drop(link);
+        flush(); // What a retired link refused goes to the current one.
+      }
+    } else if (typeof type !== "string") {
+      if (frame?.message && frame.connectionId && frame.requestId) {
+        emit("error", new Refusal("gateway", frame.message));
+        if (link === next) drop(link); // It answered one of the subscriptions.
+      } else emit("raw", text);
+    } // Other types are of later versions.
+  };
+
+  /** The machine is back on the network, or the page is looked at again. */
+  const wake = (event: Event) => {
+    if (event.type !== "online" && globalThis.document?.hidden) return;
+    if (retry) {
+      clear(retry);
+      retry = undefined;
+      again(random() * minDelay);
+    } else if (current) ping(current);
+  };
+
+  const client: Client = {
+    get state() {
+      return state;
+    },
+    get queued() {
+      return queue.length;
+    },
+    on(event, listener) {
+      const all = ((listeners[event] as Set<typeof listener>) ||= new Set());
+      all.add(listener);
+      return () => void all.delete(listener);
+    },
+    subscribe(topic) {
+      let wish = wishes.get(topic);
+      if (!wish) {
+        wish = {} as Wish;
+        wish._promise = new Promise((resolve, reject) => {
+          wish!._resolve = resolve;
+          wish!._reject = reject;
+        });
+        wish._promise.catch(nothing);
+        if (state === "closed") wish._reject(new Refusal("closed"));
+        else wishes.set(topic, wish);
+        change();
+      }
+      return wish._promise;
+    },
+    unsubscribe(topic) {
+      wishes.get(topic)?._reject(new Refusal("unsubscribed"));
+      wishes.delete(topic);
+      change();
+    },
+    send(to, data) {
+      return new Promise((resolve, reject) => {
+        const item = request({ action: "send", to, data }, (error, ack) => {
+          // It was refused unseen: to send it again cannot deliver it twice.
+          if (error && error.code === expired && state !== "closed") queue.push(item);
+          else if (error) reject(error);
+          else resolve(ack!);
+        });
+        if (state === "closed") reject(new Refusal("closed"));
+        else if (new TextEncoder().encode(item._text).length > frameBytes) reject(new Refusal("too-large", "more than 32 KiB in a frame"));
+        else if (current?._socket!.readyState === 1) ask(current, item);
+        else if (queue.length < bound) queue.push(item);
+        else reject(new Refusal("queue-full", `${bound} messages wait for a connection already`));
+      });
+    },
+    close() {
+      if (state === "closed") return;
+      clear(retry);
+      become("closed");
+      for (const link of [...links]) drop(link);
+      for (const item of queue.splice(0)) item._done(new Refusal("closed"));
+      for (const wish of wishes.values()) wish._reject(new Refusal("closed"));
+      wishes.clear();
+      for (const name of ["online", "visibilitychange"]) events?.removeEventListener(name, wake);
+    },
+  };
+
+  const change = () => {
+    for (const link of [current, next]) if (link?._socket?.readyState === 1) sync(link);
+  };
+
+  for (const topic of options.topics || []) client.subscribe(topic);
+  for (const name of ["online", "visibilitychange"]) events?.addEventListener(name, wake);
+  attempt();
+  return client;
+}

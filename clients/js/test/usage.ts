@@ -1,0 +1,13 @@
+// What a page writes, for the types: it is compiled and never run.
+import { connect, Refusal, type State } from "../wirepost.js";
+
+const show = (from: string | undefined, text: string) => [from, text];
+const client = connect("wss://server/prod", { topics: ["lobby"], token: async () => "a token", WebSocket });
+client.on("message", ({ from, data }) => show(from, data.text));
+client.on("state", (state: State, { retryIn = 0 }) => show(state, retryIn.toFixed()));
+const off: () => void = client.on("error", (e) => {
+  if (e instanceof Refusal) show(e.code, e.message);
+});
+client.send("topic:lobby", { text: "hi" }).then(({ sent = 0 }) => show(undefined, sent.toFixed()));
+// @ts-expect-error there is no such event
+client.on("massage", off);

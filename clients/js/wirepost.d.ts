@@ -1,0 +1,167 @@
+/**
+ * A client of wirepost's protocol, version 1, that stays connected.
+ *
+ * API Gateway closes a connection that is idle for ten minutes, and each after two
+ * hours. This client pings before the one and moves to a new connection before the
+ * other; when a connection is lost it makes another, again and again, until it is
+ * closed.
+ */
+/**
+ * What the client is doing. `connecting`: it opens a connection and subscribes.
+ * `open`: what is sent goes out. `waiting`: the last attempt failed, another comes.
+ * `closed`: the page has called `close`, and nothing comes any more.
+ */
+export type State = "connecting" | "open" | "waiting" | "closed";
+/** What came with a change of state. */
+export interface Change {
+    /** Waiting: milliseconds until the next attempt. */
+    retryIn?: number;
+    /** How the last connection ended: its close code (1006 if it broke) and reason. */
+    code?: number;
+    reason?: string;
+}
+/** A message of somebody, as it came. */
+export interface Message {
+    type: "message";
+    /** One for each publish: what came twice is given to the page once. */
+    id?: string;
+    /** Whom it was for, such as `topic:lobby`. */
+    to: string;
+    from?: string;
+    data: any;
+}
+/** The function's answer to what was sent. */
+export interface Ack {
+    type: "ack";
+    ref: string;
+    /** The message's, which the sender gets too if it is of the audience. */
+    id?: string;
+    /** Connections that it was posted to. */
+    sent?: number;
+    /** Posts that failed. Nothing repeats them. */
+    failed?: number;
+    /** The time did not suffice: the rest goes on from a queue. */
+    queued?: boolean;
+}
+/**
+ * Why something was not done. The codes of the client itself:
+ *
+ * - `queue-full`: too much waits for a connection already; it was not sent.
+ * - `too-large`: more than the 32 KiB that API Gateway takes in a frame; not sent.
+ * - `closed`: the client was closed before it was sent.
+ * - `unanswered`: it was sent, and nobody knows whether it arrived: the connection
+ *   ended or the time was up before the answer came. It is not sent again, since
+ *   that could deliver it twice.
+ * - `unsubscribed`: the topic was given up before it was subscribed.
+ * - `gateway`: API Gateway's own error, such as `Internal server error`. It does not
+ *   say what it answers.
+ *
+ * All others are the function's, in docs/protocol.md.
+ */
+export declare class Refusal extends Error {
+    code: string;
+    /** The topic that was refused. */
+    topic?: string;
+    /** The function's error frame. */
+    frame?: any;
+    constructor(code: string, text?: string, frame?: any);
+}
+/** The events of a client and what their listeners get. */
+export interface Events {
+    state: (state: State, change: Change) => void;
+    message: (message: Message) => void;
+    /** What came and is not of the protocol: bytes that were published as they are. */
+    raw: (text: string) => void;
+    /**
+     * What went wrong beside the promises: a topic that was refused, a token or URL
+     * that could not be had, an error that names no request.
+     */
+    error: (error: Error) => void;
+}
+/** What tells the time. The default is the machine's. */
+export interface Clock {
+    now(): number;
+    setTimeout(f: () => void, ms: number): unknown;
+    clearTimeout(timer: unknown): void;
+}
+/** The part of the WebSocket interface that the client uses. */
+export interface Socket {
+    readonly readyState: number;
+    onopen: any;
+    onmessage: any;
+    onclose: any;
+    onerror: any;
+    send(text: string): void;
+    close(code?: number): void;
+}
+/** All times are milliseconds. */
+export interface Options {
+    /** Subscribed on every connection before it counts as open. */
+    topics?: Iterable<string>;
+    /**
+     * Asked for a token before each connection. It goes into Sec-WebSocket-Protocol,
+     * which no access log keeps, unless `tokenIn` says otherwise. A connection whose token
+     * has an `exp` is replaced before that.
+     */
+    token?: () => string | undefined | Promise<string | undefined>;
+    /** `query` puts the token into the URL, as `access_token`. */
+    tokenIn?: "subprotocol" | "query";
+    /** Sends that may wait for a connection; default 100. */
+    queue?: number;
+    /** A connection that has said nothing for this long is asked; default 4 minutes. */
+    pingAfter?: number;
+    /** How long it may take to say something then; default 10 s. */
+    pongTimeout?: number;
+    /** How long opening may take, and each answer; default 30 s, since a function has 29. */
+    answerTimeout?: number;
+    /** The limit of a connection's age; it is replaced at 60 to 90 % of it. Default 2 h. */
+    maxAge?: number;
+    /**
+     * How long the old connection is kept after the new one has all its topics: a publish
+     * that had looked before they were there posts to the old one. Default 5 s.
+     */
+    overlap?: number;
+    /**
+     * The n-th attempt in a row comes after a random part of `minDelay` doubled n
+     * times, and of `maxDelay` at most; defaults 1 s and 30 s.
+     */
+    minDelay?: number;
+    maxDelay?: number;
+    /** The constructor; default the global WebSocket, which Node.js has from 22 on. */
+    WebSocket?: new (url: string, protocols?: string[]) => Socket;
+    clock?: Clock;
+    /** From 0 to less than 1; default Math.random. */
+    random?: () => number;
+    /** Where `online` and `visibilitychange` are heard; default the page's window. */
+    events?: Pick<EventTarget, "addEventListener" | "removeEventListener">;
+}
+/** A client, from its first attempt to connect until it is closed. */
+export interface Client {
+    readonly state: State;
+    /** Sends that wait for a connection. */
+    readonly queued: number;
+    /** Calls the listener from now on, until the function that it returns is called. */
+    on<E extends keyof Events>(event: E, listener: Events[E]): () => void;
+    /**
+     * Subscribes, now and on every later connection. The promise is settled by the
+     * function's first answer; nothing happens if it is ignored, since an `error` event
+     * tells of a refusal too. A refused topic is forgotten.
+     */
+    subscribe(topic: string): Promise<void>;
+    /** Ends a subscription. */
+    unsubscribe(topic: string): void;
+    /**
+     * Sends to `user:NAME`, `topic:NAME` and what else the function allows, or queues
+     * it until there is a connection. The promise has the answer, or a `Refusal`. API
+     * Gateway handles the messages of a connection at the same time: who needs an order
+     * waits for each answer.
+     */
+    send(to: string, data: unknown): Promise<Ack>;
+    /** Ends the connection and what waits, for good. */
+    close(): void;
+}
+/**
+ * Connects to a URL (`ws:`, `wss:`, or relative to the page), and keeps at it. A
+ * function is asked for the URL before each connection.
+ */
+export declare function connect(url: string | (() => string | Promise<string>), options?: Options): Client;

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// runDoctor answers {"wirepost":"doctor"}, and nothing else: the payload names no
+// endpoint and no URL, so that who may invoke the function cannot make it ask
+// elsewhere.
+func (f *function) runDoctor(_ context.Context, payload []byte) ([]byte, error) {
+	var ask struct {
+		Wirepost string `json:"wirepost"`
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) != nil || len(members) != 1 || json.Unmarshal(payload, &ask) != nil || ask.Wirepost != "doctor" {
+		return nil, invalid(`the payload has "wirepost"; only {"wirepost":"doctor"}, without more, is understood`)
+	}
+	if !f.doctor {
+		return nil, invalid("the doctor is switched off in this function; WIREPOST_DOCTOR=1 lets it answer")
+	}
+	return nil, invalid("the doctor is not built into this function")
+}

@@ -1,0 +1,21 @@
+// Package chat is an example of a page on the browser client: people who open it
+// talk in a topic. It expects a server that has the client at /wirepost.js and tells
+// in /wirepost.json where to connect, as `wirepost dev` does.
+package chat
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed page
+var files embed.FS
+
+// Page has the files of the page, with index.html at its root.
+func Page() fs.FS {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return page
+}

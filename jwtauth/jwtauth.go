@@ -1,0 +1,323 @@
+// Package jwtauth decides with a JSON Web Token who a new connection is and what
+// it may do: the Connect hook of a [wirepost.Mux] and the Allow hook of its
+// protocol (docs/protocol.md).
+//
+//	v, err := jwtauth.New(&jwtauth.Options{JWKSURL: "https://id.example.com/jwks.json", Issuer: "https://id.example.com", Audience: "chat"})
+//	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: v.Connect})
+//	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: jwtauth.Allow})
+//
+// # What a token has to be
+//
+// Signed with HS256, RS256, ES256 or EdDSA. Which of them follows from the key;
+// the token's header only has to agree. exp, iss, aud and sub must be there; nbf
+// holds if it is. Clocks may differ by [Leeway]. A header with crit, jku, x5u or
+// jwk is refused: nothing in a token says where its key is from.
+//
+// sub is the user. One claim, "wirepost" unless [Options].Claim names another, is
+// an object that says what the connection may do; see [Rights].
+//
+// # Keys
+//
+// A fixed key, or a key set behind an https URL. The set is fetched when a token
+// needs it, and never in the background: a Lambda is frozen between events. It is
+// fetched again when it is an hour old, and for a key ID that it does not have at
+// most once a minute; one fetch runs at a time, for 2 s at most, without
+// redirects, and takes 256 KiB at most. While the URL does not answer the last
+// good set is used for 24 hours.
+package jwtauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wirepost/wirepost"
+)
+
+// Leeway is by how much the clock of who made a token may differ from ours. A
+// token, and its connection, ends this much after its exp.
+const Leeway = time.Minute
+
+// MaxToken is the longest token that is looked at, in bytes. API Gateway passes on
+// about 10 KB of headers.
+const MaxToken = 8 << 10
+
+// maxTopics is how many topics a handshake may name.
+const maxTopics = 100
+
+// Options of a [Verifier]. Issuer, Audience and one of Key and JWKSURL are
+// required.
+type Options struct {
+	// Key is the fixed key: a PEM block with a public key or a certificate, whose
+	// kind is the algorithm (RSA of 2,048 to 8,192 bits: RS256; P-256: ES256;
+	// Ed25519: EdDSA), or "hmac:" and a base64 secret of at least 32 bytes (HS256).
+	// A line break of the PEM block may be written as \n, as variables often have it.
+	Key string
+	// JWKSURL is where the key set is, https only. Secrets in a set are ignored: a
+	// set is public.
+	JWKSURL string
+	// Issuer is what iss must be.
+	Issuer string
+	// Audience is what aud must be, or have among others.
+	Audience string
+	// Claim names the claim with the rights. Default "wirepost".
+	Claim string
+	// AllowOrigins are the origins whose pages may connect, such as
+	// https://app.example.com. A client that sends no Origin is no browser and not
+	// concerned. Empty: all may, because a page can only connect with a token, and
+	// no cookie is ever looked at.
+	AllowOrigins []string
+	// Transport fetches the key set. Default: one of its own.
+	Transport http.RoundTripper
+	// Now is the wall clock. Default time.Now.
+	Now func() time.Time
+	// Logger is told of key sets that could not be fetched. It never sees a token.
+	// Default: nothing.
+	Logger *slog.Logger
+}
+
+// Verifier checks tokens. All methods may be called concurrently.
+type Verifier struct {
+	o       Options
+	parser  *jwt.Parser
+	fixed   *key
+	set     *keySet
+	origins map[string]bool
+}
+
+// New makes a verifier, or says what is wrong with the options. It fetches
+// nothing.
+func New(o *Options) (*Verifier, error) {
+	v := &Verifier{}
+	if o != nil {
+		v.o = *o
+	}
+	if v.o.Claim == "" {
+		v.o.Claim = "wirepost"
+	}
+	if v.o.Now == nil {
+		v.o.Now = time.Now
+	}
+	if v.o.Logger == nil {
+		v.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case v.o.Key == "" && v.o.JWKSURL == "":
+		return nil, errors.New("verify tokens: neither a key nor the URL of a key set is given; one is needed")
+	case v.o.Key != "" && v.o.JWKSURL != "":
+		return nil, errors.New("verify tokens: both a key and the URL of a key set are given; leave one")
+	case v.o.Issuer == "":
+		return nil, errors.New("verify tokens: the issuer is not given; without it a token made for anybody would do")
+	case v.o.Audience == "":
+		return nil, errors.New("verify tokens: the audience is not given; without it a token made for another service would do")
+	}
+	var err error
+	if v.o.Key != "" {
+		v.fixed, err = parseKey(v.o.Key)
+	} else {
+		v.set, err = newKeySet(v.o.JWKSURL, &v.o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verify tokens: %w", err)
+	}
+	if len(v.o.AllowOrigins) > 0 {
+		v.origins = map[string]bool{}
+		for _, origin := range v.o.AllowOrigins {
+			if origin, err = parseOrigin(origin); err != nil {
+				return nil, fmt.Errorf("verify tokens: %w", err)
+			}
+			v.origins[origin] = true
+		}
+	}
+	v.parser = jwt.NewParser(
+		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}),
+		jwt.WithIssuer(v.o.Issuer), jwt.WithAudience(v.o.Audience), jwt.WithExpirationRequired(),
+		jwt.WithLeeway(Leeway), jwt.WithTimeFunc(v.o.Now), jwt.WithStrictDecoding(),
+	)
+	return v, nil
+}
+
+// Token is what a valid token says.
+type Token struct {
+	User      string // sub
+	Rights    Rights
+	ExpiresAt time.Time // exp and [Leeway]
+}
+
+// ErrKeys says that a token could not be checked because the key set could not be
+// fetched. Every other error of [Verifier.Verify] is the token's own.
+var ErrKeys = errors.New("the key set is not available")
+
+// Verify checks a token. The error is for the log: it never has the token in it,
+// and it is nothing for a client.
+func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
+	if len(token) > MaxToken {
+		return Token{}, fmt.Errorf("the token has %d bytes, %d at most are looked at", len(token), MaxToken)
+	}
+	claims := jwt.MapClaims{}
+	_, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return v.keyFor(ctx, t) })
+	if err != nil {
+		return Token{}, err
+	}
+	end, err := claims.GetExpirationTime()
+	if err != nil || end == nil {
+		return Token{}, errors.New("the token has no exp")
+	}
+	user, err := claims.GetSubject()
+	if err == nil {
+		err = wirepost.ValidateName(user)
+	}
+	if err != nil {
+		return Token{}, fmt.Errorf("the token's sub is no user: %w", err)
+	}
+	rights, err := rightsOf(claims[v.o.Claim])
+	if err != nil {
+		return Token{}, fmt.Errorf("the token's claim %q: %w", v.o.Claim, err)
+	}
+	return Token{user, rights, end.Add(Leeway)}, nil
+}
+
+// keyFor finds the key of a token. The algorithm is the key's: a header that names
+// another one is a token that was made to be checked wrongly.
+func (v *Verifier) keyFor(ctx context.Context, t *jwt.Token) (any, error) {
+	for _, name := range [...]string{"crit", "jku", "x5u", "jwk"} {
+		if _, there := t.Header[name]; there {
+			return nil, fmt.Errorf("the token's header has %q", name)
+		}
+	}
+	k := v.fixed
+	if k == nil {
+		kid, ok := t.Header["kid"].(string)
+		if _, there := t.Header["kid"]; there && !ok {
+			return nil, errors.New("the token's kid is not a string")
+		}
+		var err error
+		if k, err = v.set.find(ctx, kid); err != nil {
+			return nil, err
+		}
+	}
+	if t.Method.Alg() != k.alg {
+		return nil, fmt.Errorf("the token's header says %s, its key is for %s", t.Method.Alg(), k.alg)
+	}
+	return k.public, nil
+}
+
+// Connect is the hook [wirepost.MuxOptions].Connect: it checks the origin, finds
+// and verifies the token, and checks the topics that the URL asks for. The user is
+// the token's sub, and the connection ends with the token. Refusals are those of
+// docs/protocol.md.
+func (v *Verifier) Connect(ctx context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
+	refuse := func(status int, format string, args ...any) (wirepost.Accept, error) {
+		return wirepost.Accept{}, wirepost.Refuse(status, fmt.Sprintf(format, args...))
+	}
+	if origin := r.Header("Origin"); origin != "" && v.origins != nil && !v.origins[strings.ToLower(origin)] {
+		return refuse(http.StatusForbidden, "pages of the origin %q may not connect", clip(origin))
+	}
+	token, subprotocol, err := find(r)
+	if err != nil {
+		return wirepost.Accept{}, err
+	}
+	t, err := v.Verify(ctx, token)
+	switch {
+	case errors.Is(err, ErrKeys):
+		return refuse(http.StatusServiceUnavailable, "%v", err)
+	case err != nil:
+		return refuse(http.StatusUnauthorized, "%v", err)
+	}
+	topics := r.Query("topic")
+	if len(topics) > maxTopics {
+		return refuse(http.StatusBadRequest, "the handshake names %d topics, %d at most are possible", len(topics), maxTopics)
+	}
+	for _, topic := range topics {
+		if err := wirepost.ValidateName(topic); err != nil {
+			return refuse(http.StatusBadRequest, "the topic %q of the handshake: %v", clip(topic), err)
+		}
+		if !t.Rights.MaySubscribe(topic) {
+			return refuse(http.StatusForbidden, "the token does not allow the topic %q", clip(topic))
+		}
+	}
+	text, err := t.Rights.text()
+	if err != nil {
+		return refuse(http.StatusUnauthorized, "the token's claim %q: %v", v.o.Claim, err)
+	}
+	return wirepost.Accept{User: t.User, Topics: topics, Claims: text, Subprotocol: subprotocol, ExpiresAt: t.ExpiresAt}, nil
+}
+
+// find takes the token from the one place where it is, and says which subprotocol
+// to answer.
+func find(r *wirepost.ConnectRequest) (token, subprotocol string, err error) {
+	var tokens []string
+	if scheme, value, ok := strings.Cut(r.Header("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		tokens = append(tokens, strings.TrimSpace(value))
+	}
+	tokens = append(tokens, r.Query("access_token")...)
+	offered := r.Subprotocols()
+	for _, s := range offered {
+		if value, ok := strings.CutPrefix(s, "bearer."); ok {
+			tokens = append(tokens, value)
+		}
+	}
+	switch {
+	case slices.Contains(offered, wirepost.Subprotocol):
+		subprotocol = wirepost.Subprotocol
+	case len(offered) > 0:
+		return "", "", wirepost.Refuse(http.StatusBadRequest, "the client offers subprotocols, and not "+wirepost.Subprotocol)
+	}
+	switch {
+	case len(tokens) == 0 || len(tokens) == 1 && tokens[0] == "":
+		return "", "", wirepost.Refuse(http.StatusUnauthorized, "the handshake has no token")
+	case len(tokens) > 1:
+		return "", "", wirepost.Refuse(http.StatusUnauthorized, fmt.Sprintf("the handshake has %d tokens", len(tokens)))
+	}
+	return tokens[0], subprotocol, nil
+}
+
+// Allow is the hook [wirepost.ProtocolOptions].Allow: it asks the rights that
+// [Verifier.Connect] kept with the connection. Claims that are not such rights
+// allow nothing.
+func Allow(_ context.Context, c wirepost.Connection, action string, to wirepost.Audience) bool {
+	var raw any
+	if json.Unmarshal([]byte(c.Claims), &raw) != nil {
+		return false
+	}
+	r, err := rightsOf(raw)
+	if err != nil {
+		return false
+	}
+	switch action {
+	case wirepost.ActionSubscribe:
+		return to.Kind == wirepost.KindTopic && r.MaySubscribe(to.Name)
+	case wirepost.ActionSend:
+		return r.MaySend(to)
+	}
+	return false
+}
+
+// parseOrigin makes an origin what browsers send.
+func parseOrigin(s string) (string, error) {
+	scheme, host, ok := strings.Cut(strings.ToLower(s), "://")
+	if !ok || scheme != "https" && scheme != "http" || host == "" || strings.ContainsAny(host, "/?#@* ") {
+		return "", fmt.Errorf("the origin %q is not like https://app.example.com, without a path", clip(s))
+	}
+	if scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	} else {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host, nil
+}
+
+func clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
+	return s[:100] + "…"
+}

@@ -1,0 +1,145 @@
+package jwtauth
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost"
+)
+
+// Rights is what a token allows its connection:
+//
+//	{"subscribe": ["news", "room.*"], "publish": ["room.*", "user:bob"], "deny": {"publish": ["room.staff"]}}
+//
+// What is not allowed is not; what is denied is not either, whatever else allows
+// it. A pattern is one of
+//
+//	lobby       the topic lobby; topic:lobby is the same, and the form for a topic
+//	            whose name looks like one of the others
+//	room.*      every topic whose name starts with "room." and goes on
+//	*           every topic; in deny, everything
+//	user:bob    the user bob, to publish to; user:team.* and user:* likewise
+//	everyone    everyone, to publish to
+//
+// so that "*" allows no message to a user or to everyone: that needs to be said in
+// so many words. A "*" anywhere else makes the pattern, and the token, invalid.
+type Rights struct {
+	Subscribe []string `json:"subscribe,omitempty"`
+	Publish   []string `json:"publish,omitempty"`
+	Deny      Denials  `json:"deny,omitzero"`
+}
+
+// Denials take from what [Rights] give.
+type Denials struct {
+	Subscribe []string `json:"subscribe,omitempty"`
+	Publish   []string `json:"publish,omitempty"`
+}
+
+// MaySubscribe reports whether the connection may subscribe to a topic.
+func (r Rights) MaySubscribe(topic string) bool {
+	to := wirepost.ToTopic(topic)
+	return matches(r.Subscribe, to, false) && !matches(r.Deny.Subscribe, to, true)
+}
+
+// MaySend reports whether the connection may send to an audience. Nobody may send
+// to a connection.
+func (r Rights) MaySend(to wirepost.Audience) bool {
+	return to.Kind != wirepost.KindConnection && to.Validate() == nil &&
+		matches(r.Publish, to, false) && !matches(r.Deny.Publish, to, true)
+}
+
+func matches(patterns []string, to wirepost.Audience, deny bool) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		if p == "*" && deny {
+			return true
+		}
+		kind, name := splitPattern(p)
+		if kind != to.Kind {
+			return false
+		}
+		if prefix, ok := strings.CutSuffix(name, "*"); ok {
+			return len(to.Name) > len(prefix) && strings.HasPrefix(to.Name, prefix)
+		}
+		return name == to.Name
+	})
+}
+
+// splitPattern says what kind of audience a pattern is about, and the rest of it.
+func splitPattern(p string) (wirepost.AudienceKind, string) {
+	if p == string(wirepost.KindEveryone) {
+		return wirepost.KindEveryone, ""
+	}
+	for _, kind := range []wirepost.AudienceKind{wirepost.KindTopic, wirepost.KindUser} {
+		if name, ok := strings.CutPrefix(p, string(kind)+":"); ok {
+			return kind, name
+		}
+	}
+	return wirepost.KindTopic, p
+}
+
+// checkPatterns refuses what would match less than its author meant, which in a
+// denial would be more than allowed.
+func checkPatterns(patterns []string, subscribe bool) error {
+	for _, p := range patterns {
+		kind, name := splitPattern(p)
+		if subscribe && kind != wirepost.KindTopic {
+			return fmt.Errorf("the pattern %q is not about topics, and nothing else can be subscribed to", clip(p))
+		}
+		prefix, open := strings.CutSuffix(name, "*")
+		switch {
+		case kind == wirepost.KindEveryone, open && prefix == "":
+			continue
+		case open && !strings.HasSuffix(prefix, "."), strings.Contains(prefix, "*"):
+			return fmt.Errorf("the pattern %q is none: a * stands alone or at the end behind a full stop", clip(p))
+		}
+		if err := wirepost.ValidateName(prefix); err != nil {
+			return fmt.Errorf("the pattern %q is none: %w", clip(p), err)
+		}
+	}
+	return nil
+}
+
+// rightsOf reads the claim. A claim that is absent allows nothing. A member that
+// is not known is refused: it may be meant as a denial.
+func rightsOf(claim any) (Rights, error) {
+	var r Rights
+	if claim == nil {
+		return r, nil
+	}
+	object, ok := claim.(map[string]any)
+	if !ok {
+		return r, fmt.Errorf("it is not an object")
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		return r, err
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Rights{}, fmt.Errorf("it is not {\"subscribe\":[…],\"publish\":[…],\"deny\":{…}}: %w", err)
+	}
+	for _, list := range []struct {
+		patterns  []string
+		subscribe bool
+	}{{r.Subscribe, true}, {r.Deny.Subscribe, true}, {r.Publish, false}, {r.Deny.Publish, false}} {
+		if err := checkPatterns(list.patterns, list.subscribe); err != nil {
+			return Rights{}, err
+		}
+	}
+	return r, nil
+}
+
+// text is what is kept with the connection.
+func (r Rights) text() (string, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	if len(b) > wirepost.MaxClaims {
+		return "", fmt.Errorf("it has %d bytes, %d at most can be kept with a connection", len(b), wirepost.MaxClaims)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,289 @@
+package wirepost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Subprotocol is the name of docs/protocol.md, version 1, in the handshake's
+// Sec-WebSocket-Protocol.
+const Subprotocol = "wirepost.v1"
+
+// The actions of docs/protocol.md that need a right.
+const (
+	ActionSubscribe = "subscribe"
+	ActionSend      = "send"
+)
+
+// ProtocolOptions are all optional.
+type ProtocolOptions struct {
+	// Allow decides whether a connection may subscribe to a topic or send to an
+	// audience (a topic, a user or everyone). A refusal is answered "forbidden".
+	// Nil allows everything: any client may then send to everyone.
+	Allow func(ctx context.Context, c Connection, action string, to Audience) bool
+	// MaxTopics bounds the topics of one connection. Default 100.
+	MaxTopics int
+	// Rest is given what a send had no time for: the audience, the frame, and the
+	// result whose Next is where to go on. An error, or nil here, is answered
+	// "incomplete".
+	Rest func(ctx context.Context, to Audience, frame []byte, r Result) error
+	// Margin is kept of the context's time for Rest and the answer. Default 1 s.
+	Margin time.Duration
+	// NewID makes the IDs of messages. Default: 26 random characters.
+	NewID func() string
+}
+
+// HandleProtocol makes the mux answer the frames of docs/protocol.md, version 1,
+// and send through the publisher. It sets the handlers of the route keys
+// subscribe, unsubscribe, send, ping and $default; each needs a route response,
+// because what a handler returns is the answer.
+//
+// Every frame costs one lookup of the connection's row. A connection that has
+// none has ended, with its [Accept].ExpiresAt, or was never known: the client is
+// told "expired" and the connection is closed.
+//
+// Who may connect is for [MuxOptions].Connect to decide. It should choose
+// [Subprotocol] when the client offers it.
+func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
+	p := &protocol{mux: m, publisher: publisher}
+	if o != nil {
+		p.o = *o
+	}
+	if p.o.MaxTopics <= 0 {
+		p.o.MaxTopics = 100
+	}
+	if p.o.Margin <= 0 {
+		p.o.Margin = time.Second
+	}
+	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
+		m.Handle(key, p.handle)
+	}
+}
+
+type protocol struct {
+	mux       *Mux
+	publisher *Publisher
+	o         ProtocolOptions
+}
+
+// clientFrame is what a client sends.
+type clientFrame struct {
+	Action *string         `json:"action"`
+	Ref    json.RawMessage `json:"ref"`
+	Topic  *string         `json:"topic"`
+	To     *string         `json:"to"`
+	Data   json.RawMessage `json:"data"`
+}
+
+// serverFrame is what is answered, and the order of its members.
+type serverFrame struct {
+	Type   string          `json:"type"`
+	Ref    json.RawMessage `json:"ref,omitempty"`
+	Code   string          `json:"code,omitempty"`
+	Text   string          `json:"text,omitempty"`
+	Topic  string          `json:"topic,omitempty"`
+	ID     string          `json:"id,omitempty"`
+	Sent   *int            `json:"sent,omitempty"`
+	Failed int             `json:"failed,omitempty"`
+	Queued bool            `json:"queued,omitempty"`
+}
+
+// maxRef is the longest ref, in bytes of JSON.
+const maxRef = 64
+
+func (p *protocol) handle(ctx context.Context, m *Message) ([]byte, error) {
+	f, ok := parseFrame(m.Body)
+	c, err := m.Connection(ctx)
+	var answer serverFrame
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, p.expire(ctx, m, f)
+	case err != nil:
+		p.failed("the row of a frame's connection could not be read", m, err)
+		answer = refuse("internal", "")
+	case !ok:
+		answer = refuse("bad-frame", `a frame is a JSON object with the string "action"; "ref" is a string or a number of at most 64 bytes`)
+	default:
+		answer = p.do(ctx, m, c, f)
+	}
+	answer.Ref = f.Ref
+	return encodeFrame(answer)
+}
+
+// parseFrame reads as much of a frame as can be read: the ref of one that is
+// refused is needed for the answer.
+func parseFrame(body []byte) (clientFrame, bool) {
+	var f clientFrame
+	err := json.Unmarshal(body, &f)
+	if bytes.Equal(f.Ref, []byte("null")) {
+		f.Ref = nil
+	}
+	if len(f.Ref) > maxRef || len(f.Ref) > 0 && f.Ref[0] != '"' && f.Ref[0] != '-' && (f.Ref[0] < '0' || f.Ref[0] > '9') {
+		f.Ref = nil
+		return f, false
+	}
+	if err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			f = clientFrame{}
+		}
+		return f, false
+	}
+	return f, f.Action != nil
+}
+
+func refuse(code, text string) serverFrame { return serverFrame{Type: "error", Code: code, Text: text} }
+
+func encodeFrame(f serverFrame) ([]byte, error) {
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
+	w.SetEscapeHTML(false)
+	if err := w.Encode(f); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (p *protocol) failed(what string, m *Message, err error) {
+	p.mux.o.Logger.Error(what, "connectionId", m.ConnectionID, "error", err)
+}
+
+func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
+	switch *f.Action {
+	case "ping":
+		return serverFrame{Type: "pong"}
+	case ActionSubscribe, "unsubscribe":
+		return p.topic(ctx, m, c, f)
+	case ActionSend:
+		return p.send(ctx, m, c, f)
+	}
+	return refuse("unknown-action", `"action" must be subscribe, unsubscribe, send or ping`)
+}
+
+func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
+	var topic string
+	if f.Topic != nil {
+		topic = *f.Topic
+	}
+	if err := ValidateName(topic); err != nil {
+		return refuse("bad-topic", `"topic": `+err.Error())
+	}
+	change := m.Unsubscribe
+	if *f.Action == ActionSubscribe {
+		change = m.Subscribe
+		switch {
+		case !p.allows(ctx, c, ActionSubscribe, ToTopic(topic)):
+			return refuse("forbidden", "")
+		case len(c.Topics) >= p.o.MaxTopics && !slices.Contains(c.Topics, topic):
+			return refuse("too-many-topics", "")
+		}
+	}
+	switch err := change(ctx, topic); {
+	case errors.Is(err, ErrNotFound): // it ended since its row was read; the next frame says so
+		return refuse("not-sent", "")
+	case err != nil:
+		p.failed("the topics of a connection could not be changed", m, err)
+		return refuse("internal", "")
+	}
+	return serverFrame{Type: "ack", Topic: topic}
+}
+
+func (p *protocol) allows(ctx context.Context, c Connection, action string, to Audience) bool {
+	return p.o.Allow == nil || p.o.Allow(ctx, c, action, to)
+}
+
+func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
+	var name string
+	if f.To != nil {
+		name = *f.To
+	}
+	// A connection ID is the server's: no client is told one, and none sends to one.
+	to, err := ParseAudience(name)
+	if err != nil || to.Kind == KindConnection {
+		return refuse("bad-audience", `"to" must be topic:NAME, user:NAME or everyone`)
+	}
+	if len(f.Data) == 0 {
+		return refuse("no-data", `"data" is missing`)
+	}
+	if !p.allows(ctx, c, ActionSend, to) {
+		return refuse("forbidden", "")
+	}
+	e := NewEnvelope(to, f.Data)
+	e.From = c.User
+	if p.o.NewID != nil {
+		e.ID = p.o.NewID()
+	}
+	frame, err := e.Frame()
+	if err == nil {
+		err = CheckMessage(frame)
+	}
+	switch {
+	case ProblemOf(err) == ProblemMessageSize:
+		return refuse("too-large", "")
+	case err != nil: // only data that is not UTF-8 comes so far, and no gateway lets that in
+		return refuse("bad-frame", "")
+	}
+	publish := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		publish, cancel = context.WithDeadline(ctx, deadline.Add(-min(p.o.Margin, time.Until(deadline)/4)))
+		defer cancel()
+	}
+	result, err := p.publisher.Publish(publish, to, frame, nil)
+	answer := serverFrame{Type: "ack", ID: e.ID, Sent: &result.Sent, Failed: result.Failed}
+	reached := result.Sent+result.Gone+result.Failed > 0
+	switch {
+	case result.Next != "" && p.o.Rest != nil:
+		if err := p.o.Rest(ctx, to, frame, result); err != nil {
+			p.failed("what a send had no time for could not be handed on", m, err)
+			answer.Type, answer.Code = "error", "incomplete"
+		} else {
+			answer.Queued = true
+		}
+	case result.Next != "" || err != nil && reached:
+		p.failed("a send was not finished", m, err)
+		answer.Type, answer.Code = "error", "incomplete"
+	case err != nil:
+		p.failed("a message could not be sent", m, err)
+		return refuse("not-sent", "")
+	}
+	for _, err := range result.Errors[:min(len(result.Errors), 3)] {
+		p.mux.o.Logger.Warn("a post failed", "problem", string(ProblemOf(err)), "error", err)
+	}
+	return answer
+}
+
+// expire tells the client of a connection that has ended, and closes it. A post
+// comes before a DELETE, so the answer is posted: what a handler returns is sent
+// after the function, when there would be nobody to get it.
+func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error {
+	answer := refuse("expired", "")
+	answer.Ref = f.Ref
+	frame, err := encodeFrame(answer)
+	if err != nil {
+		return err
+	}
+	p.mux.o.Logger.Info("closing a connection that has ended, or was never known", "connectionId", m.ConnectionID)
+	l := Listed{ID: m.ConnectionID, Endpoint: m.Endpoint.Identity, ConnectedAt: m.ConnectedAt}
+	var stop time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
+	}
+	post := newPostContext(ctx)
+	defer post.close()
+	for _, r := range []request{
+		{method: http.MethodPost, data: frame, hash: payloadHash(frame)},
+		{method: http.MethodDelete, hash: emptyPayloadHash, repeatable: true},
+	} {
+		_, out := p.publisher.deliver(post, ToConnection(l.ID), l, r, stop, nil)
+		if out.Err != nil && !errors.Is(out.Err, ErrGone) {
+			p.failed("a connection that has ended could not be closed", m, out.Err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package wirepost_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+func TestAMessageThatItsEnvelopeMakesTooLargeIsRefused(t *testing.T) {
+	store := wirepost.NewMemStore(nil)
+	mux := wirepost.NewMux(store, nil)
+	publisher := wirepost.NewPublisher(store, nil)
+	mux.HandleProtocol(publisher, nil)
+	now := time.Now().UnixMilli()
+	event, err := json.Marshal(map[string]any{"body": `{"action":"send","to":"topic:x","data":"` + strings.Repeat("x", wirepost.MaxMessage-60) + `"}`,
+		"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now, "requestTimeEpoch": now}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}, ConnectedAt: time.UnixMilli(now), ExpiresAt: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := mux.Invoke(t.Context(), event)
+	if err != nil || !strings.Contains(string(out), `{\"type\":\"error\",\"code\":\"too-large\"}`) {
+		t.Errorf("answered %s, %v", out, err)
+	}
+}
+
+func TestASendThatTheTimeDidNotSufficeForSaysSo(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rest func(context.Context, wirepost.Audience, []byte, wirepost.Result) error
+		want string
+	}{
+		{"nobody takes the rest", nil, `"type":"error","code":"incomplete"`},
+		{"the rest is refused", func(context.Context, wirepost.Audience, []byte, wirepost.Result) error { return errors.New("no queue") }, `"type":"error","code":"incomplete"`},
+		{"the rest is taken", func(_ context.Context, _ wirepost.Audience, _ []byte, r wirepost.Result) error {
+			if r.Next == "" {
+				return errors.New("no cursor")
+			}
+			return nil
+		}, `"queued":true`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := wirepost.NewMemStore(nil)
+			now := time.Now()
+			identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
+			for _, id := range []string{"A=", "B=", "C="} {
+				if err := store.Put(t.Context(), wirepost.Connection{ID: id, Endpoint: identity, Topics: []string{"x"}, ConnectedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			posts := 0
+			publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Concurrency: 1, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if posts++; posts > 1 { // one at a time
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+			})})
+			mux := wirepost.NewMux(store, nil)
+			mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Rest: tt.rest})
+			event, err := json.Marshal(map[string]any{"body": `{"action":"send","to":"topic:x","data":1}`,
+				"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now.UnixMilli(), "requestTimeEpoch": now.UnixMilli()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			defer cancel()
+			out, err := mux.Invoke(ctx, event)
+			if body := strings.ReplaceAll(string(out), `\"`, `"`); err != nil || !strings.Contains(body, tt.want) || !strings.Contains(body, `"sent":1`) {
+				t.Errorf("answered %s, %v, want %s", out, err, tt.want)
+			}
+		})
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAnEnvelopeIsReadAsItWasWritten(t *testing.T) {
+	e := wirepost.Envelope{ID: "x-1", To: wirepost.Everyone(), From: "älice", Data: json.RawMessage(`{"a":"<>"}`)}
+	frame, err := e.Frame()
+	if want := `{"type":"message","id":"x-1","to":"everyone","from":"älice","data":{"a":"<>"}}`; err != nil || string(frame) != want {
+		t.Errorf("the frame is %s, %v, want %s", frame, err, want)
+	}
+	var back wirepost.Envelope
+	if err := json.Unmarshal(frame, &back); err != nil || back.ID != e.ID || back.To != e.To || back.From != e.From || string(back.Data) != string(e.Data) {
+		t.Errorf("read as %+v, %v", back, err)
+	}
+	for name, bad := range map[string]wirepost.Envelope{
+		"no ID":           {To: wirepost.Everyone(), Data: []byte("1")},
+		"an ID of spaces": {ID: "a b", To: wirepost.Everyone(), Data: []byte("1")},
+		"a long ID":       {ID: strings.Repeat("x", 129), To: wirepost.Everyone(), Data: []byte("1")},
+		"nobody":          {ID: "x", Data: []byte("1")},
+		"no data":         {ID: "x", To: wirepost.Everyone()},
+		"data not JSON":   {ID: "x", To: wirepost.Everyone(), Data: []byte("{")},
+	} {
+		if frame, err := bad.Frame(); err == nil {
+			t.Errorf("%s: %s", name, frame)
+		}
+	}
+	for _, bad := range []string{`{"type":"ack"}`, `{"type":"message","to":"lobby"}`, `7`} {
+		if err := json.Unmarshal([]byte(bad), &back); err == nil {
+			t.Errorf("%s was read as an envelope", bad)
+		}
+	}
+}
+
+func FuzzProtocolFrame(f *testing.F) {
+	for _, s := range []string{`{"action":"ping","ref":1}`, `{"action":"send","to":"topic:x","data":[1]}`, `{"action":"subscribe","topic":"\u0000"}`, `{"ref":`, `[[[`, "\xff"} {
+		f.Add([]byte(s))
+	}
+	store := wirepost.NewMemStore(nil)
+	now := time.Now().UnixMilli()
+	identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
+	if err := store.Put(f.Context(), wirepost.Connection{ID: "A=", Endpoint: identity, ConnectedAt: time.UnixMilli(now), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+		f.Fatal(err)
+	}
+	publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+	})})
+	mux := wirepost.NewMux(store, nil)
+	mux.HandleProtocol(publisher, nil)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		event, err := json.Marshal(map[string]any{"body": string(body),
+			"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "$default", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now, "requestTimeEpoch": now}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := mux.Invoke(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct {
+			StatusCode int
+			Body       string
+		}
+		var frame struct{ Type, Code string }
+		if err := json.Unmarshal(out, &answer); err != nil || json.Unmarshal([]byte(answer.Body), &frame) != nil || answer.StatusCode != 200 || frame.Code == "internal" {
+			t.Errorf("%q is answered with %s", body, out)
+		}
+	})
+}
