@@ -57,7 +57,7 @@ vuln: ## govulncheck, where its database can be reached
 
 .PHONY: bench
 bench: ## Measure every row that has a goal, beside its reference
-	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./gateway ./wireposttest ./dynamostore ./cmd/wirepost ./cmd/wirepost-function | scripts/bench-table
+	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./gateway ./wireposttest ./dynamostore ./internal/inspector ./cmd/wirepost ./cmd/wirepost-function | scripts/bench-table
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s)

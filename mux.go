@@ -249,12 +249,12 @@ type response struct {
 func (m *Mux) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
 	req, err := m.parse(payload)
 	if err != nil {
-		m.o.Logger.Error("refused an event", "error", err)
+		m.o.Logger.ErrorContext(ctx, "refused an event", "error", err)
 		return nil, err
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			m.o.Logger.Error("a handler panicked", "routeKey", req.Event.RequestContext.RouteKey, "connectionId", req.ConnectionID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			m.o.Logger.ErrorContext(ctx, "a handler panicked", "routeKey", req.Event.RequestContext.RouteKey, "connectionId", req.ConnectionID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			out, err = json.Marshal(response{StatusCode: http.StatusInternalServerError})
 		}
 	}()
@@ -350,7 +350,7 @@ func (m *Mux) learn(ctx context.Context, req *Request) error {
 		return fmt.Errorf("keep the endpoint of %s: %w", r.Identity, err)
 	}
 	if ok && stored.URL != last.record.URL {
-		m.o.Logger.Info("the endpoint of a stage has moved", "endpoint", r.Identity.String(), "from", last.record.URL, "to", stored.URL)
+		m.o.Logger.InfoContext(ctx, "the endpoint of a stage has moved", "endpoint", r.Identity.String(), "from", last.record.URL, "to", stored.URL)
 	}
 	m.mu.Lock()
 	m.seen[r.Identity] = seenStage{stored, req.Time}
@@ -369,7 +369,7 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 			if errors.As(err, &refused) {
 				status = refused.status
 			}
-			m.o.Logger.Info("refused a connection", "connectionId", r.ConnectionID, "status", status, "reason", err.Error())
+			m.o.Logger.InfoContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", status, "reason", err.Error())
 			return response{StatusCode: status}
 		}
 	}
@@ -381,11 +381,11 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 		c.ExpiresAt = accept.ExpiresAt
 	}
 	if !c.ExpiresAt.After(r.Time) {
-		m.o.Logger.Info("refused a connection", "connectionId", r.ConnectionID, "status", http.StatusUnauthorized, "reason", "Accept.ExpiresAt is over already")
+		m.o.Logger.InfoContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", http.StatusUnauthorized, "reason", "Accept.ExpiresAt is over already")
 		return response{StatusCode: http.StatusUnauthorized}
 	}
 	if err := c.Validate(); err != nil {
-		m.o.Logger.Error("refused a connection", "connectionId", r.ConnectionID, "status", http.StatusBadRequest, "reason", err.Error())
+		m.o.Logger.ErrorContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", http.StatusBadRequest, "reason", err.Error())
 		return response{StatusCode: http.StatusBadRequest}
 	}
 	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
@@ -393,11 +393,11 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 	// The row decides: a client that is connected and cannot be reached is worse
 	// than one that is refused and tries again.
 	if err := m.store.Put(write, c); err != nil {
-		m.o.Logger.Error("refused a connection: its row could not be written", "connectionId", r.ConnectionID, "error", err)
+		m.o.Logger.ErrorContext(ctx, "refused a connection: its row could not be written", "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}
 	}
 	if err := m.learn(write, &r.Request); err != nil {
-		m.o.Logger.Error("accepted a connection whose endpoint could not be kept; the next event tries again", "connectionId", r.ConnectionID, "error", err)
+		m.o.Logger.ErrorContext(ctx, "accepted a connection whose endpoint could not be kept; the next event tries again", "connectionId", r.ConnectionID, "error", err)
 	}
 	answer := response{StatusCode: http.StatusOK}
 	if accept.Subprotocol != "" {
@@ -411,11 +411,11 @@ func (m *Mux) disconnect(ctx context.Context, r *Request) response {
 	defer cancel()
 	status := http.StatusOK
 	if _, err := m.store.Delete(write, r.Key()); err != nil {
-		m.o.Logger.Error("the row of a connection that ended could not be removed; the next publish to it does", "connectionId", r.ConnectionID, "error", err)
+		m.o.Logger.ErrorContext(ctx, "the row of a connection that ended could not be removed; the next publish to it does", "connectionId", r.ConnectionID, "error", err)
 		status = http.StatusInternalServerError
 	}
 	if err := m.learn(write, r); err != nil {
-		m.o.Logger.Error("an endpoint could not be kept", "error", err)
+		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
 	if m.o.Disconnect != nil {
 		e := &DisconnectEvent{Request: *r, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
@@ -432,7 +432,7 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 	err := m.learn(write, r)
 	cancel()
 	if err != nil {
-		m.o.Logger.Error("an endpoint could not be kept", "error", err)
+		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
 	key := r.Event.RequestContext.RouteKey
 	h := m.handlers[key]
@@ -440,12 +440,12 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 		h = m.handlers["$default"]
 	}
 	if h == nil {
-		m.o.Logger.Error("no handler for a route that the API sends here", "routeKey", clip(key))
+		m.o.Logger.ErrorContext(ctx, "no handler for a route that the API sends here", "routeKey", clip(key))
 		return response{StatusCode: http.StatusNotFound}
 	}
 	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), store: m.store})
 	if err != nil {
-		m.o.Logger.Error("a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
+		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}
 	}
 	return response{StatusCode: http.StatusOK, Body: string(body)}

@@ -51,7 +51,9 @@ func (e *engine) authorize(w http.ResponseWriter, r *http.Request, p *peer, now 
 		return false
 	}
 	began := time.Now()
-	data, err := e.call(a.Function, e.integrationTimeout, e.authorizerEvent(p, r, now))
+	requestID := e.newRequestID()
+	data, err := e.call(invocation{function: a.Function, timeout: e.integrationTimeout, routeKey: "$connect", connectionID: p.id, requestID: requestID, authorizer: true},
+		e.authorizerEvent(p, r, requestID, now))
 	latency := time.Since(began)
 	switch {
 	case err == errEnded:
@@ -166,7 +168,7 @@ func partitionOf(region string) string {
 // authorizerEvent is that of $connect with type and methodArn, with all headers
 // (localstack/localstack#7191 quotes a real one) and the stage's variables (AWS
 // docs: an empty object where there are none).
-func (e *engine) authorizerEvent(p *peer, r *http.Request, at time.Time) []byte {
+func (e *engine) authorizerEvent(p *peer, r *http.Request, requestID string, at time.Time) []byte {
 	dst := make([]byte, 0, 4096)
 	dst = append(dst, `{"type":"REQUEST"`...)
 	dst = appendMember(dst, "methodArn", e.routeARN("$connect"))
@@ -176,7 +178,7 @@ func (e *engine) authorizerEvent(p *peer, r *http.Request, at time.Time) []byte 
 	dst = appendFields(dst, "headers", "multiValueHeaders", headers)
 	dst = appendFields(dst, "queryStringParameters", "multiValueQueryStringParameters", parseQuery(r.URL.RawQuery))
 	dst = e.appendStageVariables(dst)
-	dst = e.appendContext(dst, p, &contextFields{routeKey: "$connect", eventType: "CONNECT", requestID: e.newRequestID(), at: at})
+	dst = e.appendContext(dst, p, &contextFields{routeKey: "$connect", eventType: "CONNECT", requestID: requestID, at: at})
 	return append(dst, '}')
 }
 

@@ -25,15 +25,16 @@ const (
 type conn struct {
 	// What a send touches comes first, in one cache line: with many
 	// connections a fan-out is bound by cache misses beside the system call.
-	mu       sync.Mutex
-	closing  atomic.Bool // set under mu
-	killed   bool
-	flushing bool  // a flusher runs
-	fd       int32 // for writes that do not block, under mu until closing; -1: see rawConn
-	engine   *engine
-	active   atomic.Int64 // last message, in nanoseconds since engine.started
-	activeAt atomic.Int64 // the same by engine.now, in Unix milliseconds
-	out      outbound
+	mu              sync.Mutex
+	closing         atomic.Bool // set under mu
+	killed          bool
+	flushing        bool  // a flusher runs
+	fd              int32 // for writes that do not block, under mu until closing; -1: see rawConn
+	engine          *engine
+	active          atomic.Int64 // last message, in nanoseconds since engine.started
+	activeAt        atomic.Int64 // the same by engine.now, in Unix milliseconds
+	sent, sentBytes int64        // messages, and the bytes of their frames; under mu
+	out             outbound
 
 	peer
 	nc       net.Conn
@@ -46,6 +47,8 @@ type conn struct {
 	killAt time.Duration // when closing: the end of the wait, since engine.started
 	code   int           // why it ended, for $disconnect; set with closing
 	reason string
+
+	received, receivedBytes atomic.Int64 // messages of the client, and their bytes
 
 	// Of the reading goroutine.
 	in         inbound
@@ -170,6 +173,7 @@ func (c *conn) finish() {
 	} else {
 		c.nc.Close()
 	}
+	c.engine.retireCounts(c)
 	c.engine.table.remove(c)
 }
 

@@ -8,17 +8,27 @@ func (c *conn) dispatch(data []byte) bool {
 	e := c.engine
 	c.touch()
 	requestID := e.newRequestID()
+	c.received.Store(c.received.Load() + 1) // this goroutine is the only one to write
+	c.receivedBytes.Store(c.receivedBytes.Load() + int64(len(data)))
 	if !e.requests.take() {
+		e.counters.messagesThrottled.Add(1)
+		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Too Many Requests", Payload: data})
 		c.sendError("Too Many Requests", requestID) // UNCERTAIN
 		return true
 	}
 	r := e.find(data)
 	if r == nil {
+		e.counters.unrouted.Add(1)
+		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Forbidden", Payload: data})
 		e.log.Debug("a message selects no route, and there is no $default", "connectionId", c.id)
 		c.sendError("Forbidden", requestID)
 		return true
 	}
 	fault := e.ask(Call{Kind: CallMessage, ConnectionID: c.id, RouteKey: r.key, Payload: data})
+	r.counters.messages.Add(1)
+	if e.observer != nil {
+		e.observer.Observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RouteKey: r.key, RequestID: requestID, Fault: !fault.isZero(), Payload: data})
+	}
 	event := e.messageEvent(&c.peer, r.key, requestID, data, e.now())
 	if fault.isZero() {
 		if c.next != nil {
@@ -70,7 +80,7 @@ func (c *conn) dispatchFaulty(r *route, event []byte, requestID string, fault Fa
 // two-way, to the client. instead, if not nil, is done in place of answering.
 func (c *conn) invocation(r *route, event []byte, requestID string, instead func()) func() {
 	e := c.engine
-	return e.invocation(r.function, r.timeout, event, func(answer []byte, err error) {
+	return e.invocation(r.invocation(c.id, requestID), event, func(answer []byte, err error) {
 		if instead != nil {
 			instead()
 			return
@@ -78,7 +88,7 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 		if err == nil && r.twoWay {
 			body, ok, malformed := parseMessageAnswer(answer)
 			err = malformed
-			if err == nil && ok && c.answer(body) {
+			if err == nil && ok && c.answer(r, body, requestID) {
 				return
 			}
 		}
@@ -97,12 +107,16 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 }
 
 // answer sends the body of a two-way route's answer.
-func (c *conn) answer(body []byte) bool {
+func (c *conn) answer(r *route, body []byte, requestID string) bool {
 	if len(body) > c.engine.messageBytes {
 		c.engine.log.Error("answer of a two-way route is longer than a message may be", "connectionId", c.id, "bytes", len(body))
 		return true // UNCERTAIN what AWS does
 	}
-	if err := c.deliver(compileText(body, c.engine.frameBytes), body); err != nil {
+	err := c.deliver(compileText(body, c.engine.frameBytes), body)
+	if c.engine.observer != nil {
+		c.observeFrame(r.key, requestID, body, err)
+	}
+	if err != nil {
 		c.engine.log.Debug("answer of a two-way route was not delivered", "connectionId", c.id, "error", err)
 		return true
 	}
@@ -124,11 +138,22 @@ func (c *conn) sendError(message, requestID string) {
 	if c.send(compileText(text, c.engine.frameBytes)) == nil {
 		c.touch()
 	}
+	c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RequestID: requestID, Reason: message, Payload: text})
+}
+
+// observeFrame tells of an answer that was sent, or that err kept from it.
+func (c *conn) observeFrame(routeKey, requestID string, payload []byte, err error) {
+	o := Observation{Kind: ObservedFrame, ConnectionID: c.id, RouteKey: routeKey, RequestID: requestID, Payload: payload}
+	if err != nil {
+		o.Reason = err.Error()
+	}
+	c.engine.observer.Observe(o)
 }
 
 func (c *conn) sendFault(f *Fault, requestID string) {
 	if f.Body != "" {
 		_ = c.send(compileText([]byte(f.Body), c.engine.frameBytes))
+		c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RequestID: requestID, Reason: "a fault", Fault: true, Payload: []byte(f.Body)})
 		return
 	}
 	switch f.Status {
@@ -154,6 +179,7 @@ func (c *conn) abort() {
 // disconnected tells the function of the end of a connection, once, after it
 // has ended on the wire.
 func (e *engine) disconnected(c *conn) {
+	e.observe(Observation{Kind: ObservedClose, ConnectionID: c.id, Status: c.code, Reason: c.reason})
 	e.tellDisconnect(&c.peer, c.code, c.reason)
 }
 
@@ -168,7 +194,8 @@ func (e *engine) tellDisconnect(p *peer, code int, reason string) {
 	if !e.pause(&fault, e.base.Done()) || fault.Drop {
 		return
 	}
-	event := e.disconnectEvent(p, code, reason, e.now())
+	requestID := e.newRequestID()
+	event := e.disconnectEvent(p, requestID, code, reason, e.now())
 	select {
 	case e.leaving <- struct{}{}:
 		defer func() { <-e.leaving }()
@@ -178,7 +205,7 @@ func (e *engine) tellDisconnect(p *peer, code int, reason string) {
 	if !e.acquire(e.base.Done()) {
 		return
 	}
-	if _, err := e.call(e.disconnect.function, e.disconnect.timeout, event); err != nil {
+	if _, err := e.call(e.disconnect.invocation(p.id, requestID), event); err != nil {
 		e.report(err, "$disconnect", p.id)
 	}
 }

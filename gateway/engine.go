@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,9 +19,10 @@ import (
 // engine is a Server with its defaults filled in, and its state.
 type engine struct {
 	routes     map[string]*route
-	connect    *route // nil: every connection is accepted
-	disconnect *route // nil: nobody is told
-	fallback   *route // $default; nil: Forbidden
+	all        []*route // in the order of their keys
+	connect    *route   // nil: every connection is accepted
+	disconnect *route   // nil: nobody is told
+	fallback   *route   // $default; nil: Forbidden
 	selection  selection
 
 	authorizer *Authorizer // of $connect; nil: none
@@ -38,18 +40,20 @@ type engine struct {
 	closeWait                               time.Duration
 	pingKeepsAlive                          bool
 
-	fault  func(Call) Fault
-	clock  func() time.Time // nil: time.Now
-	random io.Reader
-	notice func(string)
-	log    *slog.Logger
+	fault    func(Call) Fault
+	observer Observer         // nil: nobody
+	clock    func() time.Time // nil: time.Now
+	random   io.Reader
+	notice   func(string)
+	log      *slog.Logger
 
-	keys    *keyring
-	table   *table
-	slots   chan struct{} // one element for each invocation that runs
-	leaving chan struct{} // the same of $disconnect
-	inline  inline
-	started time.Time // origin of the monotonic clock of idle times
+	keys     *keyring
+	table    *table
+	counters counters
+	slots    chan struct{} // one element for each invocation that runs
+	leaving  chan struct{} // the same of $disconnect
+	inline   inline
+	started  time.Time // origin of the monotonic clock of idle times
 
 	// base ends when the server has ended: it ends the functions' contexts.
 	base context.Context
@@ -71,6 +75,7 @@ type route struct {
 	function Function
 	twoWay   bool
 	timeout  time.Duration
+	counters *routeCounters
 }
 
 func newEngine(s *Server) (*engine, error) {
@@ -94,6 +99,7 @@ func newEngine(s *Server) (*engine, error) {
 		closeWait:          cmp.Or(s.CloseWait, DefaultCloseWait),
 		pingKeepsAlive:     s.PingKeepsAlive,
 		fault:              s.Fault,
+		observer:           s.Observer,
 		clock:              s.Now,
 		random:             s.Random,
 		notice:             s.Notice,
@@ -176,7 +182,8 @@ func (e *engine) setRoutes(s *Server) error {
 		if t := r.IntegrationTimeout; t != 0 && (t < minIntegration || t > maxIntegration) {
 			return fmt.Errorf("gateway: route %q: an integration timeout of %v; from %v to %v are possible", key, t, minIntegration, maxIntegration)
 		}
-		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout)}
+		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout), counters: new(routeCounters)}
+		e.all = append(e.all, row)
 		if a := r.Authorizer; a != nil {
 			if key != "$connect" {
 				return fmt.Errorf("gateway: route %q has an authorizer; only $connect can have one", key)
@@ -208,6 +215,7 @@ func (e *engine) setRoutes(s *Server) error {
 			e.routes[key] = row
 		}
 	}
+	slices.SortFunc(e.all, func(a, b *route) int { return strings.Compare(a.key, b.key) })
 	return nil
 }
 

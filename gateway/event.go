@@ -104,7 +104,7 @@ func (e *engine) appendStageVariables(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-func (e *engine) disconnectEvent(p *peer, code int, reason string, at time.Time) []byte {
+func (e *engine) disconnectEvent(p *peer, requestID string, code int, reason string, at time.Time) []byte {
 	dst := make([]byte, 0, 1024)
 	dst = append(dst, '{')
 	// The same four headers in seven recorded events, three of them empty.
@@ -112,7 +112,7 @@ func (e *engine) disconnectEvent(p *peer, code int, reason string, at time.Time)
 		{"Host", []string{p.domain}}, {"x-api-key", []string{""}}, {"X-Forwarded-For", []string{""}}, {"x-restapi", []string{""}},
 	})
 	dst = e.appendContext(dst, p, &contextFields{
-		routeKey: "$disconnect", eventType: "DISCONNECT", requestID: e.newRequestID(),
+		routeKey: "$disconnect", eventType: "DISCONNECT", requestID: requestID,
 		disconnectCode: code, disconnectReason: reason, at: at,
 	})
 	if len(e.stageVariables) > 0 {
@@ -121,7 +121,7 @@ func (e *engine) disconnectEvent(p *peer, code int, reason string, at time.Time)
 	return append(dst, `,"isBase64Encoded":false}`...)
 }
 
-func (e *engine) connectEvent(p *peer, r *http.Request, at time.Time) []byte {
+func (e *engine) connectEvent(p *peer, r *http.Request, requestID string, at time.Time) []byte {
 	dst := make([]byte, 0, 4096)
 	dst = append(dst, '{')
 	dst = appendFields(dst, "headers", "multiValueHeaders", e.connectHeaders(p, r, at))
@@ -129,7 +129,7 @@ func (e *engine) connectEvent(p *peer, r *http.Request, at time.Time) []byte {
 		dst = appendFields(dst, "queryStringParameters", "multiValueQueryStringParameters", query)
 	}
 	dst = e.appendContext(dst, p, &contextFields{
-		routeKey: "$connect", eventType: "CONNECT", requestID: e.newRequestID(), at: at,
+		routeKey: "$connect", eventType: "CONNECT", requestID: requestID, at: at,
 	})
 	if len(e.stageVariables) > 0 {
 		dst = e.appendStageVariables(dst)

@@ -67,7 +67,7 @@ func TestEventsEqualRecordedOnesByteForByte(t *testing.T) {
 	t.Run("CONNECT", func(t *testing.T) {
 		trace, _ := hex.DecodeString("718990494fd688f062bf1571")
 		e := engineOf(t, &Server{Function: newRecorder(), Stage: "develop", APIID: "nn27okk1we",
-			Random: bytes.NewReader(append(trace, bytesOf(t, "TXzPWFkkjoEF92g=")...))})
+			Random: bytes.NewReader(append(bytesOf(t, "TXzPWFkkjoEF92g="), trace...))})
 		r := httptest.NewRequest("GET", "https://allowedhost.com/develop", nil)
 		r.TLS = &tls.ConnectionState{}
 		for name, value := range map[string]string{
@@ -79,7 +79,7 @@ func TestEventsEqualRecordedOnesByteForByte(t *testing.T) {
 		} {
 			r.Header.Set(name, value)
 		}
-		if got, want := string(e.connectEvent(&firefox, r, time.UnixMilli(1708326702790))), golden(t, "connect.txt"); got != want {
+		if got, want := string(e.connectEvent(&firefox, r, e.newRequestID(), time.UnixMilli(1708326702790))), golden(t, "connect.txt"); got != want {
 			t.Errorf("event = %s\nwant    %s", got, want)
 		}
 	})
@@ -93,7 +93,7 @@ func TestEventsEqualRecordedOnesByteForByte(t *testing.T) {
 	})
 	t.Run("DISCONNECT", func(t *testing.T) {
 		e := engineOf(t, &Server{Function: newRecorder(), Stage: "develop", APIID: "nn27okk1we", Random: bytes.NewReader(bytesOf(t, "TX0tuFp2joEF5Zw="))})
-		got := string(e.disconnectEvent(&firefox, 1001, "Going away", time.UnixMilli(1708327306706)))
+		got := string(e.disconnectEvent(&firefox, e.newRequestID(), 1001, "Going away", time.UnixMilli(1708327306706)))
 		if want := golden(t, "disconnect.txt"); got != want {
 			t.Errorf("event = %s\nwant    %s", got, want)
 		}
@@ -106,7 +106,7 @@ func TestQueryAndHeaderValuesKeepTheirOrderAndTheLastOneWins(t *testing.T) {
 	r.Header["X-Twice"] = []string{"one", "two"}
 	r.Header.Set("X-Forwarded-For", "9.9.9.9")
 	var got events.APIGatewayWebsocketProxyRequest
-	event := e.connectEvent(&peer{id: "TXzPWdnOjoECGjA=", sourceIP: "1.2.3.4"}, r, time.Now())
+	event := e.connectEvent(&peer{id: "TXzPWdnOjoECGjA=", sourceIP: "1.2.3.4"}, r, e.newRequestID(), time.Now())
 	if err := json.Unmarshal(event, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestQueryAndHeaderValuesKeepTheirOrderAndTheLastOneWins(t *testing.T) {
 	if bytes.Contains(event, []byte(`"userAgent"`)) || bytes.Contains(event, []byte("null")) {
 		t.Errorf("what is absent is in the event: %s", event)
 	}
-	plain := e.connectEvent(&peer{}, httptest.NewRequest("GET", "/dev?", nil), time.Now())
+	plain := e.connectEvent(&peer{}, httptest.NewRequest("GET", "/dev?", nil), e.newRequestID(), time.Now())
 	if bytes.Contains(plain, []byte("ueryStringParameters")) {
 		t.Errorf("an event without a query has query maps: %s", plain)
 	}
@@ -168,8 +168,8 @@ func FuzzEventJSON(f *testing.F) {
 		r.Header.Set(name, value)
 		var got events.APIGatewayWebsocketProxyRequest
 		for _, event := range [][]byte{
-			e.connectEvent(&p, r, time.Now()),
-			e.disconnectEvent(&p, 1001, value, time.Now()),
+			e.connectEvent(&p, r, e.newRequestID(), time.Now()),
+			e.disconnectEvent(&p, e.newRequestID(), 1001, value, time.Now()),
 			e.messageEvent(&p, name, "TX0tuFp2joEF5Zw=", []byte(body), time.Now()),
 		} {
 			if !utf8.Valid(event) {

@@ -127,10 +127,10 @@ func reset(nc net.Conn) {
 }
 
 // answerFault answers a fault's status.
-func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) {
+func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) outcome {
 	if f.Status < 200 || f.Status > 999 {
 		resetRequest(w) // nothing that HTTP could say
-		return
+		return outcome{fault: true}
 	}
 	r := *refusalOf(f.Status)
 	if f.ErrorType != "" {
@@ -143,7 +143,9 @@ func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) {
 	for name, values := range f.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
-	r.answer(w)
+	out := r.answer(w)
+	out.fault = true
+	return out
 }
 
 // refusalOf has AWS's type and body for a status.

@@ -241,7 +241,7 @@ func (c *conn) control(op ws.OpCode, payload []byte) bool {
 		pong := appendHeader(make([]byte, 0, 2+len(payload)), ws.OpPong, true, len(payload))
 		// A pong that finds no place is dropped: a client that does not read
 		// cannot make the queue grow, and a later pong answers for all.
-		_ = c.send(append(pong, payload...))
+		_ = c.sendControl(append(pong, payload...))
 	}
 	return true
 }

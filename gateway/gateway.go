@@ -248,6 +248,10 @@ type Server struct {
 	// [Faults] decides by rules.
 	Fault func(Call) Fault
 
+	// Observer sees what happens, for a recorder. Nil means nobody: then it costs a
+	// comparison.
+	Observer Observer
+
 	// Now is the clock of events, signatures and answers. Nil means time.Now.
 	// Timeouts always run on the time package's own clock.
 	Now func() time.Time

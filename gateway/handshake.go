@@ -46,6 +46,7 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 		return
 	}
 	if !e.connects.take() {
+		e.counters.connectsThrottled.Add(1)
 		answerMessage(w, http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests") // body UNCERTAIN
 		return
 	}
@@ -61,7 +62,7 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 // open asks $connect and upgrades. It reports whether the connection began,
 // and with it has taken over the work that was registered.
 func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) bool {
-	now := e.now()
+	now, began := e.now(), time.Now()
 	p := peer{
 		id:          e.newConnectionID(),
 		sourceIP:    hostOf(r.RemoteAddr),
@@ -75,6 +76,10 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 		}
 	}
 	fault := e.ask(Call{Kind: CallConnect, ConnectionID: p.id, RouteKey: "$connect"})
+	watched, _ := w.(*watchedAnswer) // nil: there is no observer
+	if watched != nil {
+		watched.connectionID, watched.fault = p.id, !fault.isZero()
+	}
 	if !e.pause(&fault, r.Context().Done()) || fault.ResetBefore {
 		resetRequest(w)
 		return false
@@ -122,6 +127,11 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 		e.tellDisconnect(&p, closeAbnormal, "")
 		return false
 	}
+	if watched != nil {
+		watched.upgraded = true
+		e.observer.Observe(Observation{Kind: ObservedHandshake, ConnectionID: p.id, RouteKey: "$connect", Status: http.StatusSwitchingProtocols,
+			Remote: r.RemoteAddr, Target: r.URL.RequestURI(), Fault: !fault.isZero(), Took: time.Since(began)})
+	}
 	c := e.start(nc, p, switchingProtocols(now, accept, protocol), buffered)
 	if fault.Close != 0 {
 		c.close(fault.Close, "", e.closeWait)
@@ -137,7 +147,8 @@ func (e *engine) askConnect(w http.ResponseWriter, r *http.Request, p *peer, now
 		return 0, "", false
 	}
 	// The function runs on if the client leaves: AWS has no way to stop it.
-	data, err := e.call(e.connect.function, e.connect.timeout, e.connectEvent(p, r, now))
+	requestID := e.newRequestID()
+	data, err := e.call(e.connect.invocation(p.id, requestID), e.connectEvent(p, r, requestID, now))
 	if err == nil {
 		status, protocol, err = parseConnectAnswer(data)
 	}

@@ -41,24 +41,47 @@ func (e *engine) acquire(gone <-chan struct{}) bool {
 	}
 }
 
-// invocation is what runs function, in a slot that acquire took and that it gives
+// invocation is what is invoked, and on whose account.
+type invocation struct {
+	function                          Function
+	timeout                           time.Duration
+	counters                          *routeCounters // nil: the authorizer's are not kept
+	connectionID, routeKey, requestID string
+	authorizer                        bool
+}
+
+func (r *route) invocation(connectionID, requestID string) invocation {
+	return invocation{r.function, r.timeout, r.counters, connectionID, r.key, requestID, false}
+}
+
+// invocation is what runs a function, in a slot that acquire took and that it gives
 // back, and calls done exactly once, from any goroutine: with the answer, or at
 // the timeout, whatever the function does then. The caller must have registered
 // work; it is over when done has returned.
-func (e *engine) invocation(function Function, timeout time.Duration, payload []byte, done func(answer []byte, err error)) func() {
+func (e *engine) invocation(i invocation, payload []byte, done func(answer []byte, err error)) func() {
 	return func() {
-		ctx, cancel := context.WithTimeout(e.base, timeout)
+		ctx, cancel := context.WithTimeout(e.base, i.timeout)
 		defer cancel()
+		began := time.Now()
+		var observed func([]byte, error)
+		if e.observer != nil {
+			ctx, observed = e.observer.Invoke(ctx, Observation{Kind: ObservedInvocation, ConnectionID: i.connectionID, RouteKey: i.routeKey,
+				RequestID: i.requestID, Authorizer: i.authorizer, Payload: payload})
+		}
 		var settled atomic.Bool
 		settle := func(answer []byte, err error) {
 			if settled.CompareAndSwap(false, true) {
 				<-e.slots
+				i.counters.invoked(time.Since(began), err)
+				if observed != nil {
+					observed(answer, err)
+				}
 				done(answer, err)
 				e.leave()
 			}
 		}
 		stop := context.AfterFunc(ctx, func() { settle(nil, cause(ctx)) })
-		answer, err := recovering(ctx, function, payload)
+		answer, err := recovering(ctx, i.function, payload)
 		stop()
 		if err != nil && ctx.Err() != nil {
 			err = cause(ctx)
@@ -85,14 +108,14 @@ func recovering(ctx context.Context, function Function, payload []byte) (answer 
 }
 
 // call is an invocation for a caller that waits.
-func (e *engine) call(function Function, timeout time.Duration, payload []byte) ([]byte, error) {
+func (e *engine) call(i invocation, payload []byte) ([]byte, error) {
 	type result struct {
 		answer []byte
 		err    error
 	}
 	results := make(chan result, 1)
 	e.nest()
-	go e.invocation(function, timeout, payload, func(answer []byte, err error) { results <- result{answer, err} })()
+	go e.invocation(i, payload, func(answer []byte, err error) { results <- result{answer, err} })()
 	r := <-results
 	return r.answer, r.err
 }

@@ -16,6 +16,24 @@ import (
 // below); x-amzn-errortype is always there, for without it AWS's SDKs know no
 // typed error.
 func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
+	began := time.Now()
+	call := Call{Kind: map[string]CallKind{http.MethodPost: CallPost, http.MethodGet: CallGet, http.MethodDelete: CallDelete}[r.Method]}
+	if len(path) == 3 && path[1] == "@connections" {
+		call.ConnectionID = path[2]
+	}
+	out := e.managed(w, r, path, &call)
+	e.countCall(&call, out, began)
+}
+
+// outcome is how a management call was answered.
+type outcome struct {
+	status    int // 0: a reset instead
+	errorType string
+	fault     bool
+}
+
+// managed answers a management call and says how.
+func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, call *Call) outcome {
 	header := w.Header()
 	header["X-Amzn-Requestid"] = []string{e.newUUID()}
 	header["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
@@ -28,38 +46,31 @@ func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
 	if !e.servesHost(r.Host) {
 		e.discardBody(w, r)
 		e.log.Warn("refused a management call to a name that is not this gateway's", "host", r.Host)
-		forbidden.answer(w)
-		return
+		return forbidden.answer(w)
 	}
 	if !e.requests.take() {
 		// The account's bucket, which every call counts against (AWS docs,
 		// "Amazon API Gateway quotas"). That its type differs from that of a full
 		// client buffer is UNCERTAIN.
 		e.discardBody(w, r)
-		tooManyRequests.answer(w)
-		return
+		return tooManyRequests.answer(w)
 	}
 	// A wrong stage is known before any signature (aws-sdk-php#1955).
 	if path[0] != e.stage {
 		e.discardBody(w, r)
-		forbidden.answer(w)
-		return
+		return forbidden.answer(w)
 	}
 	sent, refused := e.readSigned(w, r, now)
 	if refused != nil {
 		e.discardBody(w, r)
-		refused.answer(w)
-		return
+		return refused.answer(w)
 	}
-	kind, known := map[string]CallKind{
-		http.MethodPost: CallPost, http.MethodGet: CallGet, http.MethodDelete: CallDelete,
-	}[r.Method]
-	if !known || len(path) != 3 || path[1] != "@connections" || path[2] == "" {
+	if call.Kind == "" || call.ConnectionID == "" {
 		// UNCERTAIN: the message is known from custom domains, the status is not.
-		noRoute(strings.Join(path[1:], "/"), r.Method).answer(w)
-		return
+		return noRoute(strings.Join(path[1:], "/"), r.Method).answer(w)
 	}
-	e.perform(w, r, Call{Kind: kind, ConnectionID: path[2], Payload: sent.payload}, sent)
+	call.Payload = sent.payload
+	return e.perform(w, r, *call, sent)
 }
 
 // servesHost holds the Host header of a management call against Server.Hosts.
@@ -74,16 +85,15 @@ func (e *engine) servesHost(host string) bool {
 }
 
 // perform does a call whose signature is right.
-func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent body) {
+func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent body) outcome {
 	fault := e.ask(call)
 	if !fault.isZero() {
 		if !e.pause(&fault, r.Context().Done()) || fault.ResetBefore {
 			resetRequest(w)
-			return
+			return outcome{fault: true}
 		}
 		if fault.Status != 0 {
-			e.answerFault(w, &fault, r.Method)
-			return
+			return e.answerFault(w, &fault, r.Method)
 		}
 	}
 	var refused *refusal
@@ -101,19 +111,24 @@ func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent
 	default:
 		refused = e.effect(c, call, sent)
 	}
+	out := outcome{status: http.StatusOK}
 	switch {
 	case fault.ResetAfter:
 		resetRequest(w)
+		out.status = 0
 	case refused != nil:
-		refused.answer(w)
+		out = refused.answer(w)
 	case call.Kind == CallDelete:
 		// 204 since some time between 2019 and 2020 (bref's recording).
 		w.WriteHeader(http.StatusNoContent)
+		out.status = http.StatusNoContent
 	case call.Kind == CallGet:
 		answer(w, http.StatusOK, c.describe())
 	default:
 		answer(w, http.StatusOK, nil)
 	}
+	out.fault = !fault.isZero()
+	return out
 }
 
 func (e *engine) effect(c *conn, call Call, sent body) *refusal {
@@ -250,11 +265,13 @@ type refusal struct {
 	body      string
 }
 
-func (f *refusal) answer(w http.ResponseWriter) {
+// answer answers with it.
+func (f *refusal) answer(w http.ResponseWriter) outcome {
 	if f.errorType != "" {
 		w.Header()["X-Amzn-Errortype"] = []string{f.errorType}
 	}
 	answer(w, f.status, []byte(f.body))
+	return outcome{status: f.status, errorType: f.errorType}
 }
 
 func messageBody(message string) string {

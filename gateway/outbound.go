@@ -35,6 +35,23 @@ type outbound struct {
 func (c *conn) send(frames []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	err := c.offer(frames)
+	if err == nil {
+		c.sent++
+		c.sentBytes += int64(len(frames))
+	}
+	return err
+}
+
+// sendControl is send for a control frame, which is no message.
+func (c *conn) sendControl(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offer(frame)
+}
+
+// offer is send without its lock and its count.
+func (c *conn) offer(frames []byte) error {
 	if c.closing.Load() {
 		return errGone
 	}

@@ -166,6 +166,10 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	// For refused handshakes, as of other execute-api errors (UNCERTAIN).
 	w.Header()["X-Amzn-Requestid"] = []string{e.newUUID()}
 	w.Header()["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
+	if e.observer != nil {
+		e.observedHandshake(w, r, path)
+		return
+	}
 	e.handshake(w, r, path)
 }
 

@@ -68,6 +68,8 @@ on which people can talk.
     --control ADDRESS         where 'wirepost fault' asks; default the port after
                               --listen on 127.0.0.1
     --control-public          allow a --control that other machines reach
+    --no-inspector            record nothing and serve no inspector, the page whose
+                              address is printed first
     --verbose                 log what the gateway and the function do
 
 The port answers https:// and wss:// too, with a certificate that
@@ -89,7 +91,7 @@ type devFlags struct {
 	faults                                  *gateway.Faults
 	origins                                 many
 	control, page                           string
-	controlPublic, verbose                  bool
+	controlPublic, verbose, noInspector     bool
 	functions                               functionFlags
 	template                                templateFlags
 	envFile                                 string
@@ -121,6 +123,7 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 	flags.StringVar(&d.page, "page", "", "")
 	flags.BoolVar(&d.controlPublic, "control-public", false, "")
 	flags.BoolVar(&d.verbose, "verbose", false, "")
+	flags.BoolVar(&d.noInspector, "no-inspector", false, "")
 	flags.StringVar(&d.envFile, "env-file", "", "")
 
 	run := &d.functions

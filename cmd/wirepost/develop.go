@@ -22,6 +22,7 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
 	"github.com/wirepost/wirepost/internal/control"
+	"github.com/wirepost/wirepost/internal/inspector"
 	"github.com/wirepost/wirepost/internal/lambdart"
 	"github.com/wirepost/wirepost/internal/template"
 )
@@ -80,7 +81,8 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.failWith(err)
 	}
 	token := control.NewToken()
-	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic,
+	live := &control.Live{}
+	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
 		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})})
 	if err != nil {
 		return c.failWith(err)
@@ -91,7 +93,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if d.verbose {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+	logger := slog.New(inspector.LogHandler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})))
 	server := &gateway.Server{
 		RouteSelection: d.selection,
 		Stage:          d.stage,
@@ -149,6 +151,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if server.Page, err = d.servePage(api != nil); err != nil {
 		return c.failWith(err)
 	}
+	recorder := d.record(server)
 	if err := server.Validate(); err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
 	}
@@ -177,10 +180,14 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if d.functions.given() || api != nil {
 		query = "" // that is what the example reads
 	}
+	connect := fmt.Sprintf("ws://%s/%s", net.JoinHostPort(shown, strconv.Itoa(address.Port)), d.stage)
+	stopInspector := c.serveInspector(inspector.Options{Recorder: recorder, Server: server, Store: registry, Faults: d.faults,
+		Connect: connect, Endpoint: endpoint, Query: strings.TrimPrefix(query, "?")}, publish, where, live)
+	defer stopInspector()
 	if server.Page != nil {
 		fmt.Fprintf(c.stdout, "page      http://%s/\n", domain)
 	}
-	fmt.Fprintf(c.stdout, "connect   ws://%s/%s%s\n", net.JoinHostPort(shown, strconv.Itoa(address.Port)), d.stage, query)
+	fmt.Fprintf(c.stdout, "connect   %s%s\n", connect, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
 	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
 	return c.serve(ctx, server, l)
@@ -261,7 +268,8 @@ type functionSurroundings struct {
 // startFunctions starts the functions of the flags or the template and sets the
 // server's routes. What it returns has to be closed, also with an error.
 func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template.API, server *gateway.Server, around functionSurroundings) (*functions, error) {
-	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout, Logger: around.logger})
+	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout, Logger: around.logger,
+		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) }})
 	pair := server.Credentials[0]
 	if d.inherit {
 		own, account, err := callerCredentials(ctx)
@@ -293,7 +301,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 	all.config.Env = env
 	var err error
 	if api != nil {
-		if err = c.createTables(ctx, d, api); err == nil {
+		if err = c.createTables(ctx, d, api, all); err == nil {
 			server.Routes, err = all.ofTemplate(ctx, api)
 		}
 		server.StageVariables = api.StageVariables

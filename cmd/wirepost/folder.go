@@ -64,7 +64,7 @@ func (h *hinted) Unwrap() error { return h.error }
 func (c *command) failWith(err error) int {
 	var h *hinted
 	if errors.As(err, &h) {
-		c.complain(h.Error(), h.hint)
+		c.complain(err.Error(), h.hint)
 		return exitFailed
 	}
 	return c.fail(err)

@@ -45,6 +45,8 @@ type functions struct {
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
 	names   map[string]bool
+
+	absentTables []string // of the template
 }
 
 type watchedFunction struct {

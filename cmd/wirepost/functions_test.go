@@ -52,7 +52,7 @@ func (w *transcript) String() string {
 }
 
 // await waits until the dev has said something that matches.
-func (r *running) await(t *testing.T, pattern string) []string {
+func (r *running) await(t testing.TB, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile("(?m)" + pattern)
 	late := time.After(time.Minute)
@@ -69,7 +69,7 @@ func (r *running) await(t *testing.T, pattern string) []string {
 }
 
 // startDev runs 'wirepost dev' in this process, in a folder of its own.
-func startDev(t *testing.T, args ...string) *running {
+func startDev(t testing.TB, args ...string) *running {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	r := &running{output: &transcript{said: make(chan struct{}, 1)}}
@@ -111,7 +111,7 @@ func (r *running) dial(t *testing.T) *wireposttest.Client {
 }
 
 // needs skips a test without a program, and fails it in CI.
-func needs(t *testing.T, what string, there bool) {
+func needs(t testing.TB, what string, there bool) {
 	t.Helper()
 	switch {
 	case there:

@@ -22,14 +22,18 @@ import (
 )
 
 const usage = `Usage:
-    wirepost dev    run the gateway and the example function on this machine
-    wirepost send   post a message to an audience
-    wirepost list   list the connections
-    wirepost kick   close the connections of an audience
-    wirepost sweep  remove what belongs to nobody any more from the store
-    wirepost doctor say what is wrong with an endpoint, and what to do
-    wirepost fault  list or replace what goes wrong in the gateway that runs here
-    wirepost table  create, describe or check the DynamoDB table of a store
+    wirepost dev      run the gateway and the example function on this machine
+    wirepost send     post a message to an audience
+    wirepost list     list the connections
+    wirepost kick     close the connections of an audience
+    wirepost sweep    remove what belongs to nobody any more from the store
+    wirepost tail     print what happens in the gateway that runs here
+    wirepost doctor   say what is wrong with an endpoint, and what to do
+    wirepost fault    list or replace what goes wrong in the gateway that runs here
+    wirepost table    create, describe or check the DynamoDB table of a store
+    wirepost init     copy a function and a stack for AWS to start from
+    wirepost package  build a Go function for AWS Lambda as a zip file
+    wirepost invoke   give a sample event or a publish to a function on this machine
     wirepost version
 
 An AUDIENCE is user:NAME, topic:NAME, connection:ID or everyone.
@@ -80,6 +84,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.list(ctx, args)
 	case "kick":
 		return c.kick(ctx, args)
+	case "tail":
+		return c.tail(ctx, args)
 	case "fault":
 		return c.fault(ctx, args)
 	case "sweep":
@@ -88,6 +94,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return c.table(ctx, args)
 	case "doctor":
 		return c.doctor(ctx, args)
+	case "init":
+		return c.init(args)
+	case "package":
+		return c.pack(ctx, args)
+	case "invoke":
+		return c.invoke(ctx, args)
 	case "version", "--version", "-version":
 		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
@@ -98,7 +110,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
-	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, fault, sweep, table, doctor and version")
+	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, tail, fault, sweep, doctor, table, init, package, invoke and version")
 }
 
 // parse reads flags. done tells that there is nothing more to do.

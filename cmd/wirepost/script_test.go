@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"wirepost":  main,
 		"dev-ready": devReady,
 		"wsclient":  wsClient,
+		"wsload":    wsLoad,
 		"put":       put,
 	})
 }

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,47 +22,11 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// readyMade builds cmd/wirepost-function, puts it into a zip as for an upload, and
-// takes it out again.
+// readyMade is the program in the zip that 'wirepost package' makes of
+// cmd/wirepost-function.
 func readyMade(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	built := filepath.Join(dir, "built")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", built, "../wirepost-function")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	program, err := os.ReadFile(built)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	f, err := w.Create("bootstrap")
-	if err == nil {
-		_, err = f.Write(program)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil || len(r.File) != 1 || r.File[0].Name != "bootstrap" {
-		t.Fatalf("the zip has %v, %v", r, err)
-	}
-	in, err := r.Open("bootstrap")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	bootstrap := filepath.Join(dir, "bootstrap")
-	out, err := os.OpenFile(bootstrap, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = io.Copy(out, in); errors.Join(err, out.Close()) != nil {
-		t.Fatal(err)
-	}
+	_, bootstrap := packed(t)
 	return bootstrap
 }
 

@@ -33,8 +33,8 @@ TTL, if that is off, and changes nothing else.
 
 Exit status: 0 all is well, 1 something is wrong with the table, 2 wrong usage.
 create needs dynamodb:CreateTable and UpdateTimeToLive, and all need
-DescribeTable and DescribeTimeToLive. deploy/ has the same table for AWS SAM and
-Terraform.
+DescribeTable and DescribeTimeToLive. deploy/ has the same table in a stack for
+AWS SAM, Terraform and the CDK.
 
 Example:
     $ wirepost table create 'dynamodb://connections?region=eu-central-1'

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,7 +103,7 @@ func (all *functions) ofTemplate(ctx context.Context, api *template.API) (map[st
 		case "HTTP_PROXY":
 			route.Function = &gateway.HTTPProxy{URL: r.URL, Method: r.Method}
 		case "MOCK":
-			route.Function = &gateway.Mock{}
+			route.Function = &gateway.Mock{Body: r.Answer}
 		default:
 			err = errors.New("an integration of the type " + r.Integration + " is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are")
 		}
@@ -128,21 +129,31 @@ func (all *functions) ofTemplate(ctx context.Context, api *template.API) (map[st
 
 // ofTemplateFunction starts one function of a template.
 func (all *functions) ofTemplateFunction(ctx context.Context, f template.Function) (gateway.Function, error) {
-	source, err := sourceOf(f)
+	config := all.config
+	config.Name = all.nameOf(nil, cmp.Or(f.Name, f.LogicalID))
+	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: function %s: %w", f.Position, f.LogicalID, err)
 	}
-	config := all.config
 	config.Source = source
-	config.Name = all.nameOf(nil, cmp.Or(f.Name, f.LogicalID))
 	config.Timeout = cmp.Or(config.Timeout, f.Timeout)
 	config.MemoryMB = f.Memory
 	env := environment(config.Env)
 	for _, name := range sortedNames(f.Env) {
+		if name == "WIREPOST_STORE" && all.lends(f.Env[name]) {
+			continue
+		}
 		env = env.set(name, f.Env[name])
 	}
 	config.Env = env
 	return all.start(ctx, config)
+}
+
+// lends reports whether a store is a table of the template that is nowhere: its
+// functions get the store of dev instead.
+func (all *functions) lends(store string) bool {
+	table, _, _ := strings.Cut(strings.TrimPrefix(store, "dynamodb://"), "?")
+	return strings.HasPrefix(store, "dynamodb://") && slices.Contains(all.absentTables, table)
 }
 
 func sortedNames(m map[string]string) []string {
@@ -154,8 +165,9 @@ func sortedNames(m map[string]string) []string {
 	return names
 }
 
-// sourceOf is what to run for a function of a template.
-func sourceOf(f template.Function) (lambdart.Source, error) {
+// sourceOf is what to run for a function of a template. Where its code is a zip file
+// it is unpacked into a folder of its own first.
+func sourceOf(f template.Function, folder string) (lambdart.Source, error) {
 	switch {
 	case f.Kind == "Image":
 		return lambdart.Source{}, errors.New("it is a container image, which is not run here; give it a folder with its code")
@@ -163,8 +175,17 @@ func sourceOf(f template.Function) (lambdart.Source, error) {
 		return lambdart.Source{}, errors.New("its code is in the template itself, which is not run here; put it into a file and name its folder")
 	case f.Code == "":
 		return lambdart.Source{}, errors.New("its code is not on this machine")
-	case filepath.Ext(f.Code) == ".zip" || filepath.Ext(f.Code) == ".jar":
-		return lambdart.Source{}, fmt.Errorf("its code %s is an archive; name the folder that it is made of", f.Code)
+	case filepath.Ext(f.Code) == ".jar":
+		return lambdart.Source{}, fmt.Errorf("its code %s is an archive of Java, which is not run here", f.Code)
+	case filepath.Ext(f.Code) == ".zip":
+		err := unpack(f.Code, folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", quote(f.Code))}
+		}
+		if err != nil {
+			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Code, err)
+		}
+		f.Code = folder
 	}
 	switch {
 	case strings.HasPrefix(f.Runtime, "nodejs"):
@@ -191,16 +212,18 @@ const tablesTime = time.Minute
 
 // createTables creates the template's tables at --dynamodb, or says that nobody
 // has: a function that needs one would fail in its own way.
-func (c *command) createTables(ctx context.Context, d *devFlags, api *template.API) error {
+func (c *command) createTables(ctx context.Context, d *devFlags, api *template.API, all *functions) error {
 	if len(api.Tables) == 0 {
 		return nil
 	}
 	if d.template.dynamodb == "" {
-		names := make([]string, len(api.Tables))
-		for i, t := range api.Tables {
-			names[i] = t.Name
+		for _, t := range api.Tables {
+			all.absentTables = append(all.absentTables, t.Name)
 		}
-		fmt.Fprintf(c.stderr, "wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(names, ", "))
+		fmt.Fprintf(c.stderr, "wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
+		if slices.ContainsFunc(api.Functions, func(f template.Function) bool { return all.lends(f.Env["WIREPOST_STORE"]) }) {
+			fmt.Fprintf(c.stderr, "wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
+		}
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, tablesTime)

@@ -1,22 +1,6 @@
-# The table that a store on DynamoDB keeps its rows in, as 'wirepost table create'
-# makes it. Use the folder as a module, or copy it:
-#
-#   module "connections" {
-#     source = "./deploy/terraform"
-#   }
-#
-# Functions then get module.connections.policy as a policy of their role, and
-# module.connections.store as WIREPOST_STORE. Whoever publishes also needs
-# execute-api:ManageConnections on the API.
-
-variable "table_name" {
-  description = "Name of the table, as in dynamodb://TABLE?region=REGION"
-  type        = string
-  default     = "connections"
-}
-
-# Destroying it loses who is connected, until clients connect again.
-resource "aws_dynamodb_table" "connections" {
+# The store of connections, as 'wirepost table create' makes it. Destroying it loses
+# who is connected, until clients connect again.
+resource "aws_dynamodb_table" "table" {
   name         = var.table_name
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "p"
@@ -40,7 +24,7 @@ resource "aws_dynamodb_table" "connections" {
 
 # What a function does with the table, and no more. 'wirepost table' and 'wirepost
 # sweep' are for people: they create, describe and scan.
-data "aws_iam_policy_document" "functions" {
+data "aws_iam_policy_document" "table" {
   statement {
     effect = "Allow"
     actions = [
@@ -51,24 +35,12 @@ data "aws_iam_policy_document" "functions" {
       "dynamodb:Query",
       "dynamodb:UpdateItem",
     ]
-    resources = [aws_dynamodb_table.connections.arn]
+    resources = [aws_dynamodb_table.table.arn]
   }
 }
 
-output "table_name" {
-  value = aws_dynamodb_table.connections.name
-}
-
-output "table_arn" {
-  value = aws_dynamodb_table.connections.arn
-}
-
-output "store" {
-  description = "WIREPOST_STORE of functions"
-  value       = "dynamodb://${aws_dynamodb_table.connections.name}?region=${split(":", aws_dynamodb_table.connections.arn)[3]}"
-}
-
-output "policy" {
-  description = "JSON of the policy for functions"
-  value       = data.aws_iam_policy_document.functions.json
+resource "aws_iam_policy" "table_policy" {
+  name_prefix = "${var.name}-table-"
+  description = "Use of a wirepost table by functions"
+  policy      = data.aws_iam_policy_document.table.json
 }

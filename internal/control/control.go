@@ -1,15 +1,19 @@
 // Package control is the control address of 'wirepost dev': a listener of its own,
 // beside the one that clients and publishers use, for what only this machine may
-// do. It serves the faults and the store that functions are lent.
+// do. It serves the faults, the store that functions are lent, metrics and, in a
+// browser, the inspector.
 //
 // Every request needs the token of this run, in the Authorization header as
 // "Bearer TOKEN". A page in a browser cannot send it: requests with an Origin
 // header, and those to a host that is not this machine's own, are refused before
-// the token is looked at.
+// the token is looked at. The inspector alone is for a page: it has checks and a token
+// of its own.
 //
 //	GET /faults    the rules in force, with how often each was hit
 //	PUT /faults    a JSON list of rules, which replaces them while traffic runs
 //	/store/…       the store of dev, for package httpstore
+//	GET /metrics   counts of the gateway, for Prometheus
+//	/_wirepost/…   the inspector, package inspector
 package control
 
 import (
@@ -24,6 +28,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -40,9 +45,41 @@ type Options struct {
 	// Store serves the paths below /store/. It checks the token itself, as it may
 	// be served without this package. Nil: there are none.
 	Store http.Handler
+	// Live is what is served once the gateway runs. Nil: nothing is.
+	Live *Live
 	// Public serves requests to any host name, for a listener that others reach.
 	Public bool
 }
+
+// Live is what there is to serve when the gateway runs, which is later than functions
+// need the store. Before Set it is answered with 503.
+type Live struct{ set atomic.Pointer[live] }
+
+type live struct{ metrics, inspector http.Handler }
+
+// Set serves the counts of stats as metrics and, if it is not nil, the inspector.
+func (l *Live) Set(stats func() gateway.Stats, inspector http.Handler) {
+	l.set.Store(&live{newMetrics(stats), inspector})
+}
+
+func (l *Live) serve(w http.ResponseWriter, r *http.Request, choose func(*live) http.Handler) {
+	var h http.Handler
+	set := l.set.Load()
+	if set != nil {
+		h = choose(set)
+	}
+	switch {
+	case set == nil:
+		refuse(w, http.StatusServiceUnavailable, "the gateway is starting")
+	case h == nil:
+		refuse(w, http.StatusNotFound, "this run has no inspector")
+	default:
+		h.ServeHTTP(w, r)
+	}
+}
+
+// inspectorPath is where the inspector is.
+const inspectorPath = "/_wirepost/"
 
 // NewToken makes a token of 128 random bits.
 func NewToken() string {
@@ -61,8 +98,15 @@ func Handler(o Options) http.Handler {
 	if o.Store != nil {
 		mux.Handle("/store/", http.StripPrefix("/store", o.Store))
 	}
+	if o.Live != nil {
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+			o.Live.serve(w, r, func(l *live) http.Handler { return l.metrics })
+		})
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case o.Live != nil && strings.HasPrefix(r.URL.Path, inspectorPath):
+			o.Live.serve(w, r, func(l *live) http.Handler { return l.inspector })
 		case len(r.Header["Origin"]) > 0 || r.Header.Get("Sec-Fetch-Site") != "":
 			refuse(w, http.StatusForbidden, "the control address answers no page of a browser")
 		case !o.Public && !isLocal(r.Host):

@@ -135,9 +135,10 @@ type Config struct {
 	Random func() float64
 
 	// OnLog, if not nil, gets each line too, with the ID of the invocation that its
-	// process had been given last when the line was read; empty before the first. It
-	// is called from one goroutine a process.
-	OnLog func(requestID, line string)
+	// process had been given last when the line was read, empty before the first, and
+	// the context of the Invoke that it came with, which may have ended: its values
+	// are of use. It is called from one goroutine a process.
+	OnLog func(ctx context.Context, requestID, line string)
 
 	// after is time.AfterFunc, for tests of the back-off.
 	after func(time.Duration, func()) (stop func() bool)

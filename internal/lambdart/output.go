@@ -2,6 +2,7 @@ package lambdart
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"slices"
 	"strings"
@@ -43,9 +44,9 @@ func (p *process) readOutput(r io.Reader) {
 		if len(line) > 0 {
 			text := strings.TrimRight(string(line), "\r\n")
 			_, _ = p.f.c.Output.Write([]byte(text)) // nobody to tell
-			id := p.tail.add(text)
+			ctx, id := p.tail.add(text)
 			if p.f.c.OnLog != nil {
-				p.f.c.OnLog(id, text)
+				p.f.c.OnLog(ctx, id, text)
 			}
 		}
 		if err != nil && err != bufio.ErrBufferFull {
@@ -57,17 +58,18 @@ func (p *process) readOutput(r io.Reader) {
 // tail is a process's last lines since it was given an invocation.
 type tail struct {
 	mu   sync.Mutex
+	ctx  context.Context // of the Invoke
 	id   string
 	last []string
 }
 
-func (t *tail) begin(id string) {
+func (t *tail) begin(ctx context.Context, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.id, t.last = id, t.last[:0]
+	t.ctx, t.id, t.last = ctx, id, t.last[:0]
 }
 
-func (t *tail) add(line string) (id string) {
+func (t *tail) add(line string) (ctx context.Context, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.last) == tailLines {
@@ -79,7 +81,10 @@ func (t *tail) add(line string) (id string) {
 	if len(t.last) > 0 || line != "" {
 		t.last = append(t.last, line)
 	}
-	return t.id
+	if t.ctx == nil {
+		return context.Background(), ""
+	}
+	return t.ctx, t.id
 }
 
 func (t *tail) lines() []string {

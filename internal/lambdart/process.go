@@ -56,6 +56,7 @@ type process struct {
 
 // invocation is an event and what becomes of it. Its outcome is put in done once.
 type invocation struct {
+	ctx     context.Context // of the Invoke; only its values are of use later
 	id      string
 	payload []byte
 	done    chan outcome
@@ -285,7 +286,7 @@ func (p *process) thaw() {
 
 // invoke gives an event to a process that waits for one and returns its answer.
 func (p *process) invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	i := &invocation{id: newRequestID(), payload: payload, done: make(chan outcome, 1)}
+	i := &invocation{ctx: ctx, id: newRequestID(), payload: payload, done: make(chan outcome, 1)}
 	p.mu.Lock()
 	if p.isEnded {
 		p.mu.Unlock()
@@ -312,7 +313,7 @@ func (p *process) begin(i *invocation) bool {
 	}
 	i.isGiven, p.offered = true, false
 	p.served++
-	p.tail.begin(i.id)
+	p.tail.begin(i.ctx, i.id)
 	if !p.f.c.NoTimeout {
 		i.stopTime = p.f.c.after(p.f.c.Timeout, func() { p.timeOut(i) })
 	}

@@ -258,7 +258,7 @@ func TestLinesOfOutputHaveAPrefixAndABound(t *testing.T) {
 	lines := make(chan logged, 100)
 	f := begin(t, as(t, "talks", func(c *Config) {
 		c.Output = said
-		c.OnLog = func(id, line string) { lines <- logged{id, line} }
+		c.OnLog = func(_ context.Context, id, line string) { lines <- logged{id, line} }
 	}))
 	if _, err := f.Invoke(t.Context(), []byte(`{}`)); err != nil {
 		t.Fatal(err)

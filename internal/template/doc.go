@@ -7,6 +7,8 @@
 //		LocalEndpoint: func(stage string) string { return "http://localhost:3001/" + stage },
 //	})
 //
+// Resolve works out a whole template instead, for whoever compares two.
+//
 // It hides three languages behind one description: what SAM and serverless.yml
 // say in short is first written out as the CloudFormation that they become,
 // with the logical IDs that they give, and only that is read. Nothing in a
@@ -45,8 +47,12 @@
 //   - A value that only AWS has, such as ImportValue, ssm:, cf:, a dynamic
 //     reference or an attribute of a resource that is not run: the variable is
 //     left out and a Note says why. Ref of such a resource is its logical ID.
-//   - Mapping templates, models, integration responses, custom domains,
-//     throttling, API keys' values and IAM authorization: a Note.
+//   - Mapping templates, models, integration responses but for the plain text
+//     that a MOCK answers with, custom domains, throttling, API keys' values and
+//     IAM authorization: a Note.
+//   - Queues: a variable with the URL or the ARN of one is left out, and a Note
+//     says so. Roles, policies, log groups, alarms and permissions are passed over
+//     in silence: they change nothing here.
 //   - Streams, queues, schedules and other events of functions: a Note.
 //   - Nested stacks, macros, Fn::ForEach, Fn::Transform, plugins, .env files
 //     and templates that are programs: a Note, or an error if the API hangs on

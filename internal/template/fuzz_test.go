@@ -37,6 +37,9 @@ func FuzzTemplate(f *testing.F) {
 		o.Env = func(string) string { return "" }
 		n := &notes{}
 		start := time.Now()
+		if resolved, err := resolve("t", data, *o, &notes{}); (resolved == nil) == (err == nil) {
+			t.Errorf("resolved to %v with the error %v", resolved, err)
+		}
 		api, err := readTemplate(filepath.Join(dir, "t"), data, *o, n)
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("reading %d bytes took %v", len(data), took)

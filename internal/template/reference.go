@@ -30,6 +30,9 @@ func (r *reader) ref(name string, pos Position) *value {
 	if id, generated, ok := strings.Cut(name, "."); ok { // SAM: !Ref Api.Stage, !Ref Function.Alias
 		return r.attribute(id, generated, pos)
 	}
+	if r.symbolic {
+		return r.symbol(name, "", pos)
+	}
 	x, why := r.resource(name)
 	if x == nil {
 		return newUnknown(pos, why)
@@ -230,6 +233,8 @@ func (r *reader) physical(x *resource, pos Position) *value {
 		if name = r.eval(x.props.get(property)); name.kind == absent || name.kind == null {
 			name = newText(x.pos, x.id)
 		}
+	case x.typ == "AWS::SQS::Queue": // its URL, which a stand-in would not be
+		name = newUnknown(pos, "the URL of "+clip(x.id)+", of type AWS::SQS::Queue, is made by AWS")
 	case !named && !hasOwnID(x.typ):
 		r.placeholders[x.id] = x
 	}
@@ -263,12 +268,20 @@ func (r *reader) qualified(x *resource) *value {
 
 // attribute is Fn::GetAtt.
 func (r *reader) attribute(id, attribute string, pos Position) *value {
+	if r.symbolic {
+		return r.symbol(id, attribute, pos)
+	}
 	x, why := r.resource(id)
 	if x == nil {
 		return newUnknown(pos, why)
 	}
 	name := r.physical(x, pos)
-	if name.kind != scalar {
+	switch {
+	case x.typ == "AWS::SQS::Queue" && attribute == "QueueName":
+		return r.queueName(x, pos)
+	case x.typ == "AWS::SQS::Queue" && attribute != "QueueUrl":
+		return newUnknown(pos, fmt.Sprintf("%s of %s, of type %s, is made by AWS", clip(attribute), clip(id), x.typ))
+	case name.kind != scalar:
 		return name
 	}
 	switch x.typ {
@@ -319,6 +332,17 @@ func (r *reader) attribute(id, attribute string, pos Position) *value {
 		}
 	}
 	return newUnknown(pos, fmt.Sprintf("%s of %s, of type %s, is made by AWS", clip(attribute), clip(id), clip(x.typ)))
+}
+
+// queueName is the name that a queue has in the template, if it has one.
+func (r *reader) queueName(x *resource, pos Position) *value {
+	if name := x.props.get("QueueName"); !name.empty() {
+		if name = r.eval(name); name.kind == scalar {
+			return newText(pos, name.text)
+		}
+		return orUnknown(name, pos, "the name of "+clip(x.id)+" is not a string")
+	}
+	return newUnknown(pos, "the name of "+clip(x.id)+", of type AWS::SQS::Queue, is made by AWS")
 }
 
 // apiID is what Ref of an API gives: the local ID for the one that is run.

@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,8 @@ type reader struct {
 	file    string // as it was given
 	dir     string // that it is in
 	format  Format
+
+	symbolic bool // references to resources stay references: Resolve
 
 	templateRegion, stack   string // what serverless.yml says of them
 	parameters, mappings    *value
@@ -32,7 +35,8 @@ type reader struct {
 	spent, calls            int
 	fatal                   *Error
 	permitted, hasUnchecked map[string]bool
-	leftOut, rewritten      map[Position]string // what a note has said already
+	leftOut, rewritten      map[Position]string  // what a note has said already
+	answers                 map[string]*resource // what the integrations of type MOCK answer
 }
 
 func (r *reader) note(pos Position, s Severity, format string, args ...any) {
@@ -104,6 +108,7 @@ func (r *reader) load(root *value) error {
 	r.resources, r.placeholders = map[string]*resource{}, map[string]*resource{}
 	r.samStages, r.stageVariables = map[string]string{}, map[string]string{}
 	r.leftOut, r.rewritten = map[Position]string{}, map[Position]string{}
+	r.answers = map[string]*resource{}
 	r.transforms(root.get("Transform"))
 	for name := range r.options.Parameters {
 		if r.format != Serverless && r.parameters.get(name) == nil {
@@ -347,6 +352,7 @@ func (r *reader) others() {
 			r.note(x.pos, Info, "%s is not run: no streams and no queues are read here", clip(x.id))
 		case x.typ == "AWS::ApiGatewayV2::ApiMapping" || x.typ == "AWS::ApiGatewayV2::DomainName":
 			r.note(x.pos, Info, "%s is not done: there are no custom domains here", clip(x.id))
+		case slices.Contains(slices.Collect(maps.Values(r.answers)), x):
 		case x.typ == "AWS::ApiGatewayV2::Model" || x.typ == "AWS::ApiGatewayV2::IntegrationResponse":
 			r.note(x.pos, Warning, "%s, of type %s, is not done: there are no models and no mapping templates here", clip(x.id), x.typ)
 		case !slices.ContainsFunc(quiet, func(p string) bool { return strings.HasPrefix(x.typ, p) }):

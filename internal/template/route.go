@@ -232,6 +232,7 @@ func (r *reader) integrate(x *resource, route *Route) bool {
 	uri := p.get("IntegrationUri")
 	switch route.Integration {
 	case "MOCK":
+		r.answer(i, route)
 		return true
 	case "HTTP_PROXY", "HTTP":
 		route.URL, ok = r.need(uri, i.pos, "IntegrationUri of "+what)
@@ -261,4 +262,27 @@ func (r *reader) integrate(x *resource, route *Route) bool {
 	}
 	r.checkPermission(i.pos, route.Function, i.made, p.get("CredentialsArn"))
 	return true
+}
+
+// answer finds what an integration of type MOCK answers with: the template of its
+// integration response, if that is a plain text. (AWS docs, API Gateway developer
+// guide: "Set up integration responses for WebSocket APIs"; the key $default is the
+// one that is taken when no other matches.)
+func (r *reader) answer(integration *resource, route *Route) {
+	for _, x := range r.each("AWS::ApiGatewayV2::IntegrationResponse") {
+		if of := r.eval(x.props.get("IntegrationId")); of.kind != scalar || of.text != integration.id || !r.ofAPI(x) {
+			continue
+		}
+		what := "integration response " + clip(x.id)
+		templates := r.eval(x.props.get("ResponseTemplates"))
+		key := r.text(x.props.get("IntegrationResponseKey"), "the key of "+what)
+		if key != "$default" || len(templates.each()) != 1 || templates.fields[0].value.kind != scalar {
+			continue
+		}
+		text := templates.fields[0].value.text
+		if strings.ContainsAny(text, "$#") {
+			continue // a mapping template
+		}
+		route.Answer, r.answers[integration.id] = text, x
+	}
 }

@@ -78,6 +78,7 @@ type Route struct {
 	URL, Method string // for HTTP_PROXY and HTTP
 
 	TwoWay         bool   // has a route response
+	Answer         string // what a MOCK answers with on a two-way route
 	Authorization  string // NONE, CUSTOM or AWS_IAM
 	Authorizer     string // logical ID of the authorizer, for CUSTOM
 	APIKeyRequired bool
@@ -199,9 +200,7 @@ func readTemplate(file string, data []byte, o Options, n *notes) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{options: o, notes: n, file: file, dir: filepath.Dir(file)}
-	r.options.LocalAPIID = cmp.Or(o.LocalAPIID, "local")
-	r.options.AccountID = cmp.Or(o.AccountID, "000000000000")
+	r := newReader(file, o, n)
 	switch {
 	case root.kind != mapping:
 		return nil, mistake(root.pos, "is not a template: it has no Resources and no functions")
@@ -227,6 +226,13 @@ func readTemplate(file string, data []byte, o Options, n *notes) (*API, error) {
 		return nil, r.fatal
 	}
 	return api, err
+}
+
+func newReader(file string, o Options, n *notes) *reader {
+	r := &reader{options: o, notes: n, file: file, dir: filepath.Dir(file)}
+	r.options.LocalAPIID = cmp.Or(o.LocalAPIID, "local")
+	r.options.AccountID = cmp.Or(o.AccountID, "000000000000")
+	return r
 }
 
 // readFile reads a plain file of a bounded size, and waits for no other kind.

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/wirepost/wirepost/deploy"
+)
+
+const initHelp = `Usage:
+    wirepost init [--stack sam|terraform|cdk] [FOLDER]
+
+Copies what it takes to deploy a function of your own: main.go, a program to start
+from, and a stack with a WebSocket API, three functions of that program, the table,
+a queue and alarms. Without FOLDER they go where you are. Nothing is overwritten.
+
+    --stack NAME   default sam: template.yaml for AWS SAM; terraform or cdk are the
+                   same stack
+
+Who wants no function of their own deploys github.com/wirepost/wirepost's
+cmd/wirepost-function with the same stack.
+
+Example:
+    $ wirepost init chat
+    $ cd chat
+    $ go mod init chat && go get github.com/wirepost/wirepost && go mod tidy
+    $ wirepost dev --watch --route-response '$default' go:.
+`
+
+func (c *command) init(args []string) int {
+	flags := flag.NewFlagSet("init", flag.ContinueOnError)
+	stack := flags.String("stack", "sam", "")
+	if status, done := c.parse(flags, initHelp, args); done {
+		return status
+	}
+	if flags.NArg() > 1 {
+		return c.misuse(fmt.Sprintf("init takes one folder, and %q comes after it", flags.Arg(1)), "put flags first")
+	}
+	switch *stack {
+	case "sam", "terraform", "cdk":
+	default:
+		return c.misuse(fmt.Sprintf("--stack %s: there are sam, terraform and cdk", *stack), "")
+	}
+	folder := "."
+	if flags.NArg() == 1 {
+		folder = flags.Arg(0)
+	}
+	names, err := copyStack(*stack, folder)
+	if err != nil {
+		return c.failWith(err)
+	}
+	for _, name := range names {
+		fmt.Fprintf(c.stdout, "wrote %s\n", name)
+	}
+	if !inModule(folder) {
+		fmt.Fprintf(c.stderr, "wirepost: hint: there is no go.mod yet: 'go mod init NAME', 'go get github.com/wirepost/wirepost' and 'go mod tidy' in that folder\n")
+	}
+	fmt.Fprintf(c.stderr, "wirepost: hint: 'wirepost dev --watch --route-response \\$default go:.' runs it here, and 'wirepost package' builds function.zip for the stack\n")
+	return exitDone
+}
+
+// copyStack writes the files of one stack and of the program, or none if one of them
+// is there already.
+func copyStack(stack, folder string) (names []string, err error) {
+	files := map[string][]byte{}
+	for _, from := range []string{"function", stack} {
+		entries, err := fs.ReadDir(deploy.Files, from)
+		if err != nil {
+			return nil, fmt.Errorf("read the stack %s: %w", stack, err)
+		}
+		for _, e := range entries {
+			b, err := deploy.Files.ReadFile(path.Join(from, e.Name()))
+			if err != nil {
+				return nil, fmt.Errorf("read the stack %s: %w", stack, err)
+			}
+			name := filepath.Join(folder, e.Name())
+			if _, err := os.Lstat(name); err == nil {
+				return nil, &hinted{fmt.Errorf("%s is there already, and nothing was written", name), "name an empty folder, such as 'wirepost init push'"}
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("look for %s: %w", name, err)
+			}
+			files[name], names = b, append(names, name)
+		}
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder %s: %w", folder, err)
+	}
+	for _, name := range names {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = f.Write(files[name])
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return names, nil
+}
+
+// inModule reports whether a folder belongs to a Go module.
+func inModule(folder string) bool {
+	dir, err := filepath.Abs(folder)
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return true
+		}
+		if strings.TrimRight(dir, string(filepath.Separator)) == filepath.VolumeName(dir) || dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+	return false
+}

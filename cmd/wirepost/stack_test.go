@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wirepost/wirepost/internal/dynamolocal"
+	"github.com/wirepost/wirepost/wireposttest"
+)
+
+// packed is a folder with the SAM template and the zip of the ready-made function
+// beside it, and the program in it.
+func packed(t *testing.T) (template, bootstrap string) {
+	t.Helper()
+	template = samTemplate(t)
+	dir := filepath.Dir(template)
+	zip := filepath.Join(dir, "function.zip")
+	if err := os.WriteFile(zip, readyMadeZip(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack(zip, filepath.Join(dir, "code")); err != nil {
+		t.Fatal(err)
+	}
+	return template, filepath.Join(dir, "code", "bootstrap")
+}
+
+// samTemplate is a copy of the template in a folder of its own.
+func samTemplate(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(moduleFolder(t, "../../deploy/sam"), "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := filepath.Join(t.TempDir(), "template.yaml")
+	if err := os.WriteFile(template, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// theReadyMade is built once, by 'wirepost package' for this machine.
+var theReadyMade []byte
+
+func readyMadeZip(t *testing.T) []byte {
+	t.Helper()
+	if theReadyMade != nil {
+		return theReadyMade
+	}
+	zip := filepath.Join(t.TempDir(), "function.zip")
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", zip, moduleFolder(t, "../wirepost-function")}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("package: %s", errs.String())
+	}
+	b, err := os.ReadFile(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theReadyMade = b
+	return b
+}
+
+func token(t *testing.T, secret []byte, user string, rights map[string]any) string {
+	t.Helper()
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "iss": "https://id.example.com", "aud": "push",
+		"exp": time.Now().Add(time.Hour).Unix(), "wirepost": rights}).SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// expect sends a frame and waits for one that matches.
+func expect(t *testing.T, c *wireposttest.Client, frame, pattern string) {
+	t.Helper()
+	if frame != "" {
+		if err := c.Send(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.Receive(t.Context())
+	if err != nil || !regexp.MustCompile(pattern).MatchString(got) {
+		t.Fatalf("%s is answered with %q, %v, want %s", frame, got, err, pattern)
+	}
+}
+
+// The whole of it without AWS: the template as it is deployed, the zip as it is
+// uploaded, tokens, the table that the template makes, and publishes by an invoke and
+// from a queue, of processes that have never seen a connection.
+func TestTheStackRunsHereWithTokens(t *testing.T) {
+	template, bootstrap := packed(t)
+	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
+	secret := []byte("thirty-two bytes that nobody knows")
+	table := "stack"
+	dev := startDev(t, "--template", template, "--dynamodb", server, "--parameter", "TableName="+table,
+		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")
+	dev.await(t, `variable WIREPOST_QUEUE_URL of WebSocketFunction is left out: the URL of Queue, of type AWS::SQS::Queue, is made by AWS`)
+
+	if c, err := wireposttest.Dial(t.Context(), dev.url, nil); err == nil || !strings.Contains(err.Error(), "401") {
+		if c != nil {
+			c.Cut()
+		}
+		t.Errorf("without a token: %v, want 401", err)
+	}
+	rights := map[string]any{"subscribe": []string{"lobby"}, "publish": []string{"lobby"}}
+	bearer := http.Header{"Authorization": {"Bearer " + token(t, secret, "alice", rights)}}
+	client, err := wireposttest.Dial(t.Context(), dev.url, bearer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Cut()
+	expect(t, client, `{"action":"ping"}`, `^\{"type":"pong"\}$`) // by the API alone
+	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
+	expect(t, client, `{"action":"subscribe","ref":"2","topic":"staff"}`, `"code":"forbidden"`)
+
+	store := "dynamodb://" + table + "?region=us-east-1&endpoint=" + server
+	for _, c := range []struct{ event, to, answer string }{
+		{"publish", "topic:lobby", `"sent":1,`},
+		{"publish", "user:alice", `"sent":1,`},
+		{"sqs", "topic:lobby", `^\{"batchItemFailures":\[\]\}$`},
+		{"eventbridge", "everyone", ``},
+		{"sns", "user:alice", ``},
+	} {
+		var out, errs bytes.Buffer
+		if status := run(t.Context(), []string{"invoke", "--store", store, "--event", c.event, "--to", c.to, "--data", `{"by":"` + c.event + `"}`, "--", bootstrap}, nil, &out, &errs); status != exitDone {
+			t.Fatalf("invoke with %s: %s", c.event, errs.String())
+		}
+		if !regexp.MustCompile(c.answer).MatchString(strings.TrimSpace(out.String())) {
+			t.Errorf("invoke with %s is answered with %s, want %s", c.event, out.String(), c.answer)
+		}
+		expect(t, client, "", `"type":"message".*"to":"`+c.to+`".*"data":\{"by":"`+c.event+`"\}`)
+	}
+}
+
+// Without a DynamoDB server and without tokens the stack runs all the same, with
+// the store of dev.
+func TestTheStackRunsHereWithNothingElse(t *testing.T) {
+	template, bootstrap := packed(t)
+	dev := startDev(t, "--template", template)
+	dev.await(t, `^wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead`)
+	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice&topic=lobby", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Cut()
+	expect(t, client, `{"action":"ping","ref":"1"}`, `^\{"type":"pong"\}$`)
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"send", "--to", "topic:lobby", `{"text":"hi"}`}, nil, &out, &errs); status != exitDone || out.String() != "sent 1\n" {
+		t.Fatalf("send says %q and %q", out.String(), errs.String())
+	}
+	expect(t, client, "", `^\{"text":"hi"\}$`)
+
+	// A sample event of a connection leaves nothing in the store of dev.
+	out.Reset()
+	if status := run(t.Context(), []string{"invoke", "--event", "connect", "--query", "user=bob", "--", bootstrap}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), `"statusCode":200`) {
+		t.Fatalf("invoke with connect says %q and %q", out.String(), errs.String())
+	}
+	out.Reset()
+	if status := run(t.Context(), []string{"list"}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), "alice") || strings.Contains(out.String(), "bob") {
+		t.Errorf("list says %q and %q", out.String(), errs.String())
+	}
+}
+
+// What init copies is built and run as it is, as a module of its own: with the
+// store of dev, and its other two functions by invoke.
+func TestWhatInitCopiesRuns(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "push")
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"init", dir}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("init: %s", errs.String())
+	}
+	root := moduleFolder(t, "../..")
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As 'go get' would have it, from here.
+	own := strings.Replace(string(module), "module github.com/wirepost/wirepost\n", "module push\n", 1)
+	own += "\nrequire github.com/wirepost/wirepost v0.0.0\n\nreplace github.com/wirepost/wirepost => " + root + "\n"
+	for name, text := range map[string]string{"go.mod": own, "go.sum": string(sums)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOFLAGS", "-mod=mod")
+	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("package: %s", errs.String())
+	}
+	if err := unpack(filepath.Join(dir, "function.zip"), filepath.Join(dir, "code")); err != nil {
+		t.Fatal(err)
+	}
+	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, dev.output)
+	}
+	defer client.Cut()
+	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
+	expect(t, client, `{"action":"ping"}`, `^\{"type":"pong"\}$`)
+	for handlers, c := range map[string]struct{ event, answer string }{
+		"invoke,sns,eventbridge": {"publish", `{"sent":1,"gone":0,"failed":0}`},
+		"sqs":                    {"sqs", `{"batchItemFailures":[]}`},
+	} {
+		out.Reset()
+		t.Setenv("WIREPOST_HANDLERS", handlers)
+		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", filepath.Join(dir, "code", "bootstrap")}, nil, &out, &errs); status != exitDone {
+			t.Fatalf("invoke with %s: %s", c.event, errs.String())
+		}
+		if got := strings.TrimSpace(out.String()); got != c.answer {
+			t.Errorf("invoke with %s is answered with %s, want %s", c.event, got, c.answer)
+		}
+		expect(t, client, "", `"type":"message".*"to":"topic:lobby".*"data":\{"text":"hi"\}`)
+	}
+}
+
+func TestATemplateWhoseZipIsNotBuiltSaysHow(t *testing.T) {
+	template := samTemplate(t)
+	t.Chdir(t.TempDir())
+	var out transcript
+	out.said = make(chan struct{}, 1)
+	if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", template}, nil, &out, &out); status != exitFailed {
+		t.Errorf("the dev ends with %d", status)
+	}
+	for _, want := range []string{`(?m)^wirepost: error: .*template.yaml:\d+: function WebSocketFunction: its code \S+function.zip is not there$`, `(?m)^wirepost: hint: 'wirepost package --output \S+function.zip PACKAGE' builds it`} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("the dev says\n%s\nwant %s", out.String(), want)
+		}
+	}
+}
+
+func TestASampleEventIsOneOfItsKind(t *testing.T) {
+	s := sample{now: time.Now(), to: "user:alice", body: `{"action":"send"}`, data: json.RawMessage(`{"n":1}`), queries: many{"topic=a", "topic=b"}, headers: many{"authorization=x"}}
+	for name, want := range map[string]string{
+		"connect":     `"multiValueQueryStringParameters":\{"topic":\["a","b"\]\}.*"eventType":"CONNECT"`,
+		"message":     `"body":"\{\\"action\\":\\"send\\"\}".*"routeKey":"send"`,
+		"disconnect":  `"disconnectStatusCode":1001.*"eventType":"DISCONNECT"`,
+		"publish":     `^\{"data":\{"n":1\},"to":"user:alice"\}$`,
+		"sqs":         `"body":"\{\\"data\\":\{\\"n\\":1\},\\"to\\":\\"user:alice\\"\}".*"eventSource":"aws:sqs"`,
+		"sns":         `"EventSource":"aws:sns".*"Message":"\{\\"data\\"`,
+		"eventbridge": `"detail":\{"data":\{"n":1\},"to":"user:alice"\}`,
+	} {
+		got, err := s.make(name)
+		if err != nil || !regexp.MustCompile(want).Match(got) {
+			t.Errorf("%s is %s, %v, want %s", name, got, err, want)
+		}
+	}
+	if _, err := s.make("kafka"); err == nil {
+		t.Error("kafka is an event")
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/inspector"
+)
+
+const tailHelp = `Usage:
+    wirepost tail [FLAGS]
+
+Prints what happens in the gateway that runs in this folder, a line each: clients
+that connect and leave, their messages, invocations with their log lines, answers
+and posts. It is the stream of the inspector's page. Ends with Ctrl-C.
+
+    --connection ID     only of connections whose ID begins so
+    --route KEY         only of this route
+    --status STATUS     failed, ok, a status such as 429, or a class such as 4xx
+    --text TEXT         only what has this text in it, in small or capital letters
+    --kept              what has been recorded so far, and no more
+    --json              one JSON object a line, with payloads
+
+Example:
+    $ wirepost tail --status failed
+    $ wirepost tail --kept --json >session.ndjson
+`
+
+func (c *command) tail(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("tail", flag.ContinueOnError)
+	q := url.Values{"full": {"1"}}
+	for flagName, name := range map[string]string{"connection": "connection", "route": "route", "status": "status", "text": "q"} {
+		flags.Func(flagName, "", func(value string) error {
+			q.Set(name, value)
+			return nil
+		})
+	}
+	kept := flags.Bool("kept", false, "")
+	asJSON := flags.Bool("json", false, "")
+	if status, done := c.parse(flags, tailHelp, args); done {
+		return status
+	}
+	if flags.NArg() > 0 {
+		return c.misuse(fmt.Sprintf("tail takes no argument %q", flags.Arg(0)), "'wirepost tail --help' lists the flags")
+	}
+	what := "stream"
+	if *kept {
+		what = "export" // a session file, which the page can import
+	}
+	body, err := followControl(ctx, inspector.Path+"api/"+what+"?"+q.Encode())
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer body.Close()
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, 1<<20)
+	for n := 0; lines.Scan(); n++ {
+		if *asJSON {
+			fmt.Fprintf(c.stdout, "%s\n", lines.Bytes())
+			continue
+		}
+		if *kept && n == 0 {
+			continue // what the file is
+		}
+		var r inspector.Record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return c.fail(fmt.Errorf("read what the running 'wirepost dev' says: %w", err))
+		}
+		c.printRecord(&r)
+	}
+	if ctx.Err() != nil || *kept && lines.Err() == nil {
+		return exitDone
+	}
+	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return c.fail(fmt.Errorf("follow the running 'wirepost dev': %w", err))
+	}
+	fmt.Fprintln(c.stderr, "wirepost: hint: 'wirepost dev' has ended")
+	return exitDone
+}
+
+// printRecord prints a record in one line, and its log lines below.
+func (c *command) printRecord(r *inspector.Record) {
+	if r.Kind == "skipped" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: %d changes came faster than they could be shown\n", r.Size)
+		return
+	}
+	mark := " "
+	if r.Failed {
+		mark = "!"
+	}
+	said := r.Text
+	switch r.Kind {
+	case "handshake":
+		said = r.Target
+	case "invocation":
+		said = cmp.Or(r.Error, r.Answer)
+	case "close":
+		said = r.Reason
+	default:
+		said = cmp.Or(said, r.Reason)
+	}
+	status := "-"
+	if r.Status != 0 {
+		status = strconv.Itoa(r.Status)
+	}
+	took := "-"
+	if r.Took != 0 {
+		took = time.Duration(r.Took).Round(10 * time.Microsecond).String()
+	}
+	fmt.Fprintf(c.stdout, "%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(printable(r.Connection), "-"),
+		cmp.Or(printable(r.Route), "-"), status, took, printable(said))
+	for _, line := range r.Lines {
+		fmt.Fprintf(c.stdout, "             | %s\n", printable(line))
+	}
+}
+
+// printable is a text in one line of a terminal, without what moves its cursor.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case !strconv.IsPrint(r):
+			return '\ufffd'
+		}
+		return r
+	}, s)
+	const most = 160
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
+
+// followControl asks the running dev for a stream, which ends with the context. The
+// caller closes it.
+func followControl(ctx context.Context, path string) (io.ReadCloser, error) {
+	where, err := runningControl()
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, where.URL+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+where.Token)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: controlTimeout}}
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again"}
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, nil
+	}
+	defer answer.Body.Close()
+	var refused struct{ Error string }
+	if json.NewDecoder(answer.Body).Decode(&refused) != nil || refused.Error == "" {
+		refused.Error = answer.Status
+	}
+	return nil, errors.New(refused.Error)
+}
