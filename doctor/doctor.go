@@ -77,9 +77,19 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if os.Getenv(Variable) != "1" || !asked(payload) {
 		return h.next.Invoke(ctx, payload)
 	}
+	return Report(ctx, &h.o)
+}
+
+// Report is the report of a program that has asked for it by itself, as JSON: what
+// [Handler] answers. The context's deadline is taken for that of an invocation. The
+// options may be nil.
+func Report(ctx context.Context, given *Options) ([]byte, error) {
+	if given == nil {
+		given = &Options{}
+	}
 	o := doctor.Options{
-		InFunction: true, Store: h.o.Store, StoreName: "the function's", TrustHosts: h.o.TrustHosts,
-		Credentials: h.o.Credentials, ClientConfig: h.o.ClientConfig, Concurrency: h.o.Concurrency,
+		InFunction: true, Store: given.Store, StoreName: "the function's", TrustHosts: given.TrustHosts,
+		Credentials: given.Credentials, ClientConfig: given.ClientConfig, Concurrency: given.Concurrency,
 	}
 	if o.Store == nil && os.Getenv("WIREPOST_STORE") != "" {
 		store, err := wirepost.OpenStore(ctx, "")

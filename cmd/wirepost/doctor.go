@@ -69,7 +69,7 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 	flags.StringVar(&o.Stage, "stage", "", "")
 	flags.StringVar(&o.Region, "region", "", "")
 	flags.StringVar(&o.Subprotocol, "subprotocol", "", "")
-	flags.BoolVar(&o.Live, "live", false, "")
+	live := flags.Bool("live", false, "")
 	controlPlane := flags.Bool("control-plane", false, "")
 	asJSON := flags.Bool("json", false, "")
 	strict := flags.Bool("strict", false, "")
@@ -98,7 +98,7 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 		return c.misuse("doctor takes an endpoint or --api, not both", "")
 	case given["api"] && o.APIID == "", given["stage"] && o.Stage == "":
 		return c.misuse("--api and --stage need a name", "'wirepost sweep --dry-run' shows what the store has")
-	case !o.Live && (o.Subprotocol != "" || len(headers) > 0):
+	case !*live && (o.Subprotocol != "" || len(headers) > 0):
 		return c.misuse("--header and --subprotocol are what a client sends, and there is none without --live", "add --live")
 	}
 	for _, h := range headers {
@@ -107,6 +107,9 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 			return c.misuse("--header is not NAME: VALUE", "write it as in --header 'Authorization: Bearer TOKEN'")
 		}
 		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if *live {
+		o.Live = doctor.Live
 	}
 	if *controlPlane {
 		o.ControlPlane = controlplane.API{}

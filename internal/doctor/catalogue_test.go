@@ -66,7 +66,7 @@ func inOrder(names []string) bool {
 func TestTheChecksStandInTheirOrder(t *testing.T) {
 	w := newWorld(t)
 	controlled(func(*world, awsAPI) {})(w)
-	w.options.Live, w.options.Store, w.options.Subprotocol = true, w.store, "chat"
+	w.options.Live, w.options.Store, w.options.Subprotocol = doctor.Live, w.store, "chat"
 	w.learn(identity, apiURL)
 	w.start()
 	report := w.run()

@@ -60,8 +60,10 @@ type Options struct {
 	// context's deadline is that of the invocation.
 	InFunction bool
 
-	// Live connects a client of its own. Header and Subprotocol are what it says.
-	Live        bool
+	// Live is [Live], to connect a client of its own, or nil. It is a function so that
+	// a program which never does that links no WebSocket client. Header and Subprotocol
+	// are what the client says.
+	Live        func(context.Context, *run)
 	Header      http.Header
 	Subprotocol string
 
@@ -184,8 +186,8 @@ func Run(ctx context.Context, o Options) *Report {
 	}
 	d.store(ctx)
 	d.runtime(functionTime)
-	if o.Live {
-		d.live(ctx)
+	if o.Live != nil {
+		o.Live(ctx, d)
 	}
 	if d.client != nil {
 		d.client.CloseIdleConnections()

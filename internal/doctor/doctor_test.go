@@ -380,7 +380,7 @@ func runtimeRows() []row {
 func liveRows() []row {
 	live := func(f func(*world)) func(*world) {
 		return func(w *world) {
-			w.options.Live, w.options.Store = true, w.store
+			w.options.Live, w.options.Store = doctor.Live, w.store
 			w.learn(identity, apiURL)
 			f(w)
 		}
@@ -388,7 +388,7 @@ func liveRows() []row {
 	return []row{
 		{name: "a message the whole way", make: live(func(w *world) { w.options.Subprotocol = "chat" })},
 		{name: "a message the whole way, without a store", make: func(w *world) {
-			w.options.Live = true
+			w.options.Live = doctor.Live
 			w.server = func(s *gateway.Server) { s.Routes = map[string]gateway.Route{"$connect": {}} }
 		}},
 		{name: "the $connect function fails", make: live(func(w *world) { w.fault = answer(gateway.CallConnect, gateway.Fault{Status: 502}) }), want: problems(wirepost.ProblemConnectFailed), says: []string{"502"}},
@@ -397,7 +397,7 @@ func liveRows() []row {
 		{name: "connecting is throttled", make: live(func(w *world) { w.fault = answer(gateway.CallConnect, gateway.Fault{Status: 429}) }), want: problems(wirepost.ProblemConnectThrottled)},
 		{name: "the subprotocol is not returned", make: live(func(w *world) { w.options.Subprotocol = "unknown" }), want: problems(wirepost.ProblemSubprotocol), says: []string{`"unknown"`}},
 		{name: "the connection is not in the store", make: func(w *world) {
-			w.options.Live, w.options.Store = true, wirepost.NewMemStore(nil)
+			w.options.Live, w.options.Store = doctor.Live, wirepost.NewMemStore(nil)
 		}, want: problems(wirepost.ProblemConnectionUnknown)},
 		{name: "the message is lost", make: live(func(w *world) { w.fault = answer(gateway.CallFrameOut, gateway.Fault{Drop: true}) }), want: problems(wirepost.ProblemMessageLost), says: []string{"accepted (200) and not received"}},
 		{name: "the message is lost, and another one comes", make: live(func(w *world) {
@@ -431,7 +431,7 @@ func liveRows() []row {
 			}
 		})},
 		{name: "the endpoint in the store is not that of the event", make: func(w *world) {
-			w.options.Live, w.options.Store, w.options.Endpoint = true, w.store, ""
+			w.options.Live, w.options.Store, w.options.Endpoint = doctor.Live, w.store, ""
 			w.names["abc123.execute-api-fips.eu-west-1.amazonaws.com"] = []string{customIP}
 			w.server = func(s *gateway.Server) {
 				s.TLS = certificate(w.t, apiHost, "abc123.execute-api-fips.eu-west-1.amazonaws.com")

@@ -22,9 +22,9 @@ import (
 // receiveTime is how long a message may take to its client.
 const receiveTime = 2 * time.Second
 
-// live connects a client of its own, learns its connection ID, and lets a message
+// Live connects a client of its own, learns its connection ID, and lets a message
 // travel the whole way. Nobody else is sent to.
-func (d *run) live(ctx context.Context) {
+func Live(ctx context.Context, d *run) {
 	names := []string{"connect", "subprotocol", "connection-id", "live-get", "receive", "live-delete"}
 	skip := func(from int, reason string) {
 		for _, n := range names[from:] {

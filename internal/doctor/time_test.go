@@ -65,7 +65,7 @@ func TestARunAgainstWhatNeverAnswersEndsInFifteenSeconds(t *testing.T) {
 					t.Fatal(err)
 				}
 				report := doctor.Run(t.Context(), doctor.Options{
-					Endpoint: tt.endpoint, Store: store, Credentials: given(keys), Live: true,
+					Endpoint: tt.endpoint, Store: store, Credentials: given(keys), Live: doctor.Live,
 					Getenv:   func(name string) string { return map[string]string{"AWS_REGION": "eu-west-1"}[name] },
 					Resolver: tt.network, Dial: tt.network.dial, Proxy: noProxy,
 				})

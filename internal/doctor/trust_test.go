@@ -114,7 +114,7 @@ func TestNoServiceOfAnotherHostGetsASignature(t *testing.T) {
 func TestAReportHasNoTokenOfAURL(t *testing.T) {
 	w := newWorld(t)
 	w.options.Endpoint = "wss://" + apiHost + "/prod?token=topsecret"
-	w.options.Live, w.options.Store = true, w.store
+	w.options.Live, w.options.Store = doctor.Live, w.store
 	w.learn(identity, apiURL)
 	w.env["AWS_ENDPOINT_URL"] = "http://user:topsecret@127.0.0.1:4566/?k=topsecret"
 	w.start()
