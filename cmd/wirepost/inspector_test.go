@@ -28,7 +28,10 @@ func fill(selector, text string) action {
 		literal(selector), literal(text)))
 }
 
-func click(selector string) action { return chromedp.Click(chromedp.CSS(selector)) }
+// click clicks on an element as it is at that moment: the page moves while it is live.
+func click(selector string) action {
+	return until(`(() => { const e = document.querySelector(` + literal(selector) + `); e?.click(); return e; })()`)
+}
 
 // literal is a text as JavaScript has it.
 func literal(s string) string {

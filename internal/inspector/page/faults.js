@@ -21,6 +21,7 @@ export class Faults {
     this.panel = panel;
     this.off = new Map(); // rule: true
     this.on = [];
+    this.items = new Map(); // rule: its line
     this.list = h("ul", { class: "faults" });
     this.custom = h("input", { id: "fault-rule", spellcheck: false, autocomplete: "off", placeholder: "post:429:p=0.5,delay=200ms" });
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
@@ -68,10 +69,26 @@ export class Faults {
       if (row) row.about = about;
       else rows.push({ rule, on: false, about });
     }
-    const focused = document.activeElement?.dataset?.rule;
-    this.list.replaceChildren(...rows.map((r) => h("li", { class: r.on ? "on" : "" },
-      h("button", { class: "switch", role: "switch", "aria-checked": String(r.on), "data-rule": r.rule, "aria-label": r.rule, onclick: () => (r.on ? this.set(this.on.map((o) => o.rule).filter((o) => o !== r.rule)) : this.add(r.rule)) }, h("span", { class: "knob" })),
-      h("span", { class: "fault-text" }, h("code", {}, r.rule), h("small", {}, r.on ? `hit ${r.hits} of ${r.calls}${r.about ? ` · ${r.about}` : ""}` : r.about || "switched off")))));
-    if (focused) [...this.list.querySelectorAll("[data-rule]")].find((b) => b.dataset.rule === focused)?.focus();
+    // In place: a switch must not go away under a finger.
+    const seen = new Set();
+    let place = this.list.firstElementChild;
+    for (const r of rows) {
+      seen.add(r.rule);
+      let item = this.items.get(r.rule);
+      if (!item) this.items.set(r.rule, item = this.make(r.rule));
+      item.element.className = r.on ? "on" : "";
+      item.knob.setAttribute("aria-checked", String(r.on));
+      item.about.textContent = r.on ? `hit ${r.hits} of ${r.calls}${r.about ? ` · ${r.about}` : ""}` : r.about || "switched off";
+      if (item.element !== place) this.list.insertBefore(item.element, place);
+      else place = place.nextElementSibling;
+    }
+    for (const [rule, item] of this.items) if (!seen.has(rule)) { item.element.remove(); this.items.delete(rule); }
+  }
+
+  make(rule) {
+    const about = h("small");
+    const knob = h("button", { class: "switch", role: "switch", "aria-checked": "false", "data-rule": rule, "aria-label": rule,
+      onclick: () => (this.on.some((o) => o.rule === rule) ? this.set(this.on.map((o) => o.rule).filter((o) => o !== rule)) : this.add(rule)) }, h("span", { class: "knob" }));
+    return { element: h("li", {}, knob, h("span", { class: "fault-text" }, h("code", {}, rule), about)), knob, about };
   }
 }
