@@ -48,7 +48,7 @@ var importRules = []struct {
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
-	{"cmd/wirepost-function", []string{"", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
+	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
 	{"cmd/wirepost", []string{"", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+
+	"github.com/wirepost/wirepost/doctor"
 )
 
 // runDoctor answers {"wirepost":"doctor"}, and nothing else: the payload names no
 // endpoint and no URL, so that who may invoke the function cannot make it ask
 // elsewhere.
-func (f *function) runDoctor(_ context.Context, payload []byte) ([]byte, error) {
+func (f *function) runDoctor(ctx context.Context, payload []byte) ([]byte, error) {
 	var ask struct {
 		Wirepost string `json:"wirepost"`
 	}
@@ -19,5 +21,5 @@ func (f *function) runDoctor(_ context.Context, payload []byte) ([]byte, error) 
 	if !f.doctor {
 		return nil, invalid("the doctor is switched off in this function; WIREPOST_DOCTOR=1 lets it answer")
 	}
-	return nil, invalid("the doctor is not built into this function")
+	return doctor.Report(ctx, &doctor.Options{Store: f.store})
 }

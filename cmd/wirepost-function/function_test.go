@@ -280,13 +280,25 @@ func TestABadPayloadIsAnInvalidRequestWithOneSentence(t *testing.T) {
 	}
 }
 
-func TestTheDoctorIsASeam(t *testing.T) {
+// The doctor's own tests are beside it. Here it is the function's store and endpoint
+// that it looks at, and its report that is the answer.
+func TestTheDoctorReportsOnTheFunctionsOwnStoreAndEndpoint(t *testing.T) {
 	w := newWorld(t)
 	w.doctor = true
-	_, err := w.Invoke(t.Context(), []byte(`{"wirepost":"doctor"}`))
-	wantType[*InvalidRequest](t, err)
-	if err == nil || !strings.Contains(err.Error(), "not built into this function") {
-		t.Errorf("%v", err)
+	out, err := w.Invoke(t.Context(), []byte(`{"wirepost":"doctor"}`))
+	var report struct {
+		Endpoint string `json:"endpoint"`
+		Checks   []struct{ Name, State, Problem string }
+	}
+	if err != nil || json.Unmarshal(out, &report) != nil || report.Endpoint != "http://localhost:1/dev" {
+		t.Fatalf("%s, %v", out, err)
+	}
+	refused := false
+	for _, c := range report.Checks {
+		refused = refused || c.Problem == string(wirepost.ProblemEndpointRefused)
+	}
+	if !refused {
+		t.Errorf("nothing listens at the endpoint, and the report says %s", out)
 	}
 }
 
