@@ -108,6 +108,7 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 		}
 		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
+	o.TableOf = doctor.TableOf
 	if *live {
 		o.Live = doctor.Live
 	}

@@ -66,6 +66,9 @@ type Options struct {
 	Live        func(context.Context, *run)
 	Header      http.Header
 	Subprotocol string
+	// TableOf is [TableOf], or nil for a program whose role may not look at the table
+	// itself: then it links nothing for that.
+	TableOf func(wirepost.Store) func(context.Context) error
 
 	// ControlPlane, if not nil, asks AWS about the API's configuration.
 	ControlPlane ControlPlane

@@ -171,7 +171,7 @@ func newWorld(t *testing.T) *world {
 	}
 	ca, _ := authority()
 	w.roots.AddCert(ca)
-	w.options = doctor.Options{Endpoint: apiURL, Credentials: given(keys), Step: 2 * time.Second}
+	w.options = doctor.Options{Endpoint: apiURL, TableOf: doctor.TableOf, Credentials: given(keys), Step: 2 * time.Second}
 	return w
 }
 
