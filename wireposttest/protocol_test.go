@@ -155,7 +155,7 @@ func TestALaterFrameOfAConnectionThatHasEndedIsAnsweredAndClosesIt(t *testing.T)
 			t.Errorf("%s is answered with %s", frame, got)
 		}
 		var closed *wireposttest.CloseError
-		if got, err := c.Receive(t.Context()); !errors.As(err, &closed) || closed.Code != 1000 {
+		if got, err := c.Receive(aMinute(t)); !errors.As(err, &closed) || closed.Code != 1000 {
 			t.Errorf("then %q, %v, want a close with 1000", got, err)
 		}
 	}
