@@ -10,7 +10,6 @@ import (
 	"iter"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -80,22 +79,8 @@ type readerProcess struct {
 
 func startReaders(b *testing.B, url string, n int) *readerProcess {
 	b.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", readers, url, n))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
-	p := &readerProcess{in, bufio.NewReader(out)}
+	in, out := startAgain(b, fmt.Sprintf("%s=%s %d", readers, url, n))
+	p := &readerProcess{in, out}
 	p.wait(b, "ready")
 	return p
 }

@@ -117,6 +117,28 @@ var benchCertificate = sync.OnceValue(func() (pair [2][]byte) {
 	return [2][]byte{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})}
 })
 
+// startAgain starts this test binary once more, as what a variable says. It ends with
+// the benchmark.
+func startAgain(b *testing.B, variable string) (io.Writer, *bufio.Reader) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), variable)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
+	return in, bufio.NewReader(out)
+}
+
 // counting is a management server in its own process.
 type counting struct {
 	root    string // https://localhost:PORT
@@ -134,25 +156,11 @@ func startCounting(b *testing.B, protocol string) *counting {
 	}
 	b.Setenv("SSL_CERT_FILE", filepath.Join(dir, "roots.pem"))
 	b.Setenv("SSL_CERT_DIR", filepath.Join(dir, "none"))
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), countingServer+"="+protocol)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { in.Close(); cmd.Wait() })
+	in, out := startAgain(b, countingServer+"="+protocol)
 	for _, part := range pair {
 		fmt.Fprintln(in, base64.StdEncoding.EncodeToString(part))
 	}
-	port, err := bufio.NewReader(out).ReadString('\n')
+	port, err := out.ReadString('\n')
 	if err != nil {
 		b.Fatalf("the counting server did not start: %v", err)
 	}
