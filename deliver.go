@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -56,19 +57,24 @@ func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r requ
 	reread := false
 	var unknown *Error // an attempt that may have delivered: no later failure says otherwise
 	for attempt := 0; ; attempt++ {
-		if attempt > 0 {
-			p.counters.retried.Add(1)
-		}
-		if (attempt > 0 || f == nil) && !p.inTurn(postCtx, l.Endpoint) {
-			if out.Err == nil {
-				out.Err = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: postCtx.Err()}
-			}
+		if attempt == 0 && f == nil && !p.inTurn(postCtx, l.Endpoint) {
+			out.Err = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: cmp.Or(postCtx.Err(), context.DeadlineExceeded)}
 			return answer{}, out
 		}
 		creds, err := p.credentials.retrieve(postCtx, m.loopback)
-		if err != nil {
+		switch {
+		case err == nil:
+		case unknown != nil, out.Err != nil && postCtx.Err() != nil:
+			return answer{}, out // what is known of the attempt before says more
+		case postCtx.Err() != nil:
+			out.Err = &Error{Problem: ProblemDeadline, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Detail: "the deadline came before there were credentials", Err: err}
+			return answer{}, out
+		default:
 			out.Err = &Error{Problem: ProblemCredentialsMissing, Endpoint: m.endpoint.URL, ConnectionID: l.ID, Err: err}
 			return answer{}, out
+		}
+		if attempt > 0 {
+			p.counters.retried.Add(1)
 		}
 		a, err := m.call(postCtx, r.method, l.ID, r.data, r.hash, creds, p.o.Now())
 		if err == nil {
@@ -126,18 +132,18 @@ func (p *Publisher) attempts(postCtx *postContext, to Audience, l Listed, r requ
 		case ProblemEndpointCertificate, ProblemNotAPIGateway:
 			return a, out
 		}
-		if !again || !p.pause(postCtx, attempt, f) {
+		if !again || !p.pause(postCtx, attempt, l.Endpoint, f) {
 			return a, out
 		}
 	}
 }
 
 // pause waits before attempt+2, with full jitter: somewhere in [0, 100 ms × 2^n),
-// 3.2 s at most. It reports false if the deadline comes first.
+// 3.2 s at most, and for its turn. It reports false if the deadline comes first.
 //
 // Meanwhile another post of the publish has its place: a client that does not read
 // delays nobody else.
-func (p *Publisher) pause(ctx context.Context, attempt int, f *fanOut) bool {
+func (p *Publisher) pause(ctx context.Context, attempt int, id Identity, f *fanOut) bool {
 	ceiling := 100 * time.Millisecond << min(attempt, 5)
 	wait := time.Duration(p.o.Random() * float64(ceiling))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
@@ -145,14 +151,14 @@ func (p *Publisher) pause(ctx context.Context, attempt int, f *fanOut) bool {
 	}
 	f.leave()
 	defer f.enter()
-	return sleep(ctx, wait)
+	return sleep(ctx, wait) && p.inTurn(ctx, id)
 }
 
-// inTurn waits until the budget and the pace of the stage let a post start. It
-// reports false if the context ends first.
+// inTurn waits until the pace of the stage and then the budget let a post start: a
+// place in the budget is not kept for a post that has to wait for its stage. It
+// reports false if the context ends first, or would.
 func (p *Publisher) inTurn(ctx context.Context, id Identity) bool {
-	now := time.Now()
-	return sleep(ctx, max(p.budget.delay(now), p.paceOf(id).delay(now)))
+	return p.paceOf(id).wait(ctx) && p.budget.wait(ctx)
 }
 
 func (p *Publisher) paceOf(id Identity) *pace {

@@ -55,7 +55,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 		return Result{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Result{}, fmt.Errorf("publish to %s: %w", to, err)
+		return Result{Next: o.After}, fmt.Errorf("publish to %s: %w", to, err)
 	}
 	r.repeatable = r.repeatable || o.AtLeastOnce
 	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,

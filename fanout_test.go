@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // pagedStore takes its time for each page.
@@ -144,6 +147,34 @@ func TestAnOutcomeThatNobodyKnowsStaysUnknown(t *testing.T) {
 	r, err := p.Publish(t.Context(), Everyone(), []byte("x"), &PublishOptions{AtLeastOnce: true})
 	if err != nil || r.String() != "sent 0, failed 1 (no-answer)" || m.calls.Load() < 2 {
 		t.Errorf("%v, %v after %d calls", r, err, m.calls.Load())
+	}
+}
+
+// failingCredentials are there once.
+type failingCredentials struct{ n atomic.Int64 }
+
+func (c *failingCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+	if c.n.Add(1) > 1 {
+		return aws.Credentials{}, errors.New("STS is down")
+	}
+	return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b", CanExpire: true, Expires: time.Now()}, nil
+}
+
+func TestMissingCredentialsDoNotHideThatAMessageMayHaveArrived(t *testing.T) {
+	m := newManager(t, func(_ int64, _ string, w http.ResponseWriter, _ *http.Request) { reset(w) })
+	p := publisher(t, at(t, m.URL+"/dev", 1), &PublisherOptions{Credentials: &failingCredentials{}, Random: func() float64 { return 0 }})
+	r, err := p.Publish(t.Context(), Everyone(), []byte("x"), &PublishOptions{AtLeastOnce: true})
+	if err != nil || r.String() != "sent 0, failed 1 (no-answer)" {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+func TestAContextThatHasEndedLeavesTheCursorWhereItWas(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := publisher(t, NewMemStore(nil), nil)
+	if r, err := p.Publish(ctx, Everyone(), []byte("x"), &PublishOptions{After: "c7"}); err == nil || r.Next != "c7" {
+		t.Errorf("next %q, %v", r.Next, err)
 	}
 }
 

@@ -73,7 +73,8 @@ func (p *Publisher) Do(ctx context.Context, j Job) (Result, error) {
 }
 
 // Rest is the job that is left after a result of [Publisher.Do]: doing it reaches
-// who was not reached, and nobody twice. It reports false if nothing is left.
+// who was not reached, and nobody twice. It reports false if nothing is left, or if
+// Do returned an error before anything was started: then the job itself is left.
 func (j Job) Rest(r Result) (Job, bool) {
 	j.After = r.Next
 	return j, r.Next != ""

@@ -171,6 +171,9 @@ func (m *management) call(ctx *postContext, method, connectionID string, data []
 	ctx.request()
 	resp, err := m.client.RoundTrip(req.WithContext(ctx))
 	if err != nil {
+		if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err) // net/http says the caller's own cause
+		}
 		if !ctx.sent() {
 			err = errNotSent{err}
 		}

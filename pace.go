@@ -59,9 +59,19 @@ const (
 	paceSlowest = 10.0                 // posts a second
 )
 
+// wait waits for the next place in the schedule. It reports false at once, and takes
+// no place, if that is not before the context's deadline: a place that nobody uses
+// would be lost to all.
+func (p *pace) wait(ctx context.Context) bool {
+	latest, _ := ctx.Deadline()
+	d, ok := p.delay(time.Now(), latest)
+	return ok && sleep(ctx, d)
+}
+
 // delay takes the next place in the schedule and returns how long the post has to
-// wait for it.
-func (p *pace) delay(now time.Time) time.Duration {
+// wait for it. It reports false, and takes none, if that is too late; a zero latest
+// is never.
+func (p *pace) delay(now, latest time.Time) (time.Duration, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rise(now)
@@ -70,17 +80,20 @@ func (p *pace) delay(now time.Time) time.Duration {
 		rate = p.budget
 	}
 	if rate == 0 {
-		return 0
+		return 0, true
 	}
 	if p.next.Before(now) {
 		p.next = now
 	}
 	wait := p.next.Sub(now)
+	if !latest.IsZero() && !p.next.Before(latest) {
+		return 0, false
+	}
 	p.next = p.next.Add(time.Duration(float64(time.Second) / rate))
 	if wait < paceSlack {
-		return 0
+		return 0, true
 	}
-	return wait
+	return wait, true
 }
 
 // rise raises the rate for each quarter of a second since it was changed. A rate
@@ -92,7 +105,7 @@ func (p *pace) rise(now time.Time) {
 	}
 	accepted, throttled, _ := p.lastSecond(now)
 	if now.Sub(p.changed) > paceIdle || throttled == 0 && p.rate > 2*p.known && p.rate > 4*accepted {
-		p.rate = 0
+		p.rate, p.next = 0, time.Time{}
 		return
 	}
 	for ; now.Sub(p.changed) >= paceQuarter; p.changed = p.changed.Add(paceQuarter) {

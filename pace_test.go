@@ -202,6 +202,33 @@ func TestABudgetThatLeavesNoTimeLeavesACursor(t *testing.T) {
 	})
 }
 
+// More is asked for than the budget has, all the time: what the budget has is used,
+// and who would be too late is told so at once.
+func TestPostsThatGiveUpTakeNothingFromTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{perSecond: 1e6, burst: 1e6, takes: time.Millisecond, delivered: map[string]int{}}
+		p := publisher(t, crowdAt(t, 0), &PublisherOptions{MaxPerSecond: 100, PostTimeout: 2 * time.Second, Transport: b, Credentials: fixed{}})
+		var wg sync.WaitGroup
+		late := 0
+		for range 60 * 150 { // a minute
+			wg.Go(func() {
+				if err := p.Post(t.Context(), "c=", []byte("x")); ProblemOf(err) == ProblemDeadline {
+					b.mu.Lock()
+					late++
+					b.mu.Unlock()
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(time.Second / 150)
+		}
+		wg.Wait()
+		if b.ok < 5900 || b.ok > 6300 || b.ok+late != 9000 {
+			t.Errorf("of 9,000 posts in a minute at 100 a second %d were sent, and %d were too late", b.ok, late)
+		}
+	})
+}
+
 type fixed struct{}
 
 func (fixed) Retrieve(context.Context) (c aws.Credentials, err error) {

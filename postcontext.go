@@ -65,10 +65,11 @@ func (c *postContext) Deadline() (time.Time, bool) { return c.limit, true }
 
 // Err implements [context.Context]: a limit that has come is a deadline exceeded.
 func (c *postContext) Err() error {
-	if c.Context.Err() == nil {
-		return nil
+	err := c.Context.Err()
+	if err != nil && context.Cause(c.Context) == context.DeadlineExceeded {
+		return context.DeadlineExceeded
 	}
-	return context.Cause(c.Context)
+	return err // a cause of the caller's is no error of a context
 }
 
 // request begins a request.

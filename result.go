@@ -35,7 +35,9 @@ type Result struct {
 	// Errors has the first 100 failures.
 	Errors []error
 	// Next is not empty if time ran out before every post was started: publish
-	// again with PublishOptions.After to send to the rest.
+	// again with PublishOptions.After to send to the rest. With an error and nothing
+	// sent, gone or failed it may be empty: then nothing was started, and the whole is
+	// left.
 	Next Cursor
 }
 

@@ -9,7 +9,7 @@ import (
 // Stats is what a [Publisher] has done since it was made. The numbers are read one
 // after the other while posts go on, so a sum may be off by those.
 type Stats struct {
-	Sent   int64 // posts and deletes that were accepted
+	Sent   int64 // posts, deletes and gets that were accepted
 	Gone   int64 // connections that had ended
 	Failed int64
 	// Retried counts attempts after the first, Throttled the 429 among all answers.

@@ -91,6 +91,8 @@ func (f *Function) do(ctx context.Context, body string) error {
 	case !more:
 		return nil
 	}
+	// A queue that took the rest and did not say so has it all the same; a FIFO queue
+	// with an ID for deduplication would notice.
 	if err := put(ctx, f.Queue, rest); err != nil {
 		if done == 0 || job.AtLeastOnce {
 			return err
