@@ -334,6 +334,8 @@ func (f *Function) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stats
+	s.Failed += f.notAnswered.Load()
+	s.TimedOut = f.timedOut.Load()
 	s.Processes, s.Idle, s.Waiting = len(f.processes), len(f.idle), f.waiting.Len()
 	for p := range f.processes {
 		if !p.ready {

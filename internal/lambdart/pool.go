@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,8 +39,10 @@ type pool struct {
 	stopIdle   func() bool // the timer that ends idle processes; nil when none runs
 	paused     bool        // while a Restart has no process on purpose
 	closed     bool
-	sequence   int // the greatest generation yet
-	stats      Stats
+	sequence   int   // the greatest generation yet
+	stats      Stats // without what follows
+
+	notAnswered, timedOut atomic.Int64 // invocations
 
 	begunBefore int64 // starts and invocations when Worked was last asked
 }
@@ -313,14 +316,13 @@ func (f *Function) served() {
 	f.mu.Unlock()
 }
 
-// lost counts an invocation that was not answered.
+// lost counts an invocation that was not answered, before its caller knows. It takes
+// no lock, because its own caller holds that of the process.
 func (f *Function) lost(timedOut bool) {
-	f.mu.Lock()
-	f.stats.Failed++
+	f.notAnswered.Add(1)
 	if timedOut {
-		f.stats.TimedOut++
+		f.timedOut.Add(1)
 	}
-	f.mu.Unlock()
 }
 
 // replace builds the source and lets processes of the build take over.

@@ -90,11 +90,7 @@ func (p *process) run(l *launch) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	state, err := p.live(l)
-	lost, failure := p.settle(l, state, err)
-	if lost {
-		p.f.lost(false)
-	}
-	p.f.gone(p, failure)
+	p.f.gone(p, p.settle(l, state, err))
 }
 
 // live serves the Runtime API to a child and returns the state it ended in, or why
@@ -182,15 +178,18 @@ func (p *process) live(l *launch) (state string, err error) {
 
 // settle gives the invocation of a process that has ended its error, and says why
 // the process did not start, if it did not.
-func (p *process) settle(l *launch, state string, err error) (lost bool, failure error) {
+func (p *process) settle(l *launch, state string, err error) (failure error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.isEnded = true
+	lost := false
 	if i := p.current; i != nil {
 		if i.stopTime != nil {
 			i.stopTime()
 		}
-		lost = i.isGiven && !i.isDone
+		if lost = i.isGiven && !i.isDone; lost {
+			p.f.lost(false)
+		}
 		var exited error
 		switch {
 		case !i.isGiven:
@@ -204,15 +203,15 @@ func (p *process) settle(l *launch, state string, err error) (lost bool, failure
 	}
 	switch {
 	case p.endWanted && !p.late:
-		return lost, nil
+		return nil
 	case p.served > 0:
 		if !lost {
 			p.f.c.Logger.Warn("process ended by itself", "state", state)
 		}
-		return lost, nil
+		return nil
 	}
 	p.failure = l.explain(p, state, err)
-	return lost, p.failure
+	return p.failure
 }
 
 func (p *process) startError() error {
@@ -341,15 +340,16 @@ func (p *process) timeOut(i *invocation) {
 		return
 	}
 	answered := i.isDone
+	if !answered {
+		p.f.lost(true)
+	}
 	p.finish(i, nil, &TimeoutError{RequestID: i.id, Timeout: p.f.c.Timeout})
 	p.endWanted = true
 	signalGroup(p.pid, sigKill)
 	p.mu.Unlock()
 	if answered {
 		p.f.c.Logger.Warn("process was killed: it answered, and did not ask for the next invocation within the timeout", "requestId", i.id)
-		return
 	}
-	p.f.lost(true)
 }
 
 // environment is what the caller gave and what Lambda adds (AWS docs, defined
