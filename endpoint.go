@@ -162,7 +162,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 		return fail(ProblemEndpointUnset, "", "no management endpoint is configured")
 	}
 	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r > 0x7e }) {
-		return fail(ProblemEndpointScheme, "", "the endpoint contains a space, a line break or another character that no URL has")
+		return fail(ProblemEndpointScheme, "take the spaces and line breaks out of it", "the endpoint contains a space, a line break or another character that no URL has")
 	}
 	scheme, rest, found := strings.Cut(raw, "://")
 	if !found {
@@ -174,6 +174,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 		if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
 			to = "http://"
 		}
+		rest, _, _ = strings.Cut(rest, "?") // what clients say about themselves
 		return fail(ProblemEndpointScheme, "use "+to+rest, "the endpoint starts with %s://, the address that clients dial; sending uses HTTPS", strings.ToLower(scheme))
 	case scheme != "https" && scheme != "http":
 		return fail(ProblemEndpointScheme, "use https://"+rest, "the endpoint's scheme is %q", scheme)

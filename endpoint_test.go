@@ -20,6 +20,8 @@ func TestParseEndpointNamesEachMistakeAndItsFix(t *testing.T) {
 		{"the address that clients dial", "wss://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
 		{"the address that clients dial, on a laptop", "ws://127.0.0.1:3001/dev", EndpointOptions{Region: "us-east-1"}, ProblemEndpointScheme, "use http://127.0.0.1:3001/dev"},
 		{"no scheme", host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
+		{"the address that dev prints for clients", "ws://localhost:3001/dev?user=alice&topic=lobby", EndpointOptions{}, ProblemEndpointScheme, "use http://localhost:3001/dev"},
+		{"a space", " https://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "take the spaces"},
 		{"no scheme, two slashes", "//" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
 		{"no scheme, a port", "localhost:3001/dev", EndpointOptions{}, ProblemEndpointScheme, "use https://"},
 		{"upper-case scheme", "HTTPS://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, ""},

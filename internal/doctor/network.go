@@ -217,7 +217,7 @@ func (d *run) tcp(ctx context.Context) {
 	d.gone = "no connection can be opened"
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) && d.loopback:
-		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "start the gateway with 'wirepost dev' in its folder, or correct the port")
+		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "start the gateway with 'wirepost dev' in its folder (with --listen "+where+"), or correct the port")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "check what the name points to")
 	case d.o.InFunction:
@@ -270,7 +270,7 @@ func (d *run) tls(ctx context.Context) {
 	case errors.As(err, &unknown):
 		fix := "check what the name points to, and whether a proxy of this network opens TLS connections"
 		if d.loopback {
-			fix = "use http:// for a gateway on this machine, or trust its certificate (SSL_CERT_FILE=.wirepost/ca-bundle.pem)"
+			fix = "use http:// for a gateway on this machine, or trust the authority of that gateway (SSL_CERT_FILE=.wirepost/ca.pem)"
 		}
 		d.fail("tls", wirepost.ProblemEndpointCertificate, fmt.Sprintf("the certificate of %s is signed by an authority that this machine does not trust", host), fix)
 	case errors.As(err, &invalid):

@@ -20,6 +20,10 @@ const probeBody = `{"wirepost":"doctor"}`
 // Gateway says in its own words. POST comes first and decides: policies often
 // allow nothing else. 410 and 400 are both as it should be: which of them an ID that
 // was never issued gets is UNCERTAIN, since reports differ.
+// faultRules is the cure of what a gateway on this machine answers only because it was
+// told to: it has no policies, no control plane and, unless it is told, no rate.
+const faultRules = "a fault rule of the gateway on this machine may answer so: 'wirepost fault' lists them, 'wirepost fault --clear' ends them"
+
 func (d *run) send(ctx context.Context) {
 	names := []string{"account", "send", "get", "delete"}
 	skip := func(reason string, names ...string) {
@@ -186,6 +190,9 @@ func (d *run) refusal(e *wirepost.Error) Check {
 		if e.FixText != "" && d.account == "" {
 			c.Fix = e.FixText
 		}
+		if d.loopback {
+			c.Fix = faultRules
+		}
 	case wirepost.ProblemSigningRegion:
 		c.Sentence = fmt.Sprintf("API Gateway wants another region than %s in the signature: the API is not in that region", d.endpoint.Region)
 		c.Fix = "set AWS_REGION, or --region, to the region of the API"
@@ -202,12 +209,18 @@ func (d *run) refusal(e *wirepost.Error) Check {
 	case wirepost.ProblemThrottled:
 		c.Sentence = "a single request was answered with 429"
 		c.Fix = "run with --control-plane, which shows the stage's limits; a rate of 0 refuses everybody"
+		if d.loopback {
+			c.Fix = faultRules
+		}
 		c.Candidates = []wirepost.Problem{wirepost.ProblemThrottleZero, wirepost.ProblemThrottled}
 	case wirepost.ProblemServerError:
 		c.Sentence = fmt.Sprintf("API Gateway answered %d to a send", e.Status)
 		c.Fix = "try again; if it stays, look at the health of API Gateway in " + d.endpoint.Region
 	case wirepost.ProblemForbidden:
 		c.Fix = "run with --control-plane, which tells them apart"
+		if d.loopback {
+			c.Fix = faultRules
+		}
 	case wirepost.ProblemPathNotSend:
 		if c.Sentence == e.Problem.Sentence() && e.FixText == "" && !isExecuteAPI(host) {
 			c.Fix = "use https://" + host + " with its mapping key only"

@@ -249,7 +249,14 @@ func (d *run) storeAPIs(all []*kept) {
 	}
 	names := make([]string, 0, len(all))
 	for _, k := range all {
-		names = append(names, fmt.Sprintf("%s/%s (%d)", k.identity.APIID, k.identity.Stage, k.rows))
+		name := k.identity.APIID + "/" + k.identity.Stage
+		// The region is said where nothing else tells two apart.
+		if slices.ContainsFunc(all, func(o *kept) bool {
+			return o != k && o.identity.APIID == k.identity.APIID && o.identity.Stage == k.identity.Stage
+		}) {
+			name = k.identity.String()
+		}
+		names = append(names, fmt.Sprintf("%s (%d)", name, k.rows))
 	}
 	d.warn("store-apis", wirepost.ProblemStoreSeveralAPIs, fmt.Sprintf("%d stages share this store: %s", len(all), strings.Join(names, ", ")), "")
 }
