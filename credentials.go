@@ -5,7 +5,8 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/wirepost/wirepost/internal/awsconfig"
 )
 
 // developmentRegion is the region of a gateway on this machine unless it was
@@ -17,8 +18,9 @@ const developmentRegion = "us-east-1"
 var developmentCredentials = aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "wirepost", Source: "wirepost development pair"}
 
 // credentialSource finds what to sign with: what the caller gave, the
-// development pair for a loopback endpoint, AWS's default chain for the rest.
-// The chain is loaded at the first post that needs it and kept.
+// development pair for a loopback endpoint, for the rest the environment or, in a
+// program that links package awschain, AWS's whole chain. It is loaded at the first
+// post that needs it and kept.
 type credentialSource struct {
 	given aws.CredentialsProvider
 
@@ -36,7 +38,7 @@ func (s *credentialSource) retrieve(ctx context.Context, loopback bool) (aws.Cre
 	s.mu.Lock()
 	chain := s.chain
 	if chain == nil {
-		cfg, err := config.LoadDefaultConfig(ctx)
+		cfg, err := awsconfig.Load(ctx, nil)
 		if err != nil {
 			s.mu.Unlock()
 			return aws.Credentials{}, err

@@ -24,9 +24,11 @@ var importRules = []struct {
 	link []string
 	why  string
 }{
-	{"", nil, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "the library is what every function links: AWS's core and the event types, and nothing heavy"},
+	{"", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "the library is what every function links: AWS's core and the event types, and nothing that costs a cold start"},
+	{"internal/awsconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the environment's credentials and region, for whoever links the library; AWS's chain is registered from outside"},
+	{"awschain", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"}, "AWS's chain is linked only by those who want it: a Lambda does not, and its clients of STS and single sign-on are made before main"},
 	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
-	{"dynamostore", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "a driver is linked only by those who import it"},
+	{"dynamostore", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "a driver is linked only by those who import it"},
 	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
 	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
@@ -36,20 +38,21 @@ var importRules = []struct {
 	{"internal/lambdart", nil, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
-	{"examples/elsewhere", []string{"", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
+	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"examples/chat", nil, nil, "a page is files"},
 	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/control", []string{"gateway"}, []string{"github.com/prometheus/client_golang/prometheus"}, "what only this machine may do to a gateway that runs, and its counts in Prometheus's own words: the gateway links no metrics library"},
 	{"internal/inspector", []string{"", "gateway"}, []string{"github.com/gobwas/"}, "records and shows traffic: posts through the library as anybody would, and connects clients of its own"},
-	{"internal/doctor", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
+	{"internal/doctor", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
 	{"internal/doctor/controlplane", []string{"", "internal/doctor"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},
+	{"internal/doctor/sharedconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/config"}, "AWS's configuration file, which no Lambda has; the command alone links it"},
 	{"doctor", []string{"", "internal/doctor"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the doctor inside a function of one's own; linked by those who want it"},
 	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
-	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"}, "wiring; AWS's signer for the one call to SQS"},
-	{"cmd/wirepost", []string{"", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws"}, "wiring; AWS's signer for the one call to SQS"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -20,8 +20,9 @@ const MaxMessage = 128 << 10
 
 // PublisherOptions are all optional.
 type PublisherOptions struct {
-	// Credentials to sign with. Default: AWS's default chain; for a loopback
-	// endpoint, the development pair.
+	// Credentials to sign with. Default: the environment's, where Lambda puts those
+	// of the function's role (AWS's whole chain in a program that imports package
+	// awschain); for a loopback endpoint, the development pair.
 	Credentials aws.CredentialsProvider
 	// Endpoint is used for a connection ID that has no row in the store, and for
 	// nothing else: a message never goes to another API than its connection's.

@@ -25,6 +25,16 @@
 // Publish sends through the signed management API everywhere, on a laptop too,
 // so what works there works on AWS.
 //
+// # Credentials
+//
+// Lambda puts the credentials of the function's role into the environment, and that
+// is where they are looked for. A program that runs elsewhere, in a container, on a
+// server or on a laptop with profiles, imports AWS's whole chain as well:
+//
+//	import _ "github.com/wirepost/wirepost/awschain"
+//
+// It is no part of this package because a Lambda would pay for it at each cold start.
+//
 // # Stores
 //
 // [OpenStore] opens what the environment variable WIREPOST_STORE names. A driver
@@ -53,6 +63,8 @@
 //	AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI
 //	                   the same, under the name that AWS's SDKs use; read last
 //	AWS_REGION         the region of events whose host does not name one
+//	AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+//	                   what posts to AWS are signed with
 package wirepost
 
 // Version is the version of this module. Between releases it ends in "-dev".

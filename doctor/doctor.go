@@ -46,7 +46,7 @@ type Options struct {
 	// TrustHosts may get signed requests besides execute-api hosts: the API's custom
 	// domain, if that is the endpoint.
 	TrustHosts []string
-	// Credentials to sign with. Default: AWS's default chain, which is the
+	// Credentials to sign with. Default: the environment's, which are those of the
 	// function's role.
 	Credentials aws.CredentialsProvider
 	// ClientConfig is what the function makes AWS's own management client of, if it

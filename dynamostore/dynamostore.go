@@ -96,6 +96,8 @@ package dynamostore
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -111,11 +113,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/logging"
+
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/awsconfig"
 )
 
 func init() {
@@ -131,14 +132,17 @@ func init() {
 // Options say which table, and how it is used. Only Table is required.
 type Options struct {
 	Table string
-	// Region of the table. Default: AWS's own chain (AWS_REGION, the profile), and
-	// us-east-1 for an Endpoint on this machine.
+	// Region of the table. Default: AWS_REGION or AWS_DEFAULT_REGION, in a program that
+	// links package awschain the profile's, and us-east-1 for an Endpoint on this
+	// machine.
 	Region string
 	// Endpoint is another server than AWS's, such as http://127.0.0.1:8000.
 	// Default: AWS's, or AWS_ENDPOINT_URL_DYNAMODB.
 	Endpoint string
-	// Credentials. Default: AWS's chain, and a development pair for an Endpoint on
-	// this machine where the environment has none.
+	// Credentials. Default: the environment's (AWS_ACCESS_KEY_ID and its companions,
+	// which Lambda sets), AWS's whole chain in a program that links package awschain,
+	// and a development pair for an Endpoint on this machine where the environment has
+	// none.
 	Credentials aws.CredentialsProvider
 	// AttemptTimeout bounds one attempt of one request. Default 2 s.
 	AttemptTimeout time.Duration
@@ -209,32 +213,18 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store dynamodb://%s: %w", s.o.Table, err)
 	}
-	// AWS's client of net/http first, because it reads AWS_CA_BUNDLE; its transport is
-	// taken out below, to be able to close its idle connections.
-	pool := awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) {
-		d.Timeout = 2 * time.Second
-	}).WithTransportOptions(func(t *http.Transport) {
-		t.TLSHandshakeTimeout = 2 * time.Second
-		t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
-	})
-	// AWS's configuration writes to standard error, which is not a library's to do.
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(pool), config.WithLogger(logging.Nop{})}
-	if s.o.Region != "" {
-		load = append(load, config.WithRegion(s.o.Region))
-	} else if local {
-		load = append(load, config.WithDefaultRegion("us-east-1"))
+	load := awsconfig.Options{Region: s.o.Region, Credentials: s.o.Credentials}
+	if local {
+		load.DefaultRegion = "us-east-1"
+		if load.Credentials == nil && os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
+			// A server on this machine accepts any; to look for others would ask the
+			// network where there is none.
+			load.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "development", Source: "wirepost"}, nil
+			})
+		}
 	}
-	switch {
-	case s.o.Credentials != nil:
-		load = append(load, config.WithCredentialsProvider(s.o.Credentials))
-	case local && os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "":
-		// A server on this machine accepts any; to look for others would ask the
-		// network where there is none.
-		load = append(load, config.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "development", Source: "wirepost"}, nil
-		})))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	cfg, err := awsconfig.Load(ctx, &load)
 	if err != nil {
 		return nil, fmt.Errorf("open store dynamodb://%s: read AWS's configuration: %w", s.o.Table, err)
 	}
@@ -242,10 +232,9 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 		return nil, fmt.Errorf("open store dynamodb://%s: the region of the table is not known; write dynamodb://%[1]s?region=REGION, or set AWS_REGION", s.o.Table)
 	}
 	s.o.Region = cfg.Region
-	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		pool = built
+	if s.transport, err = newTransport(cfg); err != nil {
+		return nil, fmt.Errorf("open store dynamodb://%s: %w", s.o.Table, err)
 	}
-	s.transport = pool.GetTransport()
 	s.db = dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
 		c.HTTPClient = &http.Client{Transport: s.transport}
 		c.Retryer = aws.NopRetryer{} // call retries, inside the deadline
@@ -257,6 +246,29 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 		c.DisableValidateResponseChecksum = true
 	})
 	return s, nil
+}
+
+// newTransport is a pool of connections of the store's own, so that it can close the
+// idle ones, with the authorities that AWS's configuration names.
+func newTransport(cfg aws.Config) (*http.Transport, error) {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, ExpectContinueTimeout: time.Second}
+	if c, ok := cfg.HTTPClient.(interface{ GetTransport() *http.Transport }); ok { // with the ca_bundle of AWS's chain
+		t = c.GetTransport()
+	} else if file := os.Getenv("AWS_CA_BUNDLE"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("AWS_CA_BUNDLE: there is no certificate in %s", file)
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	t.DialContext = (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 2 * time.Second
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
+	return t, nil
 }
 
 // OpenURL opens the store that a URL such as

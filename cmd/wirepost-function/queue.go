@@ -18,9 +18,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/awsconfig"
 )
 
 // queue is where the rest of a publish goes on.
@@ -146,7 +146,7 @@ func (s *sqs) retrieve(ctx context.Context) (aws.Credentials, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.credentials == nil {
-		c, err := config.LoadDefaultConfig(ctx)
+		c, err := awsconfig.Load(ctx, nil)
 		if err != nil {
 			return aws.Credentials{}, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/doctor"
 	"github.com/wirepost/wirepost/internal/doctor/controlplane"
+	"github.com/wirepost/wirepost/internal/doctor/sharedconfig"
 )
 
 const doctorHelp = `Usage:
@@ -64,7 +65,7 @@ func (r *repeated) Set(v string) error {
 
 func (c *command) doctor(ctx context.Context, args []string) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	o := doctor.Options{Header: http.Header{}}
+	o := doctor.Options{Header: http.Header{}, SharedEndpoint: sharedconfig.Endpoint}
 	flags.StringVar(&o.APIID, "api", "", "")
 	flags.StringVar(&o.Stage, "stage", "", "")
 	flags.StringVar(&o.Region, "region", "", "")

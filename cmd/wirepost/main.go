@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"github.com/wirepost/wirepost"
+	_ "github.com/wirepost/wirepost/awschain" // profiles, single sign-on and roles, as everybody's machine has
 )
 
 const usage = `Usage:

@@ -16,6 +16,7 @@ import (
 	"os"
 
 	"github.com/wirepost/wirepost"
+	_ "github.com/wirepost/wirepost/awschain" // not a Lambda: profiles, single sign-on, roles
 	_ "github.com/wirepost/wirepost/dynamostore"
 	_ "github.com/wirepost/wirepost/sqlitestore"
 )

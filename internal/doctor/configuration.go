@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-
 	"github.com/wirepost/wirepost"
 )
 
@@ -184,6 +182,9 @@ func (d *run) overridden(ctx context.Context) {
 
 // sharedEndpoint is what AWS's configuration file says of the endpoint.
 func (d *run) sharedEndpoint(ctx context.Context) (file, value string) {
+	if d.o.SharedEndpoint == nil {
+		return "", ""
+	}
 	if file = d.o.Getenv("AWS_CONFIG_FILE"); file == "" {
 		home := d.o.Getenv("HOME")
 		if home == "" {
@@ -192,16 +193,7 @@ func (d *run) sharedEndpoint(ctx context.Context) (file, value string) {
 		file = filepath.Join(home, ".aws", "config")
 	}
 	profile := orElse(d.o.Getenv("AWS_PROFILE"), "default")
-	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
-		o.ConfigFiles, o.CredentialsFiles = []string{file}, []string{}
-	})
-	if err != nil {
-		return file, ""
-	}
-	if v, ok, err := shared.GetServiceBaseEndpoint(ctx, "ApiGatewayManagementApi"); err == nil && ok {
-		return file, v
-	}
-	return file, shared.BaseEndpoint
+	return file, d.o.SharedEndpoint(ctx, file, profile)
 }
 
 // variant looks for what makes AWS's client refuse every endpoint.

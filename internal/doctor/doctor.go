@@ -45,7 +45,8 @@ type Options struct {
 
 	// TrustHosts may get signed requests besides execute-api hosts and loopback.
 	TrustHosts []string
-	// Credentials to sign with. Default: AWS's default chain.
+	// Credentials to sign with. Default: the environment's, or AWS's whole chain in a
+	// program that links package awschain.
 	Credentials aws.CredentialsProvider
 	// LoopbackCredentials sign for an endpoint on this machine, if Credentials are not
 	// given. Default: the development pair.
@@ -69,6 +70,10 @@ type Options struct {
 	// TableOf is [TableOf], or nil for a program whose role may not look at the table
 	// itself: then it links nothing for that.
 	TableOf func(wirepost.Store) func(context.Context) error
+
+	// SharedEndpoint is sharedconfig.Endpoint, or nil for a program that has no
+	// configuration file of AWS's.
+	SharedEndpoint func(ctx context.Context, file, profile string) string
 
 	// ControlPlane, if not nil, asks AWS about the API's configuration.
 	ControlPlane ControlPlane

@@ -14,9 +14,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/awsconfig"
 )
 
 // developmentPair opens a gateway on this machine, and nothing else.
@@ -105,7 +105,7 @@ func (d *run) identify(ctx context.Context) {
 func (d *run) retrieve(ctx context.Context) error {
 	provider := d.o.Credentials
 	if provider == nil {
-		cfg, err := config.LoadDefaultConfig(ctx)
+		cfg, err := awsconfig.Load(ctx, nil)
 		if err != nil {
 			return err
 		}

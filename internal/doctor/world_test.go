@@ -26,6 +26,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/doctor"
+	"github.com/wirepost/wirepost/internal/doctor/sharedconfig"
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
@@ -171,7 +172,7 @@ func newWorld(t *testing.T) *world {
 	}
 	ca, _ := authority()
 	w.roots.AddCert(ca)
-	w.options = doctor.Options{Endpoint: apiURL, TableOf: doctor.TableOf, Credentials: given(keys), Step: 2 * time.Second}
+	w.options = doctor.Options{Endpoint: apiURL, TableOf: doctor.TableOf, SharedEndpoint: sharedconfig.Endpoint, Credentials: given(keys), Step: 2 * time.Second}
 	return w
 }
 
