@@ -6,10 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -36,7 +34,7 @@ func (i Identity) Validate() error {
 		return fmt.Errorf("endpoint identity %q: the API ID is empty or malformed", i.String())
 	case !validStage(i.Stage):
 		return fmt.Errorf("endpoint identity %q: the stage is empty or malformed", i.String())
-	case !regionName.MatchString(i.Region):
+	case !isRegion(i.Region):
 		return fmt.Errorf("endpoint identity %q: the region is empty or malformed", i.String())
 	}
 	return nil
@@ -81,37 +79,6 @@ func (r StageRecord) Newer(old StageRecord) bool {
 	a, b := r.EventTime.UnixMilli(), old.EventTime.UnixMilli()
 	return a > b || a == b && r.URL > old.URL
 }
-
-var (
-	stageName  = pattern{text: `^(\$default|[A-Za-z0-9_-]+)$`}
-	regionName = pattern{text: `^[a-z0-9]+(-[a-z0-9]+)+$`}
-	// executeAPIHost matches the default host of an API, its FIPS and its
-	// dual-stack form (suffixes from the endpoint tables of AWS's SDK).
-	executeAPIHost = pattern{text: `^([a-z0-9]+)\.execute-api(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu)$`}
-	bareService    = pattern{text: `^execute-api\.[a-z0-9-]+\.amazonaws\.`}
-	hostLabel      = pattern{text: `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`}
-)
-
-// validStage bounds the length by itself: in a pattern that costs half a millisecond.
-func validStage(name string) bool { return len(name) <= 128 && stageName.MatchString(name) }
-
-// pattern is a regular expression that is compiled when it is first needed: a cold
-// start waits for whatever a package does before main, and most programs need few
-// of these.
-type pattern struct {
-	text     string
-	once     sync.Once
-	compiled *regexp.Regexp
-}
-
-func (p *pattern) regexp() *regexp.Regexp {
-	p.once.Do(func() { p.compiled = regexp.MustCompile(p.text) })
-	return p.compiled
-}
-
-func (p *pattern) MatchString(s string) bool            { return p.regexp().MatchString(s) }
-func (p *pattern) FindString(s string) string           { return p.regexp().FindString(s) }
-func (p *pattern) FindStringSubmatch(s string) []string { return p.regexp().FindStringSubmatch(s) }
 
 // dnsSuffix is the domain of a region's partition (endpoint tables of AWS's SDK).
 func dnsSuffix(region string) string {
@@ -201,7 +168,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 		if net.ParseIP(host) == nil {
 			labels := strings.Split(host, ".")
 			for _, l := range labels {
-				if !hostLabel.MatchString(l) {
+				if !isHostLabel(l) {
 					return fail(ProblemEndpointHost, "", "%q is not a host name", host)
 				}
 			}
@@ -220,7 +187,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 	} else if strings.HasSuffix(u.Host, ":") {
 		return fail(ProblemEndpointHost, "", "the port is empty")
 	}
-	if bareService.MatchString(host) {
+	if isBareService(host) {
 		return fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#") {
@@ -235,9 +202,9 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 	}
 	stage := strings.TrimPrefix(path, "/")
 	ep := Endpoint{Identity: Identity{APIID: o.APIID, Stage: o.Stage, Region: o.Region}, URL: scheme + "://" + u.Host + path}
-	m := executeAPIHost.FindStringSubmatch(host)
+	apiID, hostRegion, isDefault := parseExecuteAPIHost(host)
 	switch {
-	case m != nil:
+	case isDefault:
 		if stage == "" {
 			fix := ""
 			if o.Stage != "" {
@@ -248,10 +215,10 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 		if !validStage(stage) {
 			return fail(ProblemEndpointPath, "", "the path %q is more than a stage", path)
 		}
-		if o.Region != "" && o.Region != m[2] {
-			return fail(ProblemSigningRegion, "set AWS_REGION="+m[2], "the endpoint is in %s but requests would be signed for %s", m[2], o.Region)
+		if o.Region != "" && o.Region != hostRegion {
+			return fail(ProblemSigningRegion, "set AWS_REGION="+hostRegion, "the endpoint is in %s but requests would be signed for %s", hostRegion, o.Region)
 		}
-		ep.APIID, ep.Stage, ep.Region = m[1], stage, m[2]
+		ep.APIID, ep.Stage, ep.Region = apiID, stage, hostRegion
 	case loopback:
 		if stage == "" {
 			return fail(ProblemEndpointStageMissing, "append the stage, such as /dev", "the endpoint has no stage")
@@ -268,7 +235,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 	if ep.Region == "" {
 		return fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "requests would be signed with an empty region, which AWS's SDK does not report")
 	}
-	if !regionName.MatchString(ep.Region) {
+	if !isRegion(ep.Region) {
 		return fail(ProblemSigningRegion, "", "%q is not a region", ep.Region)
 	}
 	return ep, nil
@@ -328,8 +295,8 @@ func isLoopback(hostport string) bool {
 //     the URL is the default host of the API instead (AWS's own chat sample moved
 //     to the same rule: aws-samples/simple-websockets-chat-app, pull request 59).
 func endpointFromEvent(domainName, apiID, stage, region, override string) (Endpoint, error) {
-	if m := executeAPIHost.FindStringSubmatch(domainName); m != nil {
-		region = m[2]
+	if _, r, ok := parseExecuteAPIHost(domainName); ok {
+		region = r
 	} else if region == "" && isLoopback(domainName) {
 		region = developmentRegion
 	}
@@ -348,7 +315,7 @@ func endpointFromEvent(domainName, apiID, stage, region, override string) (Endpo
 		switch {
 		case isLoopback(domainName):
 			raw = "http://" + domainName + "/" + stage
-		case executeAPIHost.MatchString(domainName):
+		case isExecuteAPIHost(domainName):
 			raw = "https://" + domainName + "/" + stage
 		default:
 			raw = DefaultEndpointURL(id)

@@ -78,7 +78,7 @@ func (e *Error) explained() *Error {
 // candidatesOf has the mapping first where there is one.
 func candidatesOf(p Problem, endpoint string) []Problem {
 	all := candidates[p]
-	if u, err := url.Parse(endpoint); p == ProblemForbidden && err == nil && u.Host != "" && !isLoopback(u.Host) && !executeAPIHost.MatchString(u.Hostname()) {
+	if u, err := url.Parse(endpoint); p == ProblemForbidden && err == nil && u.Host != "" && !isLoopback(u.Host) && !isExecuteAPIHost(u.Hostname()) {
 		return []Problem{ProblemMappingMissing, ProblemStageNotDeployed, ProblemDeploymentStale}
 	}
 	return all
@@ -303,7 +303,7 @@ func urlProblem(call string, s *scope) *Error {
 		}
 		o.Region = s.region
 	}
-	if u, err := url.Parse(endpoint); (s == nil || !s.signed) && err == nil && !executeAPIHost.MatchString(u.Hostname()) {
+	if u, err := url.Parse(endpoint); (s == nil || !s.signed) && err == nil && !isExecuteAPIHost(u.Hostname()) {
 		o.Region = developmentRegion // not known, and not what is looked for
 	}
 	_, err := ParseEndpoint(endpoint, o)

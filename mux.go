@@ -358,6 +358,15 @@ func (m *Mux) learn(ctx context.Context, req *Request) error {
 	return nil
 }
 
+// freshStage is the record of an event's stage if the store has said it not longer
+// than age ago.
+func (m *Mux) freshStage(r *Request, age time.Duration) (s StageRecord, fresh bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen, ok := m.seen[r.Endpoint.Identity]
+	return seen.record, ok && r.Time.Sub(seen.put) < age
+}
+
 func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 	var accept Accept
 	if m.o.Connect != nil {

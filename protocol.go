@@ -228,6 +228,9 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	case err != nil: // only data that is not UTF-8 comes so far, and no gateway lets that in
 		return refuse("bad-frame", "")
 	}
+	if r, fresh := p.mux.freshStage(&m.Request, p.publisher.o.StageMaxAge); fresh {
+		p.publisher.learned(r)
+	}
 	publish := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc

@@ -150,3 +150,60 @@ func FuzzProtocolFrame(f *testing.F) {
 		}
 	})
 }
+
+// countingStages counts how often the endpoint of a stage is read.
+type countingStages struct {
+	wirepost.Store
+	read int
+}
+
+func (s *countingStages) Stage(ctx context.Context, id wirepost.Identity) (wirepost.StageRecord, error) {
+	s.read++
+	return s.Store.Stage(ctx, id)
+}
+
+// A process that has just kept the endpoint of a stage does not read it again for its
+// first send; one that kept it long ago does, because it may have moved since.
+func TestTheFirstSendOfAProcessUsesTheEndpointThatItHasJustKept(t *testing.T) {
+	store := &countingStages{Store: wirepost.NewMemStore(nil)}
+	now := time.Now()
+	identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
+	if err := store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: identity, Topics: []string{"x"}, ConnectedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	var hosts []string
+	process := func() *wirepost.Mux {
+		mux := wirepost.NewMux(store, nil)
+		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			hosts = append(hosts, r.URL.Host)
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})}), nil)
+		return mux
+	}
+	say := func(mux *wirepost.Mux, action string, at time.Time) {
+		t.Helper()
+		event, err := json.Marshal(map[string]any{"body": `{"action":"` + action + `","to":"topic:x","data":1}`,
+			"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now.UnixMilli(), "requestTimeEpoch": at.UnixMilli()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := mux.Invoke(t.Context(), event); err != nil || strings.Contains(string(out), "error") {
+			t.Fatalf("answered %s, %v", out, err)
+		}
+	}
+	say(process(), "send", now)
+	if store.read != 0 || len(hosts) != 1 || hosts[0] != "localhost:1" {
+		t.Errorf("posted to %v after %d reads of the stage, want localhost:1 after none", hosts, store.read)
+	}
+
+	late := process()
+	say(late, "ping", now.Add(time.Second))
+	moved := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: "http://localhost:2/dev"}, EventTime: now.Add(time.Minute)}
+	if _, err := store.PutStage(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	say(late, "send", now.Add(2*time.Minute))
+	if store.read != 1 || hosts[len(hosts)-1] != "localhost:2" {
+		t.Errorf("a minute after the stage moved: posted to %v after %d reads", hosts, store.read)
+	}
+}

@@ -50,6 +50,23 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 	return m, err
 }
 
+// learned takes the record of a stage from a mux of the same program, which has just
+// had it from the store, so that the first post of a process does not read it again.
+// What the publisher knows already it reads again by its own rules.
+func (p *Publisher) learned(r StageRecord) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.endpoints[r.Identity].client != nil {
+		return
+	}
+	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: r.Region, APIID: r.APIID}); err != nil {
+		return // the first post says so
+	}
+	if m, err := newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport, &p.counters.opened); err == nil {
+		p.endpoints[r.Identity] = knownEndpoint{client: m, read: p.o.Now().Round(0)}
+	}
+}
+
 // reread reads the stage record and returns the client for it: the known one if
 // the URL is the same, else a new one that takes its place. Of many posts that
 // want it at once, one reads: reads is how often it had been read when the caller
@@ -118,7 +135,7 @@ func (p *Publisher) endpointWithoutRow(ctx context.Context) (*management, error)
 		ep, err := ParseEndpoint(raw, &EndpointOptions{Region: region})
 		if ProblemOf(err) == ProblemSigningRegion && region == "" {
 			ep, err = ParseEndpoint(raw, &EndpointOptions{Region: developmentRegion})
-			if err == nil && !strings.HasPrefix(ep.URL, "http://") && executeAPIHost.FindString(raw) == "" {
+			if err == nil && !strings.HasPrefix(ep.URL, "http://") {
 				err = &Error{Problem: ProblemSigningRegion, Endpoint: raw, Detail: "the region of the endpoint is not known", FixText: "set AWS_REGION to the region of the API"}
 			}
 		}

@@ -2,17 +2,16 @@ package dynamostore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 const (
@@ -57,8 +56,7 @@ func call[T any](ctx context.Context, s *Store, f func(context.Context) (T, erro
 			// A pool whose connections died, as those of a frozen Lambda do, would
 			// keep handing them out.
 			s.transport.CloseIdleConnections()
-		case errors.Is(last, io.ErrUnexpectedEOF): // an answer that broke off
-		case !retryable.IsErrorRetryable(last).Bool():
+		case !mayPass(last):
 			return out, unsure, last
 		case errors.Is(last, syscall.ECONNREFUSED) && attempt >= refusedAttempts:
 			return out, unsure, last
@@ -80,23 +78,49 @@ func call[T any](ctx context.Context, s *Store, f func(context.Context) (T, erro
 
 var (
 	errNoAnswer = errors.New("DynamoDB does not answer")
-	retryable   = retry.IsErrorRetryables(retry.DefaultRetryables)
-	throttles   = retry.IsErrorThrottles(retry.DefaultThrottles)
+
+	// AWS, developer guide, "Error handling with DynamoDB"; the last two are of AWS's
+	// services in general.
+	throttles = []string{"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "LimitExceededException", "Throttling", "TooManyRequestsException"}
 )
 
-func throttled(err error) bool { return throttles.IsErrorThrottle(err).Bool() }
+func throttled(err error) bool { return slices.Contains(throttles, dynamodb.Code(err)) }
+
+// mayPass reports whether the same request may succeed in a moment: DynamoDB is busy
+// or fails, or the network does. What is wrong with the request, with the
+// credentials, with the name of the host or with its certificate stays wrong.
+func mayPass(err error) bool {
+	e, ok := errors.AsType[*dynamodb.Error](err)
+	if !ok {
+		return false
+	}
+	if e.Code != "" {
+		return e.Status >= http.StatusInternalServerError || throttled(err)
+	}
+	if e.Status != 0 { // an answer that broke off, or is no answer of DynamoDB's
+		return e.Status >= http.StatusInternalServerError || !errors.Is(err, dynamodb.ErrNotAnswer)
+	}
+	if _, wrong := errors.AsType[*tls.CertificateVerificationError](err); wrong || dynamodb.Unsigned(err) {
+		return false
+	}
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return false
+	}
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return !ok || !dns.IsNotFound
+}
 
 // mayHaveHappened reports whether a failed attempt may have written: all but those
-// that DynamoDB refused as a whole.
+// that DynamoDB refused as a whole, or that were never sent.
 func mayHaveHappened(err error) bool {
-	var answered interface{ HTTPStatusCode() int }
-	if errors.As(err, &answered) {
-		// AWS's client wraps a request that was not answered too, with the status 0;
-		// and an answer that breaks off has the status of success.
-		code := answered.HTTPStatusCode()
-		return code < http.StatusBadRequest || code >= http.StatusInternalServerError
+	e, ok := errors.AsType[*dynamodb.Error](err)
+	if !ok {
+		return true
 	}
-	return true
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return false
+	}
+	return e.Status < http.StatusBadRequest || e.Status >= http.StatusInternalServerError
 }
 
 // ended is the error of a call whose context has ended, with what was wrong until
@@ -115,15 +139,14 @@ func ended(ctx context.Context, last error) error {
 // conditionFailed reports whether a conditional write found another row than it
 // was made for.
 func conditionFailed(err error) bool {
-	_, failed := errors.AsType[*types.ConditionalCheckFailedException](err)
-	return failed
+	return dynamodb.Code(err) == "ConditionalCheckFailedException"
 }
 
 // get reads one row, as it is now or (consistent=false, at half the price) as it
 // was a moment ago. A row that is absent is nil.
 func (s *Store) get(ctx context.Context, k key, consistent bool) (item, error) {
 	out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
-		return s.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.o.Table, Key: k.item(), ConsistentRead: &consistent})
+		return s.db.GetItem(ctx, dynamodb.GetItemInput{TableName: s.o.Table, Key: k.item(), ConsistentRead: consistent})
 	})
 	if err != nil {
 		return nil, s.explain("read", k.String(), err)
@@ -136,22 +159,22 @@ func (s *Store) get(ctx context.Context, k key, consistent bool) (item, error) {
 func (s *Store) write(ctx context.Context, puts []item, deletes []key) error {
 	switch {
 	case len(puts) == 1 && len(deletes) == 0:
-		_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.PutItemOutput, error) {
-			return s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.o.Table, Item: puts[0]})
+		_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.WriteOutput, error) {
+			return s.db.PutItem(ctx, dynamodb.PutItemInput{TableName: s.o.Table, Item: puts[0]})
 		})
 		return s.explain("write", keyOf(puts[0]).String(), err)
 	case len(puts) == 0 && len(deletes) == 1:
-		_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.DeleteItemOutput, error) {
-			return s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.o.Table, Key: deletes[0].item()})
+		_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.WriteOutput, error) {
+			return s.db.DeleteItem(ctx, dynamodb.DeleteItemInput{TableName: s.o.Table, Key: deletes[0].item()})
 		})
 		return s.explain("delete", deletes[0].String(), err)
 	}
-	requests := make([]types.WriteRequest, 0, len(puts)+len(deletes))
+	requests := make([]dynamodb.WriteRequest, 0, len(puts)+len(deletes))
 	for _, it := range puts {
-		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: it}})
+		requests = append(requests, dynamodb.WriteRequest{PutRequest: &dynamodb.PutRequest{Item: it}})
 	}
 	for _, k := range deletes {
-		requests = append(requests, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k.item()}})
+		requests = append(requests, dynamodb.WriteRequest{DeleteRequest: &dynamodb.DeleteRequest{Key: k.item()}})
 	}
 	for len(requests) > 0 {
 		n := min(len(requests), writesPerBatch)
@@ -160,11 +183,11 @@ func (s *Store) write(ctx context.Context, puts []item, deletes []key) error {
 		// DynamoDB may take a part only. The rest is asked for again as what was
 		// throttled is: that is what it means.
 		_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.BatchWriteItemOutput, error) {
-			out, err := s.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.o.Table: batch}})
+			out, err := s.db.BatchWriteItem(ctx, dynamodb.BatchWriteItemInput{RequestItems: map[string][]dynamodb.WriteRequest{s.o.Table: batch}})
 			if err == nil {
 				if rest := out.UnprocessedItems[s.o.Table]; len(rest) > 0 {
 					batch = rest
-					return out, &types.ProvisionedThroughputExceededException{Message: aws.String(fmt.Sprintf("%d rows of a batch were not taken", len(rest)))}
+					return out, &dynamodb.Error{Operation: "BatchWriteItem", Status: http.StatusBadRequest, Code: "ProvisionedThroughputExceededException", Message: fmt.Sprintf("%d rows of a batch were not taken", len(rest))}
 				}
 			}
 			return out, err
@@ -176,7 +199,7 @@ func (s *Store) write(ctx context.Context, puts []item, deletes []key) error {
 	return nil
 }
 
-func requestKey(r types.WriteRequest) string {
+func requestKey(r dynamodb.WriteRequest) string {
 	if r.PutRequest != nil {
 		return keyOf(r.PutRequest.Item).String()
 	}

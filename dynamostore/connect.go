@@ -8,9 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // latestTime is where the encoding of a connection's time ends.
@@ -126,8 +125,8 @@ func (s *Store) putOver(ctx context.Context, r row) error {
 // insert writes a connection row where there is none.
 func (s *Store) insert(ctx context.Context, r row) (bool, error) {
 	held, _, err := s.compare(ctx, "write", connectionKey(r.id), func(ctx context.Context) error {
-		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.o.Table, Item: r.item(),
-			ConditionExpression:      ref("attribute_not_exists(#p)"),
+		_, err := s.db.PutItem(ctx, dynamodb.PutItemInput{TableName: s.o.Table, Item: r.item(),
+			ConditionExpression:      "attribute_not_exists(#p)",
 			ExpressionAttributeNames: map[string]string{"#p": partitionKey},
 		})
 		return err
@@ -139,8 +138,8 @@ func (s *Store) insert(ctx context.Context, r row) (bool, error) {
 func (s *Store) replace(ctx context.Context, old, next row) (bool, error) {
 	names, values := unchanged(old)
 	held, _, err := s.compare(ctx, "write", connectionKey(next.id), func(ctx context.Context) error {
-		_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.o.Table, Item: next.item(),
-			ConditionExpression: ref(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values})
+		_, err := s.db.PutItem(ctx, dynamodb.PutItemInput{TableName: s.o.Table, Item: next.item(),
+			ConditionExpression: isUnchanged, ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 		return err
 	})
 	return held, err
@@ -149,9 +148,9 @@ func (s *Store) replace(ctx context.Context, old, next row) (bool, error) {
 // isUnchanged holds while a connection row is the one that was read.
 const isUnchanged = "#a = :a AND #g = :g AND #v = :v"
 
-func unchanged(r row) (map[string]string, map[string]types.AttributeValue) {
+func unchanged(r row) (map[string]string, map[string]dynamodb.Value) {
 	return map[string]string{"#a": attrEndpoint, "#g": attrConnected, "#v": attrVersion},
-		map[string]types.AttributeValue{":a": str(r.endpoint.String()), ":g": num(r.connectedAt.UnixMilli()), ":v": num(r.version)}
+		map[string]dynamodb.Value{":a": str(r.endpoint.String()), ":g": num(r.connectedAt.UnixMilli()), ":v": num(r.version)}
 }
 
 // writeSubscriptions puts user and topic rows of a connection, and deletes others.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // Delete implements [wirepost.Store].
@@ -38,8 +37,8 @@ func (s *Store) delete(ctx context.Context, k wirepost.ConnectionKey) (gone map[
 		}
 		names, values := unchanged(*r)
 		held, unsure, err := s.compare(ctx, "delete", connectionKey(k.ID), func(ctx context.Context) error {
-			_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.o.Table, Key: connectionKey(k.ID).item(),
-				ConditionExpression: ref(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values})
+			_, err := s.db.DeleteItem(ctx, dynamodb.DeleteItemInput{TableName: s.o.Table, Key: connectionKey(k.ID).item(),
+				ConditionExpression: isUnchanged, ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 			return err
 		})
 		if err != nil {
@@ -77,8 +76,8 @@ func (s *Store) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed
 	if gone[k] {
 		return removed, nil
 	}
-	out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.DeleteItemOutput, error) {
-		return s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &s.o.Table, Key: k.item(), ReturnValues: types.ReturnValueAllOld})
+	out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.WriteOutput, error) {
+		return s.db.DeleteItem(ctx, dynamodb.DeleteItemInput{TableName: s.o.Table, Key: k.item(), ReturnValues: dynamodb.AllOld})
 	})
 	if err != nil {
 		return removed, fmt.Errorf("reap connection %s: %w", l.ID, s.explain("delete", k.String(), err))

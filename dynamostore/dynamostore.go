@@ -107,16 +107,15 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/awsconfig"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 func init() {
@@ -235,16 +234,13 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	if s.transport, err = newTransport(cfg); err != nil {
 		return nil, fmt.Errorf("open store dynamodb://%s: %w", s.o.Table, err)
 	}
-	s.db = dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
-		c.HTTPClient = &http.Client{Transport: s.transport}
-		c.Retryer = aws.NopRetryer{} // call retries, inside the deadline
-		if s.o.Endpoint != "" {
-			c.BaseEndpoint = &s.o.Endpoint
+	server := s.o.Endpoint
+	if server == "" {
+		if server, err = dynamodb.Endpoint(ctx, cfg); err != nil {
+			return nil, fmt.Errorf("open store dynamodb://%s: read AWS's configuration: %w", s.o.Table, err)
 		}
-		// DynamoDB Local's checksums of errors are wrong, about which the client
-		// complains on standard error; TLS protects the real thing.
-		c.DisableValidateResponseChecksum = true
-	})
+	}
+	s.db = dynamodb.New(dynamodb.Client{URL: server, Region: cfg.Region, Credentials: aws.NewCredentialsCache(cfg.Credentials), Transport: s.transport, UserAgent: "wirepost/" + wirepost.Version})
 	return s, nil
 }
 
@@ -307,7 +303,7 @@ func ParseURL(rawURL string) (*Options, error) {
 		switch name {
 		case "region":
 			o.Region = v[0]
-			if !regionName().MatchString(v[0]) {
+			if !validRegion(v[0]) {
 				return fail("%q is not a region", v[0])
 			}
 		case "endpoint":
@@ -331,22 +327,27 @@ func (s *Store) URL() string {
 	return u
 }
 
-var (
-	// AWS, developer guide, "Naming rules".
-	tableName  = pattern(`^[a-zA-Z0-9_.-]+$`)
-	regionName = pattern(`^[a-z]{2,}(-[a-z0-9]+)+$`)
-)
-
-// validTable bounds the length by itself: in a pattern that costs half a millisecond.
+// validTable reports whether DynamoDB can have a table of this name (AWS, developer
+// guide, "Naming rules").
 func validTable(name string) bool {
-	return len(name) >= 3 && len(name) <= 255 && tableName().MatchString(name)
+	return len(name) >= 3 && len(name) <= 255 && strings.Trim(name, letters+"ABCDEFGHIJKLMNOPQRSTUVWXYZ"+digits+"_.-") == ""
 }
 
-// pattern is compiled when it is first needed: a cold start waits for whatever a
-// package does before main.
-func pattern(text string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+// validRegion reports whether a name looks like a region, such as eu-central-1.
+func validRegion(name string) bool {
+	words := strings.Split(name, "-")
+	for i, word := range words {
+		if word == "" || strings.Trim(word, letters+digits) != "" || i == 0 && (len(word) < 2 || strings.Trim(word, letters) != "") {
+			return false
+		}
+	}
+	return len(words) > 1
 }
+
+const (
+	letters = "abcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
+)
 
 // isLocal says whether an endpoint is on this machine. None is AWS's.
 func isLocal(endpoint string) (bool, error) {

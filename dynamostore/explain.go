@@ -8,8 +8,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
+	"github.com/wirepost/wirepost/internal/awsconfig"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // explain says what was attempted, on what, what was wrong and what to do. The
@@ -35,9 +35,16 @@ func (s *Store) where() string {
 	return s.o.Region
 }
 
+// Codes of DynamoDB's that more than one place knows.
+const (
+	notFound     = "ResourceNotFoundException"
+	accessDenied = "AccessDeniedException"
+)
+
 // cure is the sentence for what people meet.
 func (s *Store) cure(err error) string {
-	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+	code := dynamodb.Code(err)
+	if code == notFound {
 		return fmt.Sprintf("there is no such table there; create it with 'wirepost table create %s', or name the right region", s.URL())
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
@@ -46,14 +53,10 @@ func (s *Store) cure(err error) string {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "nothing answers there; start the server, or correct the endpoint"
 	}
-	code := ""
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		code = api.ErrorCode()
-	}
 	switch {
 	case throttled(err):
 		return "DynamoDB throttles; it kept on until the time was up. Raise the table's or the account's limits, or make fewer or smaller publishes"
-	case code == "AccessDeniedException":
+	case code == accessDenied:
 		return "these credentials may not do that; allow dynamodb:GetItem, PutItem, UpdateItem, DeleteItem, Query and BatchWriteItem on the table, Scan to sweep it, and what the verb above says for 'wirepost table'"
 	case code == "UnrecognizedClientException" || code == "InvalidSignatureException" || code == "IncompleteSignatureException":
 		return "AWS does not know these credentials; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock"
@@ -61,7 +64,9 @@ func (s *Store) cure(err error) string {
 		return "these credentials have expired; renew them"
 	case code == "ValidationException" && strings.Contains(strings.ToLower(err.Error()), "key"):
 		return fmt.Sprintf("the table has other keys than wirepost's; 'wirepost table check %s' says which", s.URL())
-	case strings.Contains(err.Error(), "failed to retrieve credentials") || strings.Contains(err.Error(), "get credentials"):
+	case errors.Is(err, awsconfig.ErrNoCredentials):
+		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	case dynamodb.Unsigned(err):
 		return "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case errors.Is(err, errNoAnswer):
 		return "DynamoDB does not answer; check the network and, inside a VPC, its endpoint for DynamoDB"

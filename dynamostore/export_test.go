@@ -2,21 +2,27 @@ package dynamostore
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // DeleteTable removes the table of a test.
 func DeleteTable(ctx context.Context, s *Store) error {
-	_, err := s.db.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &s.o.Table})
+	_, err := DB(s).DeleteTable(ctx, &sdk.DeleteTableInput{TableName: &s.o.Table})
 	return err
 }
 
-// DB is the client of a store, for tests that look at rows or harm them.
-func DB(s *Store) *dynamodb.Client { return s.db }
+// DB is AWS's own client of a store's server, for tests that look at rows or harm
+// them: it shares no mistake with the store's.
+func DB(s *Store) *sdk.Client {
+	return sdk.New(sdk.Options{Region: s.db.Region, Credentials: s.db.Credentials, BaseEndpoint: &s.db.URL, Retryer: aws.NopRetryer{}, DisableValidateResponseChecksum: true})
+}
 
 // TableName is where a store's rows are.
 func TableName(s *Store) *string { return &s.o.Table }
@@ -45,7 +51,7 @@ func WriteShards(t *testing.T, s *Store, topic, n string) {
 	t.Helper()
 	it := shardsKey(topic).item()
 	expire(it, s.o.Now().Add(time.Hour))
-	it[attrShards] = &types.AttributeValueMemberN{Value: n}
+	it[attrShards] = dynamodb.Value{N: &n}
 	if err := s.write(t.Context(), []item{it}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +60,7 @@ func WriteShards(t *testing.T, s *Store, topic, n string) {
 // Rows are the keys of all rows.
 func Rows(t testing.TB, s *Store) []string {
 	t.Helper()
-	in := &dynamodb.ScanInput{TableName: &s.o.Table, ConsistentRead: ref(true)}
+	in := dynamodb.ScanInput{TableName: s.o.Table, ConsistentRead: true}
 	var all []string
 	for {
 		out, err := s.db.Scan(t.Context(), in)
@@ -85,10 +91,12 @@ func DeleteConnectionRow(t *testing.T, s *Store, id string) {
 	DeleteRow(t, s, k.p, k.s)
 }
 
-// Through sends the requests of a store through another client, which gets the one
-// that it had.
-func Through(s *Store, wrap func(dynamodb.HTTPClient) dynamodb.HTTPClient) {
-	s.db = dynamodb.New(s.db.Options(), func(o *dynamodb.Options) { o.HTTPClient = wrap(o.HTTPClient) })
+// Through sends the requests of a store through another transport, which gets the
+// one that it had.
+func Through(s *Store, wrap func(http.RoundTripper) http.RoundTripper) {
+	through := *s.db
+	through.Transport = wrap(through.Transport)
+	s.db = dynamodb.New(through)
 }
 
 // RowsNamed are the keys of the rows that a connection row names, and its own. There

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // The attributes of the rows; see the package's doc.
@@ -27,32 +27,30 @@ const (
 	attrShards    = "n" // shard rows
 )
 
-type item = map[string]types.AttributeValue
+type item = dynamodb.Item
 
-func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-func num(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
+func str(s string) dynamodb.Value { return dynamodb.String(s) }
+func num(n int64) dynamodb.Value  { return dynamodb.Number(n) }
 
 func (k key) item() item { return item{partitionKey: str(k.p), sortKey: str(k.s)} }
 
 func keyOf(it item) key { return key{text(it, partitionKey), text(it, sortKey)} }
 
 func text(it item, attr string) string {
-	if v, ok := it[attr].(*types.AttributeValueMemberS); ok {
-		return v.Value
+	if v := it[attr]; v.S != nil {
+		return *v.S
 	}
 	return ""
 }
 
 func number(it item, attr string) (int64, error) {
-	v, ok := it[attr].(*types.AttributeValueMemberN)
-	if !ok {
+	v := it[attr]
+	if v.N == nil {
 		return 0, fmt.Errorf("the attribute %q is not a number", attr)
 	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
+	n, err := strconv.ParseInt(*v.N, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("the attribute %q has the value %q, want a whole number", attr, v.Value)
+		return 0, fmt.Errorf("the attribute %q has the value %q, want a whole number", attr, *v.N)
 	}
 	return n, nil
 }
@@ -77,7 +75,7 @@ func expiryOf(it item) (time.Time, error) {
 		return time.Time{}, err
 	}
 	var fraction int64
-	if it[attrFraction] != nil {
+	if _, ok := it[attrFraction]; ok {
 		if fraction, err = number(it, attrFraction); err != nil {
 			return time.Time{}, err
 		}
@@ -133,11 +131,11 @@ func (r row) item() item {
 	if r.claims != "" {
 		it[attrClaims] = str(r.claims)
 	}
-	topics := make(map[string]types.AttributeValue, len(r.topics))
+	topics := make(map[string]dynamodb.Value, len(r.topics))
 	for t, shard := range r.topics {
 		topics[t] = num(int64(shard))
 	}
-	it[attrTopics] = &types.AttributeValueMemberM{Value: topics}
+	it[attrTopics] = dynamodb.Map(topics)
 	return it
 }
 
@@ -164,13 +162,13 @@ func parseRow(it item) (r row, err error) {
 	if r.version, err = number(it, attrVersion); err != nil {
 		return fail(err)
 	}
-	topics, ok := it[attrTopics].(*types.AttributeValueMemberM)
-	if !ok {
+	topics := it[attrTopics].M
+	if topics == nil {
 		return fail(fmt.Errorf("the attribute %q is not a map", attrTopics))
 	}
-	r.topics = make(map[string]int, len(topics.Value))
-	for t := range topics.Value {
-		shard, err := number(topics.Value, t)
+	r.topics = make(map[string]int, len(*topics))
+	for t := range *topics {
+		shard, err := number(*topics, t)
 		if err != nil || shard < 0 || shard >= maxShards {
 			return fail(fmt.Errorf("the shard of the topic %q is not a number from 0 to %d", t, maxShards-1))
 		}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 var production = wirepost.Identity{APIID: "a1b2c3d4e5", Stage: "production", Region: "eu-central-1"}
@@ -62,11 +62,11 @@ func TestTheSizeOfASubscriptionRowIsWhatTheDocSays(t *testing.T) {
 	size := 0
 	for name, v := range it {
 		size += len(name)
-		switch v := v.(type) {
-		case *types.AttributeValueMemberS:
-			size += len(v.Value)
-		case *types.AttributeValueMemberN:
-			size += (len(v.Value)+1)/2 + 1
+		switch {
+		case v.S != nil:
+			size += len(*v.S)
+		case v.N != nil:
+			size += (len(*v.N)+1)/2 + 1
 		}
 	}
 	if size != 67 {
@@ -137,9 +137,9 @@ func FuzzKeys(f *testing.F) {
 func FuzzRows(f *testing.F) {
 	f.Add([]byte("--L0SM9cOFvHcCIhw="), "a1b2c3d4e5/production@eu-central-1", "1790000000", "123", "1790000000123", "7", "lobby", "0")
 	f.Fuzz(func(t *testing.T, s []byte, identity, x, m, g, v, topic, shard string) {
-		n := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
+		n := func(s string) dynamodb.Value { return dynamodb.Value{N: &s} }
 		it := item{partitionKey: str("c0"), sortKey: str(string(s)), attrEndpoint: str(identity), attrTTL: n(x), attrFraction: n(m), attrConnected: n(g), attrVersion: n(v),
-			attrTopics: &types.AttributeValueMemberM{Value: item{topic: n(shard)}}}
+			attrTopics: dynamodb.Map(item{topic: n(shard)})}
 		r, err := parseRow(it)
 		if err != nil {
 			return

@@ -8,9 +8,8 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // stretch is a part of a partition that a listing has to read: sort keys from one
@@ -165,7 +164,7 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		readers.Wait()
 	}()
 	// What waits in memory is two pages a partition, so many of them have short ones.
-	rowsAPage := int32(min(s.o.PageRows, max(100, 4*s.o.PageRows/max(len(plan), 1))))
+	rowsAPage := min(s.o.PageRows, max(100, 4*s.o.PageRows/max(len(plan), 1)))
 	all := make(sources, len(plan))
 	for i, st := range plan {
 		all[i] = &source{stretch: st, pages: make(chan page)}
@@ -263,18 +262,18 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 
 // read hands over one page of a partition after another, and reads the next one
 // meanwhile.
-func (s *Store) read(ctx context.Context, st stretch, rows int32, pages chan<- page) {
+func (s *Store) read(ctx context.Context, st stretch, rows int, pages chan<- page) {
 	defer close(pages)
-	in := &dynamodb.QueryInput{TableName: &s.o.Table, ConsistentRead: ref(true), Limit: &rows,
-		KeyConditionExpression:    ref("#p = :p AND #s BETWEEN :from AND :to"),
+	in := dynamodb.QueryInput{TableName: s.o.Table, ConsistentRead: true, Limit: rows,
+		KeyConditionExpression:    "#p = :p AND #s BETWEEN :from AND :to",
 		ExpressionAttributeNames:  map[string]string{"#p": partitionKey, "#s": sortKey},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":p": str(st.name), ":from": str(st.from), ":to": str(st.to)},
+		ExpressionAttributeValues: map[string]dynamodb.Value{":p": str(st.name), ":from": str(st.from), ":to": str(st.to)},
 	}
 	if st.start {
 		in.ExclusiveStartKey = key{st.name, st.from}.item()
 	}
 	for more := true; more; {
-		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.db.Query(ctx, in) })
+		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.Page, error) { return s.db.Query(ctx, in) })
 		p := page{err: s.explain("list", st.name, err)}
 		if err == nil {
 			in.ExclusiveStartKey = out.LastEvaluatedKey

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/dynamostore"
 	"github.com/wirepost/wirepost/internal/dynamolocal"
@@ -33,7 +32,7 @@ type order struct {
 type gate struct {
 	*order
 	process int
-	next    dynamodb.HTTPClient
+	next    http.RoundTripper
 }
 
 func (o *order) change(f func()) {
@@ -43,7 +42,7 @@ func (o *order) change(f func()) {
 	signal(o.changed)
 }
 
-func (g *gate) Do(r *http.Request) (*http.Response, error) {
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	pass := make(chan struct{})
 	g.change(func() { g.waiting[g.process] = append(g.waiting[g.process], pass) })
 	select {
@@ -52,7 +51,7 @@ func (g *gate) Do(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	defer g.change(func() { g.inFlight-- })
-	return g.next.Do(r)
+	return g.next.RoundTrip(r)
 }
 
 // run lets two calls come to their end. The ways beyond those of taken are the
@@ -150,7 +149,7 @@ func TestTwoCallsMayMeetInAnyOrder(t *testing.T) {
 		}
 	}
 	for i := range two {
-		dynamostore.Through(two[i], func(next dynamodb.HTTPClient) dynamodb.HTTPClient { return &gate{o, i, next} })
+		dynamostore.Through(two[i], func(next http.RoundTripper) http.RoundTripper { return &gate{o, i, next} })
 	}
 
 	put := func(c wirepost.Connection) call {

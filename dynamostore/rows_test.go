@@ -17,5 +17,25 @@ func RowsOf(s *Store, c wirepost.Connection) []map[string]types.AttributeValue {
 	for k := range r.subscriptions() {
 		all = append(all, subscriptionItem(k, r.expiresAt))
 	}
-	return append(all, r.item())
+	rows := make([]map[string]types.AttributeValue, 0, len(all)+1)
+	for _, it := range append(all, r.item()) {
+		rows = append(rows, ofAWS(it))
+	}
+	return rows
+}
+
+// ofAWS is a row as AWS's client has it.
+func ofAWS(it item) map[string]types.AttributeValue {
+	out := map[string]types.AttributeValue{}
+	for name, v := range it {
+		switch {
+		case v.S != nil:
+			out[name] = &types.AttributeValueMemberS{Value: *v.S}
+		case v.N != nil:
+			out[name] = &types.AttributeValueMemberN{Value: *v.N}
+		case v.M != nil:
+			out[name] = &types.AttributeValueMemberM{Value: ofAWS(*v.M)}
+		}
+	}
+	return out
 }

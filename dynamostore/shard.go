@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 const (
@@ -86,12 +85,12 @@ func (s *Store) setShards(ctx context.Context, topic string, from, to int) {
 	it := k.item()
 	expire(it, s.o.Now().Add(shardsLife))
 	it[attrShards] = num(int64(to))
-	in := &dynamodb.PutItemInput{TableName: &s.o.Table, Item: it,
-		ConditionExpression:       ref("#n = :n"),
+	in := dynamodb.PutItemInput{TableName: s.o.Table, Item: it,
+		ConditionExpression:       "#n = :n",
 		ExpressionAttributeNames:  map[string]string{"#n": attrShards},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":n": num(int64(from))}}
+		ExpressionAttributeValues: map[string]dynamodb.Value{":n": num(int64(from))}}
 	if from == 1 {
-		in.ConditionExpression = ref("attribute_not_exists(#n) OR #n = :n")
+		in.ConditionExpression = "attribute_not_exists(#n) OR #n = :n"
 	}
 	held, _, err := s.compare(ctx, "write", k, func(ctx context.Context) error {
 		_, err := s.db.PutItem(ctx, in)
@@ -104,5 +103,3 @@ func (s *Store) setShards(ctx context.Context, topic string, from, to int) {
 		s.remember(topic, to)
 	}
 }
-
-func ref[T any](v T) *T { return &v }

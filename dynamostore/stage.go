@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // stageLife is how long a stage row stays after it was last written. A Mux writes
@@ -28,12 +27,12 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 		// One atomic step decides as StageRecord.Newer does: DynamoDB compares
 		// strings by their bytes, as Go does.
 		held, _, err := s.compare(ctx, "write", stageKey(r.Identity), func(ctx context.Context) error {
-			_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-				TableName: &s.o.Table, Key: stageKey(r.Identity).item(),
-				UpdateExpression:         ref("SET #u = :u, #t = :t, #x = :x REMOVE #m"),
-				ConditionExpression:      ref("attribute_not_exists(#u) OR #x <= :now OR #t < :t OR (#t = :t AND #u < :u)"),
+			_, err := s.db.UpdateItem(ctx, dynamodb.UpdateItemInput{
+				TableName: s.o.Table, Key: stageKey(r.Identity).item(),
+				UpdateExpression:         "SET #u = :u, #t = :t, #x = :x REMOVE #m",
+				ConditionExpression:      "attribute_not_exists(#u) OR #x <= :now OR #t < :t OR (#t = :t AND #u < :u)",
 				ExpressionAttributeNames: map[string]string{"#u": attrURL, "#t": attrEvent, "#x": attrTTL, "#m": attrFraction},
-				ExpressionAttributeValues: map[string]types.AttributeValue{
+				ExpressionAttributeValues: map[string]dynamodb.Value{
 					":u": str(r.URL), ":t": num(r.EventTime.UnixMilli()),
 					":x": num(now.Add(stageLife).Unix()), ":now": num(now.Unix()),
 				},
@@ -97,11 +96,11 @@ func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, 
 	}
 	k := stageKey(r.Identity)
 	held, unsure, err := s.compare(ctx, "delete", k, func(ctx context.Context) error {
-		_, err := s.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: &s.o.Table, Key: k.item(),
-			ConditionExpression:       ref("#u = :u AND #t = :t"),
+		_, err := s.db.DeleteItem(ctx, dynamodb.DeleteItemInput{
+			TableName: s.o.Table, Key: k.item(),
+			ConditionExpression:       "#u = :u AND #t = :t",
 			ExpressionAttributeNames:  map[string]string{"#u": attrURL, "#t": attrEvent},
-			ExpressionAttributeValues: map[string]types.AttributeValue{":u": str(r.URL), ":t": num(r.EventTime.UnixMilli())},
+			ExpressionAttributeValues: map[string]dynamodb.Value{":u": str(r.URL), ":t": num(r.EventTime.UnixMilli())},
 		})
 		return err
 	})
@@ -136,13 +135,13 @@ func (s *Store) parseStage(it item) (r wirepost.StageRecord, ok bool, err error)
 
 // eachStage reads all stage rows, also those of which only the identity is known.
 func (s *Store) eachStage(ctx context.Context, f func(wirepost.Identity, item) error) error {
-	in := &dynamodb.QueryInput{TableName: &s.o.Table, ConsistentRead: ref(true),
-		KeyConditionExpression:    ref("#p = :p"),
+	in := dynamodb.QueryInput{TableName: s.o.Table, ConsistentRead: true,
+		KeyConditionExpression:    "#p = :p",
 		ExpressionAttributeNames:  map[string]string{"#p": partitionKey},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":p": str(stagePartition)},
+		ExpressionAttributeValues: map[string]dynamodb.Value{":p": str(stagePartition)},
 	}
 	for {
-		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.QueryOutput, error) { return s.db.Query(ctx, in) })
+		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.Page, error) { return s.db.Query(ctx, in) })
 		if err != nil {
 			return s.explain("list", "the stages", err)
 		}
@@ -195,8 +194,8 @@ func (s *Store) keepIdentity(ctx context.Context, id wirepost.Identity) error {
 		it = stageKey(id).item()
 		expire(it, s.o.Now().Add(stageLife))
 		if _, _, err := s.compare(ctx, "write", stageKey(id), func(ctx context.Context) error {
-			_, err := s.db.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.o.Table, Item: it,
-				ConditionExpression:      ref("attribute_not_exists(#p)"),
+			_, err := s.db.PutItem(ctx, dynamodb.PutItemInput{TableName: s.o.Table, Item: it,
+				ConditionExpression:      "attribute_not_exists(#p)",
 				ExpressionAttributeNames: map[string]string{"#p": partitionKey},
 			})
 			return err

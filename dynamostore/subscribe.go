@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // Subscribe implements [wirepost.Store].
@@ -132,9 +131,8 @@ func (s *Store) setTopic(ctx context.Context, r row, topic string, shard int) (b
 		values[":shard"] = num(int64(shard))
 	}
 	held, _, err := s.compare(ctx, "write", connectionKey(r.id), func(ctx context.Context) error {
-		_, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.o.Table, Key: connectionKey(r.id).item(),
-			UpdateExpression: &update, ConditionExpression: ref(isUnchanged), ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-			ReturnValues: types.ReturnValueNone})
+		_, err := s.db.UpdateItem(ctx, dynamodb.UpdateItemInput{TableName: s.o.Table, Key: connectionKey(r.id).item(),
+			UpdateExpression: update, ConditionExpression: isUnchanged, ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 		return err
 	})
 	return held, err

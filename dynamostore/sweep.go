@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // sweepAge is how old a connection is before its leftovers are swept: far longer
@@ -18,10 +18,10 @@ const sweepAge = 5 * time.Minute
 // is bounded by the context only. It returns how many rows it has removed.
 func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 	now := s.o.Now()
-	in := &dynamodb.ScanInput{TableName: &s.o.Table}
+	in := dynamodb.ScanInput{TableName: s.o.Table}
 	live := map[string]bool{} // connections by ID that were found to have a row
 	for {
-		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.ScanOutput, error) { return s.db.Scan(ctx, in) })
+		out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.Page, error) { return s.db.Scan(ctx, in) })
 		if err != nil {
 			return removed, s.explain("sweep", "all rows", err)
 		}
@@ -50,7 +50,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 // leftover says whether a user or topic row is of no connection.
 func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[string]bool, removed *int) (bool, error) {
 	k := keyOf(it)
-	if connectionPartitionName().MatchString(k.p) {
+	if isConnectionPartition(k.p) {
 		r, err := parseRow(it)
 		if err != nil {
 			return false, s.explain("sweep", k.String(), err)
@@ -65,7 +65,7 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 		}
 		return false, nil
 	}
-	if !strings.HasPrefix(k.p, "u:") && !topicPartitionName().MatchString(k.p) {
+	if !strings.HasPrefix(k.p, "u:") && !isTopicPartition(k.p) {
 		return false, nil
 	}
 	id, connectedAt, code, err := parseSubscription(k.s)
@@ -91,8 +91,17 @@ func (s *Store) leftover(ctx context.Context, it item, now time.Time, live map[s
 	return !is, nil
 }
 
-// What the partitions of topics and of connection rows are called.
-var (
-	topicPartitionName      = pattern(`^t[0-9]+:`)
-	connectionPartitionName = pattern(`^c[0-9]+$`)
-)
+// isConnectionPartition and isTopicPartition know rows of connections and of topics by
+// the names that [everyone] and [topicPartition] give: c0, and t0:TOPIC.
+func isConnectionPartition(name string) bool {
+	number, ok := strings.CutPrefix(name, "c")
+	return ok && isNumber(number)
+}
+
+func isTopicPartition(name string) bool {
+	number, _, ok := strings.Cut(name, ":")
+	number, isTopic := strings.CutPrefix(number, "t")
+	return ok && isTopic && isNumber(number)
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, digits) == "" }

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // tableWait bounds the wait for a new table, where the context does not.
@@ -35,8 +33,8 @@ type Table struct {
 // templates in deploy are held to it.
 func Definition() Table {
 	return Table{
-		Status: string(types.TableStatusActive),
-		Key:    [2]string{partitionKey, sortKey}, KeyTypes: [2]string{string(types.ScalarAttributeTypeS), string(types.ScalarAttributeTypeS)},
+		Status: "ACTIVE",
+		Key:    [2]string{partitionKey, sortKey}, KeyTypes: [2]string{"S", "S"},
 		OnDemand: true,
 		TTL:      attrTTL,
 	}
@@ -72,50 +70,43 @@ func (t Table) Problems() (problems, warnings []string) {
 func (s *Store) DescribeTable(ctx context.Context) (Table, error) {
 	t := Table{Name: s.o.Table}
 	out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
-		return s.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.o.Table})
+		return s.db.DescribeTable(ctx, s.o.Table)
 	})
-	if _, absent := errors.AsType[*types.ResourceNotFoundException](err); absent {
+	if dynamodb.Code(err) == notFound {
 		return t, nil
 	}
 	if err != nil {
 		return t, s.explain("describe", "the keys", err)
 	}
 	d := out.Table
-	t.Status = string(d.TableStatus)
+	t.Status = d.TableStatus
 	for _, k := range d.KeySchema {
 		i := 0
-		if k.KeyType == types.KeyTypeRange {
+		if k.KeyType == dynamodb.Range {
 			i = 1
 		}
-		t.Key[i] = *k.AttributeName
+		t.Key[i] = k.AttributeName
 		for _, a := range d.AttributeDefinitions {
-			if *a.AttributeName == *k.AttributeName {
-				t.KeyTypes[i] = string(a.AttributeType)
+			if a.AttributeName == k.AttributeName {
+				t.KeyTypes[i] = a.AttributeType
 			}
 		}
 	}
-	t.OnDemand = d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest
-	if d.ItemCount != nil {
-		t.Rows = *d.ItemCount
-	}
-	if d.TableSizeBytes != nil {
-		t.Bytes = *d.TableSizeBytes
-	}
+	t.OnDemand = d.BillingModeSummary.BillingMode == dynamodb.PayPerRequest
+	t.Rows, t.Bytes = d.ItemCount, d.TableSizeBytes
 	ttl, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
-		return s.db.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &s.o.Table})
+		return s.db.DescribeTimeToLive(ctx, s.o.Table)
 	})
-	api, answered := errors.AsType[smithy.APIError](err)
 	switch {
-	case answered && api.ErrorCode() == "AccessDeniedException":
+	case dynamodb.Code(err) == accessDenied:
 		t.TTLUnknown = "these credentials may not call dynamodb:DescribeTimeToLive"
 	case unknownOperation(err):
 		t.TTLUnknown = "this server has no TTL"
 	case err != nil:
 		return t, s.explain("describe", "the TTL", err)
-	case ttl.TimeToLiveDescription != nil:
-		switch d := ttl.TimeToLiveDescription; d.TimeToLiveStatus {
-		case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
-			t.TTL = *d.AttributeName
+	default:
+		if d := ttl.TimeToLiveDescription; d.TimeToLiveStatus == "ENABLED" || d.TimeToLiveStatus == "ENABLING" {
+			t.TTL = d.AttributeName
 		}
 	}
 	return t, nil
@@ -142,24 +133,24 @@ func (s *Store) CreateTable(ctx context.Context) (Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableWait)
 	defer cancel()
 	_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.CreateTableOutput, error) {
-		return s.db.CreateTable(ctx, &dynamodb.CreateTableInput{
-			TableName:   &s.o.Table,
-			BillingMode: types.BillingModePayPerRequest,
-			KeySchema: []types.KeySchemaElement{
-				{AttributeName: ref(partitionKey), KeyType: types.KeyTypeHash},
-				{AttributeName: ref(sortKey), KeyType: types.KeyTypeRange},
+		return s.db.CreateTable(ctx, dynamodb.CreateTableInput{
+			TableName:   s.o.Table,
+			BillingMode: dynamodb.PayPerRequest,
+			KeySchema: []dynamodb.KeySchemaElement{
+				{AttributeName: partitionKey, KeyType: dynamodb.Hash},
+				{AttributeName: sortKey, KeyType: dynamodb.Range},
 			},
-			AttributeDefinitions: []types.AttributeDefinition{
-				{AttributeName: ref(partitionKey), AttributeType: types.ScalarAttributeTypeS},
-				{AttributeName: ref(sortKey), AttributeType: types.ScalarAttributeTypeS},
+			AttributeDefinitions: []dynamodb.AttributeDefinition{
+				{AttributeName: partitionKey, AttributeType: "S"},
+				{AttributeName: sortKey, AttributeType: "S"},
 			},
 		})
 	})
-	if _, there := errors.AsType[*types.ResourceInUseException](err); err != nil && !there {
+	if err != nil && dynamodb.Code(err) != "ResourceInUseException" {
 		return Table{}, s.explain("create", "the keys", err)
 	}
 	t, err := s.DescribeTable(ctx)
-	for wait := 100 * time.Millisecond; err == nil && (t.Status == "" || t.Status == string(types.TableStatusCreating)); wait = min(2*wait, 5*time.Second) {
+	for wait := 100 * time.Millisecond; err == nil && (t.Status == "" || t.Status == "CREATING"); wait = min(2*wait, 5*time.Second) {
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -173,8 +164,8 @@ func (s *Store) CreateTable(ctx context.Context) (Table, error) {
 		return t, err
 	}
 	_, _, err = call(ctx, s, func(ctx context.Context) (*dynamodb.UpdateTimeToLiveOutput, error) {
-		return s.db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: &s.o.Table,
-			TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: ref(attrTTL), Enabled: ref(true)}})
+		return s.db.UpdateTimeToLive(ctx, dynamodb.UpdateTimeToLiveInput{TableName: s.o.Table,
+			TimeToLiveSpecification: dynamodb.TimeToLiveSpecification{AttributeName: attrTTL, Enabled: true}})
 	})
 	switch {
 	case unknownOperation(err):
@@ -189,6 +180,5 @@ func (s *Store) CreateTable(ctx context.Context) (Table, error) {
 
 // unknownOperation is what a server says that is not AWS's and does less.
 func unknownOperation(err error) bool {
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && api.ErrorCode() == "UnknownOperationException"
+	return dynamodb.Code(err) == "UnknownOperationException"
 }

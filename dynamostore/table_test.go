@@ -2,12 +2,16 @@ package dynamostore_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -197,6 +201,88 @@ func TestWhatPassesIsTriedAgainInsideTheDeadline(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is wrong with a request or with the server stays wrong: it is asked once.
+func TestWhatStaysWrongIsNotTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name, says string
+		fail       http.HandlerFunc
+	}{
+		{"a request that is wrong", "said so", refusal(400, "ValidationException")},
+		{"rights that are missing", "allow dynamodb:GetItem", refusal(400, "AccessDeniedException")},
+		{"a page to log in on", "the answer is not DynamoDB's", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") }},
+		{"a redirect", "Found", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var calls atomic.Int64
+			s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				calls.Add(1)
+				c.fail(w, r)
+			}, &dynamostore.Options{})
+			_, err := s.Connection(t.Context(), "c1")
+			wantSentence(t, err, "read ", "table connections", c.says)
+			if n := calls.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+	t.Run("a certificate that nobody knows", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		var connections atomic.Int64
+		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				connections.Add(1)
+			}
+		}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		s, err := dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Endpoint: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		_, err = s.Connection(t.Context(), "c1")
+		wantSentence(t, err, "read ", "certificate")
+		if n := connections.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+	t.Run("credentials that are missing", func(t *testing.T) {
+		t.Setenv("AWS_ACCESS_KEY_ID", "")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+		s, err := dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Region: "eu-central-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		_, err = s.Connection(t.Context(), "c1")
+		wantSentence(t, err, "read ", "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "awschain")
+	})
+}
+
+func TestAnAuthorityOfOnesOwnIsTrusted(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{}") }))
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "bundle.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", file)
+	s, err := dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Endpoint: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Connection(t.Context(), "c1"); !errors.Is(err, wirepost.ErrNotFound) {
+		t.Error(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", os.DevNull)
+	_, err = dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Endpoint: server.URL})
+	wantSentence(t, err, "AWS_CA_BUNDLE: there is no certificate in "+os.DevNull)
 }
 
 func TestAServerThatIsNotThereIsSaidSoSoon(t *testing.T) {

@@ -70,7 +70,7 @@ import (
 )
 
 func main() {
-	roots := loadRoots()
+	go loadRoots()() // what it returns takes a core for as long as all else here
 	c, err := parseConfig(os.Environ())
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "wirepost-function: error: %v\n", err)
@@ -82,6 +82,5 @@ func main() {
 		fmt.Fprintf(os.Stderr, "wirepost-function: error: %v\n", err)
 		os.Exit(1)
 	}
-	go roots() // while the first event is on its way
 	lambda.Start(f)
 }

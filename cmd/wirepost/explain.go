@@ -6,9 +6,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
 // explain is an error in the words for people, and its cure if it knows one.
@@ -18,8 +17,8 @@ func explain(err error) (message, hint string) {
 	}
 	message = strings.TrimPrefix(err.Error(), "wirepost: ")
 	// The store on DynamoDB says what was attempted, what is wrong and what to do, and
-	// ends with what AWS's client says, which is how it asked more than what it heard.
-	op, ok := errors.AsType[*smithy.OperationError](err)
+	// ends with how it asked and what it heard. People need the latter.
+	op, ok := errors.AsType[*dynamodb.Error](err)
 	if !ok {
 		return message, hint
 	}
@@ -34,21 +33,7 @@ func explain(err error) (message, hint string) {
 	if cure != "" {
 		hint = commandURL.ReplaceAllStringFunc(cure, quote)
 	}
-	return fmt.Sprintf("%s (%s)", said, cause(op)), hint
-}
-
-// cause is what was heard: the service's code and sentence, or the innermost error.
-func cause(err error) string {
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
-	}
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
-		err = inner
-	}
+	return fmt.Sprintf("%s (%s)", said, op.Cause()), hint
 }
 
 var (

@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
-func TestAnErrorOfAWSsClientIsToldInAFewWords(t *testing.T) {
-	missing := &smithy.OperationError{ServiceID: "DynamoDB", OperationName: "Query",
-		Err: fmt.Errorf("https response error StatusCode: 400, RequestID: 1: %w", &smithy.GenericAPIError{Code: "ResourceNotFoundException", Message: "No such table"})}
-	refused := &smithy.OperationError{ServiceID: "DynamoDB", OperationName: "Query", Err: fmt.Errorf("request send failed: %w", errors.New("connection refused"))}
+func TestAnErrorOfTheStoreIsToldInAFewWords(t *testing.T) {
+	missing := &dynamodb.Error{Operation: "Query", Status: 400, Code: "ResourceNotFoundException", Message: "No such table"}
+	refused := &dynamodb.Error{Operation: "Query", Err: fmt.Errorf("dial: %w", errors.New("connection refused"))}
 	for _, c := range []struct {
 		err           error
 		message, hint string

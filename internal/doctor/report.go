@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/wirepost/wirepost"
@@ -179,7 +180,11 @@ func oneLine(s string) string {
 	return s
 }
 
-var accountInARN = regexp.MustCompile(`(arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:)[0-9]{8}([0-9]{4}:)`)
+// accountInARN is compiled when a report is masked: a function that links the doctor
+// would compile it at each start.
+var accountInARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:)[0-9]{8}([0-9]{4}:)`)
+})
 
 // mask leaves the last four digits of accounts, as API Gateway does.
 func (r *Report) mask(account string) {
@@ -187,7 +192,7 @@ func (r *Report) mask(account string) {
 		if len(account) == 12 {
 			s = strings.ReplaceAll(s, account, "********"+account[8:])
 		}
-		return accountInARN.ReplaceAllString(s, "${1}********${2}")
+		return accountInARN().ReplaceAllString(s, "${1}********${2}")
 	}
 	r.Identity = hide(r.Identity)
 	for i := range r.Checks {
