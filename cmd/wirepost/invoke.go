@@ -247,5 +247,8 @@ func (i *invocation) environment(store string) environment {
 		e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
 		e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
 	}
+	if i.event == "doctor" {
+		e = e.set("WIREPOST_DOCTOR", "1") // or the function refuses
+	}
 	return e.set("WIREPOST_STORE", store)
 }

@@ -11,7 +11,7 @@ import (
 // publishSamples are the events that carry a publish object.
 var publishSamples = []string{"publish", "sqs", "sns", "eventbridge"}
 
-const sampleNames = "connect, message, disconnect, publish, sqs, sns or eventbridge"
+const sampleNames = "connect, message, disconnect, publish, sqs, sns, eventbridge or doctor"
 
 // sample is what sample events are made of.
 type sample struct {
@@ -74,6 +74,8 @@ func (s *sample) event(name string) (any, error) {
 	case "eventbridge":
 		return object{"version": "0", "id": "5a1c0000-0000-4000-8000-000000000004", "detail-type": "publish", "source": "sample", "account": "000000000000",
 			"time": iso[:19] + "Z", "region": "us-east-1", "resources": []any{}, "detail": publish}, nil
+	case "doctor":
+		return object{"wirepost": "doctor"}, nil
 	}
 	return nil, fmt.Errorf("there is no sample event %q", name)
 }

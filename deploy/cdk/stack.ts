@@ -227,7 +227,8 @@ export class PushStack extends Stack {
       WIREPOST_JWT_CLAIM: jwtClaim,
     });
     const publishFunction = functionOf("Publish", "publish", "Publishes what it is invoked with", 60, ["sqs:SendMessage"], {
-      WIREPOST_HANDLERS: "invoke,sns,eventbridge",
+      WIREPOST_HANDLERS: "invoke,sns,eventbridge,doctor",
+      WIREPOST_DOCTOR: "1",
     });
     const queueFunction = functionOf(
       "Queue",

@@ -24,7 +24,8 @@ locals {
       timeout     = 60
       queue       = ["sqs:SendMessage"]
       environment = {
-        WIREPOST_HANDLERS = "invoke,sns,eventbridge"
+        WIREPOST_HANDLERS = "invoke,sns,eventbridge,doctor"
+        WIREPOST_DOCTOR   = "1"
       }
     }
     queue = {
