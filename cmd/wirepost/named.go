@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/wirepost/wirepost"
 )
@@ -35,8 +37,17 @@ func (s *sweeping) named(ctx context.Context, api, stage string) error {
 	if len(s.apis) == 0 {
 		return &hinted{fmt.Errorf("the store has no connection and no endpoint of %s", what), "'wirepost sweep' shows what there is"}
 	}
+	// A gateway that was started again in another region has the same API and stage as
+	// the record that it has left behind: that goes, and what answers stays.
+	behind := slices.ContainsFunc(s.sorted(), func(a *swept) bool { return a.moved != nil })
 	for _, a := range s.sorted() {
-		if err := s.confirm(ctx, a, what); err != nil {
+		err := s.confirm(ctx, a, what)
+		switch {
+		case err == nil:
+		case behind && ctx.Err() == nil:
+			delete(s.apis, a.identity)
+			fmt.Fprintf(s.c.stderr, "wirepost: hint: %s was left alone: %s\n", a.identity, strings.TrimPrefix(err.Error(), "nothing was removed: "))
+		default:
 			return err
 		}
 	}
