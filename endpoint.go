@@ -133,7 +133,12 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 	}
 	scheme, rest, found := strings.Cut(raw, "://")
 	if !found {
-		return fail(ProblemEndpointScheme, "use https://"+strings.TrimLeft(raw, "/"), "the endpoint has no scheme")
+		rest := strings.TrimLeft(raw, "/")
+		to := "https://"
+		if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
+			to = "http://" // as a gateway on this machine is learned
+		}
+		return fail(ProblemEndpointScheme, "use "+to+rest, "the endpoint has no scheme")
 	}
 	switch {
 	case strings.EqualFold(scheme, "wss") || strings.EqualFold(scheme, "ws"):

@@ -23,7 +23,7 @@ func TestParseEndpointNamesEachMistakeAndItsFix(t *testing.T) {
 		{"the address that dev prints for clients", "ws://localhost:3001/dev?user=alice&topic=lobby", EndpointOptions{}, ProblemEndpointScheme, "use http://localhost:3001/dev"},
 		{"a space", " https://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "take the spaces"},
 		{"no scheme, two slashes", "//" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
-		{"no scheme, a port", "localhost:3001/dev", EndpointOptions{}, ProblemEndpointScheme, "use https://"},
+		{"no scheme, a port", "localhost:3001/dev", EndpointOptions{}, ProblemEndpointScheme, "use http://localhost:3001/dev"},
 		{"upper-case scheme", "HTTPS://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, ""},
 		{"plain HTTP off this machine", "http://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://"},
 		{"a scheme inside the host", "https://https://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, ""},

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
@@ -46,5 +49,26 @@ func TestAnArgumentInAHintIsOneWord(t *testing.T) {
 		if got := quote(arg); got != want {
 			t.Errorf("%s is %s, want %s", arg, got, want)
 		}
+	}
+}
+
+func TestAWrongPairOfThisFolderIsNotBlamedOnTheEnvironment(t *testing.T) {
+	mismatch := &wirepost.Error{Problem: wirepost.ProblemSignatureMismatch}
+	for _, c := range []struct {
+		name string
+		err  error
+		with aws.CredentialsProvider
+		want string
+	}{
+		{"the folder's pair", mismatch, &keyPair{}, "the pair in " + keyPairFile + " is not that of the gateway that answers"},
+		{"the environment's", mismatch, nil, "check the secret key"},
+		{"another problem", &wirepost.Error{Problem: wirepost.ProblemEndpointRefused}, &keyPair{}, "start the gateway"},
+	} {
+		if _, hint := explain(blamePair(c.err, c.with)); !strings.Contains(hint, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, hint, c.want)
+		}
+	}
+	if plain := errors.New("plain"); blamePair(plain, &keyPair{}) != plain {
+		t.Error("an error of another kind was changed")
 	}
 }

@@ -160,6 +160,18 @@ func publisherOptions(ctx context.Context, store wirepost.Store) (*wirepost.Publ
 // HTTP goes nowhere else.
 func onThisMachine(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
+// blamePair gives an error of a signature the cure for a pair of this folder: the
+// library's is about the environment, which was not asked.
+func blamePair(err error, signedWith aws.CredentialsProvider) error {
+	e, ok := errors.AsType[*wirepost.Error](err)
+	if _, pair := signedWith.(*keyPair); !pair || !ok || e.Problem != wirepost.ProblemSignatureMismatch && e.Problem != wirepost.ProblemCredentialsInvalid {
+		return err
+	}
+	of := *e
+	of.FixText = "the pair in " + keyPairFile + " is not that of the gateway that answers; start 'wirepost dev' in this folder again, or take the file of the gateway's folder"
+	return &of
+}
+
 // Retrieve implements aws.CredentialsProvider for a loopback endpoint.
 func (k *keyPair) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, Source: keyPairFile}, nil

@@ -170,7 +170,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	for _, e := range result.Errors {
 		if p := wirepost.ProblemOf(e); !told[p] {
 			told[p] = true
-			c.fail(e)
+			c.fail(blamePair(e, o.Credentials))
 		}
 	}
 	switch {

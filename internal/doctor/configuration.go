@@ -155,26 +155,31 @@ func (d *run) overridden(ctx context.Context) {
 	ignored := strings.EqualFold(d.o.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true")
 	used := strings.TrimSuffix(d.raw, "/")
 	differs := func(v string) bool { return v != "" && strings.TrimSuffix(v, "/") != used }
-	warn := func(what, value, whom string) {
-		d.warn(name, wirepost.ProblemEndpointOverride, fmt.Sprintf("%s=%s overrides the endpoint for %s", what, shownURL(value), whom), "unset it in this environment, or make it the endpoint of this API")
+	warn := func(what, value, whom, fix string) {
+		d.warn(name, wirepost.ProblemEndpointOverride, fmt.Sprintf("%s=%s overrides the endpoint for %s", what, shownURL(value), whom), fix)
+	}
+	// For this service alone; what is meant for others stays as it is.
+	own := "set " + overrides[1] + " to the endpoint of this API"
+	if d.gone == "" && d.endpoint.URL != "" {
+		own = "set " + overrides[1] + "=" + d.endpoint.URL
 	}
 	clients := "every client of AWS's that is made from an aws.Config"
 	specific, general := d.o.Getenv(overrides[1]), d.o.Getenv("AWS_ENDPOINT_URL")
 	// Learned from an event, and yet the environment has the last word.
 	if from, ok := strings.CutPrefix(d.report.From, "env "); ok && d.gone == "" && len(d.records) > 0 && d.record == nil {
-		warn(from, d.raw, "what is learned from events and for connections without a row; the store has "+shownURL(d.records[0].URL))
+		warn(from, d.raw, "what is learned from events and for connections without a row; the store has "+shownURL(d.records[0].URL), "unset it in this environment, or make it the endpoint of this API")
 		return
 	}
 	switch {
 	case !ignored && differs(specific):
-		warn(overrides[1], specific, clients)
+		warn(overrides[1], specific, clients, "unset it in this environment, or make it the endpoint of this API")
 		return
 	case !ignored && differs(general) && specific == "":
-		warn("AWS_ENDPOINT_URL", general, clients)
+		warn("AWS_ENDPOINT_URL", general, clients, "unset it in this environment if nothing else needs it, or "+own)
 		return
 	}
 	if file, value := d.sharedEndpoint(ctx); !ignored && differs(value) {
-		warn("endpoint_url in "+file, value, clients)
+		warn("endpoint_url in "+file, value, clients, "take it out of that file if nothing else needs it, or "+own)
 		return
 	}
 	d.ok(name, "nothing overrides the endpoint")

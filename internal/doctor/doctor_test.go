@@ -398,7 +398,15 @@ func liveRows() []row {
 		{name: "the subprotocol is not returned", make: live(func(w *world) { w.options.Subprotocol = "unknown" }), want: problems(wirepost.ProblemSubprotocol), says: []string{`"unknown"`}},
 		{name: "the connection is not in the store", make: func(w *world) {
 			w.options.Live, w.options.Store = doctor.Live, wirepost.NewMemStore(nil)
-		}, want: problems(wirepost.ProblemConnectionUnknown)},
+			now := time.Now()
+			_, err := w.options.Store.PutStage(w.t.Context(), wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: apiURL}, EventTime: now})
+			if err = errors.Join(err, w.options.Store.Put(w.t.Context(), wirepost.Connection{ID: "Other=", Endpoint: identity, ConnectedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Hour)})); err != nil {
+				w.t.Fatal(err)
+			}
+		}, want: problems(wirepost.ProblemConnectionUnknown), says: []string{"has others of this stage"}},
+		{name: "the function keeps its connections elsewhere", make: func(w *world) {
+			w.options.Live, w.options.Store = doctor.Live, wirepost.NewMemStore(nil)
+		}, want: problems(wirepost.ProblemConnectionUnknown), says: []string{"nor of any other connection of this stage", "keeps its connections elsewhere"}, fine: true},
 		{name: "the message is lost", make: live(func(w *world) { w.fault = answer(gateway.CallFrameOut, gateway.Fault{Drop: true}) }), want: problems(wirepost.ProblemMessageLost), says: []string{"accepted (200) and not received"}},
 		{name: "the message is lost, and another one comes", make: live(func(w *world) {
 			var others atomic.Int64

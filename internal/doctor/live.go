@@ -59,13 +59,19 @@ func Live(ctx context.Context, d *run) {
 	id := d.learnID(ctx, c)
 	d.movedMeanwhile(before, d.recordNow(ctx))
 	if id == "" {
+		// Whose function keeps its connections elsewhere has done nothing wrong; where
+		// the store has others of this stage, this one is missing.
 		sentence := "the client is connected, and its connection ID could not be learned: "
-		if d.o.Store == nil {
+		status := Warn
+		switch {
+		case d.o.Store == nil:
 			sentence += "there is no store to look into, and no frame told it"
-		} else {
-			sentence += "the store has no row of it"
+		case d.hasRows(ctx):
+			sentence, status = sentence+"the store has no row of it, and has others of this stage", Fail
+		default:
+			sentence += "the store has no row of it, nor of any other connection of this stage"
 		}
-		d.fail("connection-id", wirepost.ProblemConnectionUnknown, sentence, "")
+		d.add(found("connection-id", status, wirepost.ProblemConnectionUnknown, sentence, ""))
 		skip(3, "the connection ID is not known")
 		return
 	}
@@ -195,6 +201,21 @@ func (d *run) learnID(ctx context.Context, c *client) string {
 		}
 	}
 	return c.idFromFrame(ctx)
+}
+
+// hasRows reports whether the store has any connection of the endpoint's stage.
+func (d *run) hasRows(ctx context.Context) bool {
+	step, cancel := d.step(ctx)
+	defer cancel()
+	for l, err := range d.o.Store.Connections(step, wirepost.Everyone(), wirepost.ListOptions{}) {
+		if err != nil {
+			return false
+		}
+		if l.Endpoint.Stage == d.endpoint.Stage && (d.endpoint.APIID == "" || l.Endpoint.APIID == d.endpoint.APIID) {
+			return true
+		}
+	}
+	return false
 }
 
 // info is GET of a connection.
