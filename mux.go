@@ -358,13 +358,13 @@ func (m *Mux) learn(ctx context.Context, req *Request) error {
 	return nil
 }
 
-// freshStage is the record of an event's stage if the store has said it not longer
-// than age ago.
-func (m *Mux) freshStage(r *Request, age time.Duration) (s StageRecord, fresh bool) {
+// lastSeen is the record of an event's stage as the store has last said it, and how
+// long before this event that was.
+func (m *Mux) lastSeen(r *Request) (record StageRecord, age time.Duration, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	seen, ok := m.seen[r.Endpoint.Identity]
-	return seen.record, ok && r.Time.Sub(seen.put) < age
+	return seen.record, max(r.Time.Sub(seen.put), 0), ok
 }
 
 func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {

@@ -228,8 +228,8 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	case err != nil: // only data that is not UTF-8 comes so far, and no gateway lets that in
 		return refuse("bad-frame", "")
 	}
-	if r, fresh := p.mux.freshStage(&m.Request, p.publisher.o.StageMaxAge); fresh {
-		p.publisher.learned(r)
+	if r, age, ok := p.mux.lastSeen(&m.Request); ok {
+		p.publisher.learned(r, age)
 	}
 	publish := ctx
 	if deadline, ok := ctx.Deadline(); ok {

@@ -4,9 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -205,5 +210,111 @@ func TestTheFirstSendOfAProcessUsesTheEndpointThatItHasJustKept(t *testing.T) {
 	say(late, "send", now.Add(2*time.Minute))
 	if store.read != 1 || hosts[len(hosts)-1] != "localhost:2" {
 		t.Errorf("a minute after the stage moved: posted to %v after %d reads", hosts, store.read)
+	}
+}
+
+// What the mux was told some time ago is used for the rest of StageMaxAge, and no
+// longer.
+func TestTheAgeOfAnEndpointBeginsWhenTheStoreSaidIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &countingStages{Store: wirepost.NewMemStore(nil)}
+		began := time.Now()
+		identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
+		if err := store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: identity, Topics: []string{"x"}, ConnectedAt: began, ExpiresAt: began.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		mux := wirepost.NewMux(store, nil)
+		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{StageMaxAge: 30 * time.Second, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})}), nil)
+		say := func(action string, after time.Duration, reads int) {
+			t.Helper()
+			time.Sleep(time.Until(began.Add(after))) // in the bubble's time
+			event, err := json.Marshal(map[string]any{"body": `{"action":"` + action + `","to":"topic:x","data":1}`,
+				"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": began.UnixMilli(), "requestTimeEpoch": time.Now().UnixMilli()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := mux.Invoke(t.Context(), event); err != nil || strings.Contains(string(out), "error") || store.read != reads {
+				t.Errorf("%s after %v: answered %s, %v, with %d reads of the stage, want %d", action, after, out, err, store.read, reads)
+			}
+		}
+		say("ping", 0, 0)
+		say("send", 25*time.Second, 0)
+		say("send", 29*time.Second, 0)
+		say("send", 31*time.Second, 1)
+		say("send", 60*time.Second, 1)
+		say("send", 62*time.Second, 2)
+	})
+}
+
+// blockingStages holds a read of a stage until it is let go.
+type blockingStages struct {
+	wirepost.Store
+	reading, let chan struct{}
+}
+
+func (s *blockingStages) Stage(ctx context.Context, id wirepost.Identity) (wirepost.StageRecord, error) {
+	close(s.reading)
+	<-s.let
+	return s.Store.Stage(ctx, id)
+}
+
+// A publish that reads the endpoint while a send of the same program learns it uses
+// the same pool: Close leaves no connection open.
+func TestALearnedEndpointAndAReadOneShareTheirConnections(t *testing.T) {
+	var open atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	changed := make(chan struct{}, 16)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+		changed <- struct{}{}
+	}
+	server.Start()
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	store := &blockingStages{wirepost.NewMemStore(nil), make(chan struct{}), make(chan struct{})}
+	now := time.Now()
+	identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
+	if err := store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: identity, Topics: []string{"x"}, ConnectedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.PutStage(t.Context(), wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: server.URL + "/dev"}, EventTime: now}); err != nil {
+		t.Fatal(err)
+	}
+	publisher := wirepost.NewPublisher(store, nil)
+	mux := wirepost.NewMux(store, nil)
+	mux.HandleProtocol(publisher, nil)
+	published := make(chan error, 1)
+	go func() { // until published
+		r, err := publisher.Publish(t.Context(), wirepost.ToTopic("x"), []byte("1"), nil)
+		published <- errors.Join(append(r.Errors, err)...)
+	}()
+	<-store.reading
+	event, err := json.Marshal(map[string]any{"body": `{"action":"send","to":"topic:x","data":1}`,
+		"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": host, "connectedAt": now.UnixMilli(), "requestTimeEpoch": now.UnixMilli()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := mux.Invoke(t.Context(), event); err != nil || !strings.Contains(string(out), `\"sent\":1`) {
+		t.Errorf("answered %s, %v", out, err)
+	}
+	close(store.let)
+	if err := <-published; err != nil {
+		t.Error(err)
+	}
+	publisher.Close()
+	late := time.After(5 * time.Second)
+	for open.Load() > 0 {
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("%d connections are open after Close", open.Load())
+		}
 	}
 }

@@ -50,20 +50,20 @@ func (p *Publisher) endpoint(ctx context.Context, id Identity) (*management, err
 	return m, err
 }
 
-// learned takes the record of a stage from a mux of the same program, which has just
-// had it from the store, so that the first post of a process does not read it again.
+// learned takes the record of a stage from a mux of the same program, which has had it
+// from the store age ago, so that the first post of a process does not read it again.
 // What the publisher knows already it reads again by its own rules.
-func (p *Publisher) learned(r StageRecord) {
+func (p *Publisher) learned(r StageRecord, age time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.endpoints[r.Identity].client != nil {
+	if p.endpoints[r.Identity].client != nil || age >= p.o.StageMaxAge {
 		return
 	}
 	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: r.Region, APIID: r.APIID}); err != nil {
 		return // the first post says so
 	}
 	if m, err := newManagement(r.Endpoint, p.o.Concurrency, p.o.Transport, &p.counters.opened); err == nil {
-		p.endpoints[r.Identity] = knownEndpoint{client: m, read: p.o.Now().Round(0)}
+		p.endpoints[r.Identity] = knownEndpoint{client: m, read: p.o.Now().Round(0).Add(-age)}
 	}
 }
 
@@ -107,8 +107,16 @@ func (p *Publisher) reread(ctx context.Context, id Identity, reads int) (*manage
 		}
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	// A mux of this program may have told of it meanwhile.
+	if other := p.endpoints[id].client; other != nil && other != known.client {
+		if other.endpoint.URL == r.URL {
+			next.client = other
+		} else {
+			other.close()
+		}
+	}
 	p.endpoints[id] = next
-	p.mu.Unlock()
 	return next.client, nil
 }
 

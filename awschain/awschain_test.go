@@ -1,6 +1,11 @@
 package awschain_test
 
 import (
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +44,29 @@ func TestAProfileIsFound(t *testing.T) {
 	}
 	if cfg, err := awsconfig.Load(t.Context(), &awsconfig.Options{Region: "us-west-2"}); err != nil || cfg.Region != "us-west-2" {
 		t.Errorf("the caller's region lost: %q, %v", cfg.Region, err)
+	}
+}
+
+// The bundle of a profile is the one that requests are checked with.
+func TestAnAuthorityOfTheProfileIsTrusted(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{}") }))
+	t.Cleanup(server.Close)
+	profile(t)
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	config, err := os.OpenFile(os.Getenv("AWS_CONFIG_FILE"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = config.WriteString("ca_bundle = " + bundle + "\n")
+	}
+	if err = errors.Join(err, config.Close(), os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Endpoint: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Connection(t.Context(), "c1"); !errors.Is(err, wirepost.ErrNotFound) {
+		t.Error(err)
 	}
 }
 

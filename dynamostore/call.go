@@ -79,28 +79,36 @@ func call[T any](ctx context.Context, s *Store, f func(context.Context) (T, erro
 var (
 	errNoAnswer = errors.New("DynamoDB does not answer")
 
-	// AWS, developer guide, "Error handling with DynamoDB"; the last two are of AWS's
-	// services in general.
-	throttles = []string{"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "LimitExceededException", "Throttling", "TooManyRequestsException"}
+	// AWS, developer guide, "Error handling with DynamoDB"; the second line is of AWS's
+	// services in general, as AWS's clients know them.
+	throttles = []string{"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "LimitExceededException",
+		"Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded", "PriorRequestNotComplete"}
+	timeouts = []string{"RequestTimeout", "RequestTimeoutException", "TransactionInProgressException"}
+	// passing are the statuses of a service, or of what is before it, that has trouble.
+	passing = []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 )
 
 func throttled(err error) bool { return slices.Contains(throttles, dynamodb.Code(err)) }
 
 // mayPass reports whether the same request may succeed in a moment: DynamoDB is busy
-// or fails, or the network does. What is wrong with the request, with the
-// credentials, with the name of the host or with its certificate stays wrong.
+// or fails, or the network does, also that to where credentials come from. What is
+// wrong with the request, with the credentials, with the name of the host or with its
+// certificate stays wrong.
 func mayPass(err error) bool {
 	e, ok := errors.AsType[*dynamodb.Error](err)
 	if !ok {
 		return false
 	}
 	if e.Code != "" {
-		return e.Status >= http.StatusInternalServerError || throttled(err)
+		return e.Corrected || slices.Contains(passing, e.Status) || throttled(err) || slices.Contains(timeouts, e.Code)
 	}
 	if e.Status != 0 { // an answer that broke off, or is no answer of DynamoDB's
-		return e.Status >= http.StatusInternalServerError || !errors.Is(err, dynamodb.ErrNotAnswer)
+		return !errors.Is(err, dynamodb.ErrNotAnswer)
 	}
-	if _, wrong := errors.AsType[*tls.CertificateVerificationError](err); wrong || dynamodb.Unsigned(err) {
+	if _, network := errors.AsType[net.Error](err); dynamodb.Unsigned(err) && !network {
+		return false
+	}
+	if _, wrong := errors.AsType[*tls.CertificateVerificationError](err); wrong {
 		return false
 	}
 	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
@@ -117,7 +125,7 @@ func mayHaveHappened(err error) bool {
 	if !ok {
 		return true
 	}
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" || dynamodb.Unsigned(err) {
 		return false
 	}
 	return e.Status < http.StatusBadRequest || e.Status >= http.StatusInternalServerError

@@ -215,7 +215,7 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	load := awsconfig.Options{Region: s.o.Region, Credentials: s.o.Credentials}
 	if local {
 		load.DefaultRegion = "us-east-1"
-		if load.Credentials == nil && os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
+		if load.Credentials == nil && os.Getenv("AWS_ACCESS_KEY_ID") == "" && (os.Getenv("AWS_PROFILE") == "" || !awsconfig.Registered()) {
 			// A server on this machine accepts any; to look for others would ask the
 			// network where there is none.
 			load.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -238,6 +238,9 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	if server == "" {
 		if server, err = dynamodb.Endpoint(ctx, cfg); err != nil {
 			return nil, fmt.Errorf("open store dynamodb://%s: read AWS's configuration: %w", s.o.Table, err)
+		}
+		if _, err := isLocal(server); err != nil {
+			return nil, fmt.Errorf("open store dynamodb://%s: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL or the configuration file names the endpoint %q, which is not a URL such as http://127.0.0.1:8000", s.o.Table, server)
 		}
 	}
 	s.db = dynamodb.New(dynamodb.Client{URL: server, Region: cfg.Region, Credentials: aws.NewCredentialsCache(cfg.Credentials), Transport: s.transport, UserAgent: "wirepost/" + wirepost.Version})

@@ -47,6 +47,14 @@ func (s *Store) cure(err error) string {
 	if code == notFound {
 		return fmt.Sprintf("there is no such table there; create it with 'wirepost table create %s', or name the right region", s.URL())
 	}
+	switch _, network := errors.AsType[net.Error](err); {
+	case errors.Is(err, awsconfig.ErrNoCredentials):
+		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	case dynamodb.Unsigned(err) && network:
+		return "the AWS credentials could not be fetched; check the network to where they come from"
+	case dynamodb.Unsigned(err):
+		return "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Sprintf("the host %s is not found; check region and endpoint of %s, and the network", dns.Name, s.URL())
 	}
@@ -64,10 +72,6 @@ func (s *Store) cure(err error) string {
 		return "these credentials have expired; renew them"
 	case code == "ValidationException" && strings.Contains(strings.ToLower(err.Error()), "key"):
 		return fmt.Sprintf("the table has other keys than wirepost's; 'wirepost table check %s' says which", s.URL())
-	case errors.Is(err, awsconfig.ErrNoCredentials):
-		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case dynamodb.Unsigned(err):
-		return "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case errors.Is(err, errNoAnswer):
 		return "DynamoDB does not answer; check the network and, inside a VPC, its endpoint for DynamoDB"
 	}

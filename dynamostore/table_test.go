@@ -312,4 +312,17 @@ func TestOpenSaysWhatItLacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", "127.0.0.1:8000")
+	_, err = dynamostore.Open(t.Context(), &dynamostore.Options{Table: "connections", Region: "eu-central-1"})
+	wantSentence(t, err, "AWS_ENDPOINT_URL_DYNAMODB", `"127.0.0.1:8000"`, "is not a URL such as")
+}
+
+// Nobody reads a profile where AWS's chain is not linked.
+func TestAServerOnThisMachineTakesTheDevelopmentPairWhateverTheProfile(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_PROFILE", "work")
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{}") }, &dynamostore.Options{})
+	if _, err := s.Connection(t.Context(), "c1"); !errors.Is(err, wirepost.ErrNotFound) {
+		t.Error(err)
+	}
 }

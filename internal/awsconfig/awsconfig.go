@@ -47,6 +47,9 @@ func Load(ctx context.Context, o *Options) (aws.Config, error) {
 	return fromEnvironment(o, os.Getenv)
 }
 
+// Registered reports whether there is another loader than the environment's.
+func Registered() bool { return registered.Load() != nil }
+
 // ErrNoCredentials is why an environment gives no credentials.
 var ErrNoCredentials = errors.New("the environment has no AWS credentials")
 
@@ -87,7 +90,7 @@ const (
 type environment struct{ getenv func(string) string }
 
 func (e environment) credentials(context.Context) (aws.Credentials, error) {
-	c := aws.Credentials{AccessKeyID: e.getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: e.getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: e.getenv("AWS_SESSION_TOKEN"), Source: "environment"}
+	c := aws.Credentials{AccessKeyID: e.first("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), SecretAccessKey: e.first("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"), SessionToken: e.getenv("AWS_SESSION_TOKEN"), Source: "environment"}
 	if c.HasKeys() {
 		return c, nil
 	}
@@ -99,6 +102,17 @@ func (e environment) credentials(context.Context) (aws.Credentials, error) {
 		unset = append(unset, "AWS_SECRET_ACCESS_KEY")
 	}
 	return aws.Credentials{}, fmt.Errorf("%w (%s not set); a program outside Lambda imports github.com/wirepost/wirepost/awschain to have profiles, single sign-on and the roles of containers and machines too", ErrNoCredentials, strings.Join(unset, " and "))
+}
+
+// first is the value of the first of some names that has one; the second names are
+// old ones, which AWS's clients for Go read too.
+func (e environment) first(names ...string) string {
+	for _, name := range names {
+		if v := e.getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
 }
 
 // GetServiceBaseEndpoint is the service's own variable, such as

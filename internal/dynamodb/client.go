@@ -5,13 +5,16 @@
 // start: the schemas and endpoint tables of its 57 operations are made before main,
 // which takes as long as a hello world's whole start (docs/benchmarks.md). What is
 // left out with it, retries and the search for credentials, the store does by itself
-// or is given. The tests hold requests, answers and hosts against AWS's client.
+// or is given. The tests hold requests, answers and the hosts of regions against AWS's
+// client; what that has and this has not is the host of one's own account, which is
+// another name for the same.
 //
 // The protocol: AWS, developer guide, "DynamoDB low-level API", and the API reference.
 package dynamodb
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,7 +23,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,7 +37,8 @@ import (
 const maxAnswer = 32 << 20
 
 // Client sends requests to one server. All its fields are required, and none may be
-// changed later; its methods may be called concurrently.
+// changed later; its methods may be called concurrently. A clock that is wrong is
+// corrected by the server's, as AWS's clients do.
 type Client struct {
 	URL         string // of the server, without a path
 	Region      string
@@ -40,12 +46,13 @@ type Client struct {
 	Transport   http.RoundTripper
 	UserAgent   string
 	signer      *v4.Signer
+	ahead       *atomic.Int64 // nanoseconds by which the server's clock is ahead of ours
 }
 
 // New makes a client.
 func New(c Client) *Client {
 	c.URL = strings.TrimSuffix(c.URL, "/")
-	c.signer = v4.NewSigner()
+	c.signer, c.ahead = v4.NewSigner(), &atomic.Int64{}
 	return &c
 }
 
@@ -58,19 +65,29 @@ type Error struct {
 	Message   string // of the server
 	RequestID string
 	Err       error // why it was not answered, or could not be read
+	// Corrected tells that it was refused because this machine's clock is wrong, and
+	// that the next one is signed by the server's.
+	Corrected bool
 }
 
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		return fmt.Sprintf("DynamoDB %s: %v", e.Operation, e.Err)
 	}
-	return fmt.Sprintf("DynamoDB %s answered %d %s", e.Operation, e.Status, e.Cause())
+	s := fmt.Sprintf("DynamoDB %s answered %d %s", e.Operation, e.Status, e.Cause())
+	if e.RequestID != "" {
+		s += " (request ID " + e.RequestID + ")"
+	}
+	return s
 }
 
 // Cause is what was heard: the server's code and sentence, or why nothing was.
 func (e *Error) Cause() string {
 	if e.Err == nil {
 		return strings.TrimSuffix(e.Code+": "+e.Message, ": ")
+	}
+	if errors.Is(e.Err, ErrNotAnswer) {
+		return e.Err.Error()
 	}
 	inner := e.Err
 	for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
@@ -110,11 +127,11 @@ func do[Output any](ctx context.Context, c *Client, operation string, in any) (*
 	fail := func(err error) (*Output, error) { return nil, &Error{Operation: operation, Err: err} }
 	body, err := json.Marshal(in)
 	if err != nil {
-		return fail(fmt.Errorf("encode the request: %w", err))
+		return nil, fmt.Errorf("DynamoDB %s: encode the request: %w", operation, err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/", bytes.NewReader(body))
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("DynamoDB %s: %w", operation, err)
 	}
 	r.Header = http.Header{
 		"Content-Type": {"application/x-amz-json-1.0"},
@@ -128,7 +145,8 @@ func do[Output any](ctx context.Context, c *Client, operation string, in any) (*
 		return fail(errCredentials{err})
 	}
 	sum := sha256.Sum256(body)
-	if err := c.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), "dynamodb", c.Region, time.Now()); err != nil {
+	signed := time.Now().Add(time.Duration(c.ahead.Load()))
+	if err := c.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), "dynamodb", c.Region, signed); err != nil {
 		return fail(errCredentials{err})
 	}
 	resp, err := c.Transport.RoundTrip(r)
@@ -138,11 +156,15 @@ func do[Output any](ctx context.Context, c *Client, operation string, in any) (*
 	defer resp.Body.Close()
 	answer, err := read(resp)
 	e := &Error{Operation: operation, Status: resp.StatusCode, RequestID: resp.Header.Get("X-Amzn-Requestid"), Err: err}
-	if resp.StatusCode != http.StatusOK {
-		e.explain(answer)
+	if resp.StatusCode/100 != 2 {
+		e.explain(resp.Header.Get("X-Amzn-Errortype"), answer)
+		e.Corrected = c.correct(e.Code, resp.Header.Get("Date"), signed)
 		return nil, e
 	}
 	out := new(Output)
+	if _, write := any(out).(*WriteOutput); write && e.Err == nil && len(answer) == 0 {
+		return out, nil // it has nothing to say
+	}
 	if e.Err == nil {
 		if rows, ok := any(out).(decodes); ok {
 			e.Err = (&decoder{b: answer}).whole(rows)
@@ -164,25 +186,47 @@ func read(resp *http.Response) ([]byte, error) {
 	}
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && n > maxAnswer {
-		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+		err = fmt.Errorf("%w: it has more than %d bytes", ErrNotAnswer, maxAnswer)
 	}
 	return b.Bytes(), err
 }
 
 // explain reads the answer of a refusal.
-func (e *Error) explain(answer []byte) {
+func (e *Error) explain(header string, answer []byte) {
 	var said struct {
 		Type    string `json:"__type"`
+		Code    string
 		Message string // "message" of DynamoDB, "Message" of what is before it
 	}
-	if json.Unmarshal(answer, &said) == nil && said.Type != "" {
-		// com.amazonaws.dynamodb.v20120810#ResourceNotFoundException
-		e.Code = said.Type[strings.LastIndexByte(said.Type, '#')+1:]
+	if json.Unmarshal(answer, &said) != nil {
+		said.Type, said.Code, said.Message = "", "", string(answer[:min(len(answer), 200)])
+	}
+	// com.amazonaws.dynamodb.v20120810#ResourceNotFoundException:http://…
+	if e.Code, _, _ = strings.Cut(cmp.Or(header, said.Type, said.Code), ":"); e.Code != "" {
+		e.Code = e.Code[strings.LastIndexByte(e.Code, '#')+1:]
 		e.Message, e.Err = said.Message, nil
 		return
 	}
 	if e.Err == nil {
-		e.Code = http.StatusText(e.Status)
-		e.Message = string(answer[:min(len(answer), 200)])
+		e.Code = cmp.Or(http.StatusText(e.Status), fmt.Sprintf("status %d", e.Status))
+		e.Message = said.Message
 	}
+}
+
+// maxSkew is how wrong a clock may be before a refusal is put down to it: AWS takes
+// signatures of five minutes before and after.
+const maxSkew = 4 * time.Minute
+
+// skewed are codes of refusals that a wrong clock causes, among other things.
+var skewed = []string{"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "AuthFailure"}
+
+// correct takes over the server's clock if that explains a refusal. The same clock
+// explains none a second time.
+func (c *Client) correct(code, date string, signed time.Time) bool {
+	theirs, err := http.ParseTime(date)
+	if err != nil || !slices.Contains(skewed, code) || theirs.Sub(signed).Abs() <= maxSkew {
+		return false
+	}
+	c.ahead.Store(int64(time.Until(theirs)))
+	return true
 }

@@ -3,6 +3,8 @@ package dynamodb
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -229,11 +232,39 @@ func TestRequestsAndAnswersAreThoseOfAWSsClient(t *testing.T) {
 				s, _, _ := strings.Cut(r.Header.Get("Authorization"), ", SignedHeaders")
 				return s
 			}
-			if scope(a.last) != scope(b.last) || !strings.Contains(a.last.Header.Get("Authorization"), "content-type") || !strings.Contains(a.last.Header.Get("Authorization"), "x-amz-target") {
+			if scope(a.last) != scope(b.last) {
 				t.Errorf("signed %s\nAWS's client %s", a.last.Header.Get("Authorization"), b.last.Header.Get("Authorization"))
+			}
+			if want := signature(t, a); a.last.Header.Get("Authorization") != want {
+				t.Errorf("signed %s\nwant   %s", a.last.Header.Get("Authorization"), want)
 			}
 		})
 	}
+}
+
+// signature is what AWS's signer makes of a request and of the body that was sent.
+func signature(t *testing.T, a *answering) string {
+	t.Helper()
+	again, err := http.NewRequest(a.last.Method, a.last.URL.String(), bytes.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Content-Type", "X-Amz-Target", "Accept-Encoding"} {
+		again.Header.Set(name, a.last.Header.Get(name))
+	}
+	at, err := time.Parse("20060102T150405Z", a.last.Header.Get("X-Amz-Date"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	credentials, err := pair.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(a.body)
+	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, again, hex.EncodeToString(sum[:]), "dynamodb", "eu-west-1", at); err != nil {
+		t.Fatal(err)
+	}
+	return again.Header.Get("Authorization")
 }
 
 func text(t *testing.T, v any) string {
@@ -259,6 +290,9 @@ func TestARefusalHasItsCodeAndAnAnswerOfSomebodyElseIsNone(t *testing.T) {
 		{502, "<html>Bad Gateway</html>", "Bad Gateway", "answered 502 Bad Gateway: <html>", false},
 		{503, "", "Service Unavailable", "answered 503 Service Unavailable", false},
 		{301, "", "Moved Permanently", "answered 301", false},
+		{420, "x", "status 420", "answered 420 status 420: x", false},
+		{400, `{"code":"ResourceNotFoundException","message":"m"}`, "ResourceNotFoundException", "400 ResourceNotFoundException: m", false},
+		{400, `{"__type":"a.b#ResourceNotFoundException:http://x","message":"m"}`, "ResourceNotFoundException", "400 ResourceNotFoundException: m (request ID R1)", false},
 		{200, "<html>Log in to the network</html>", "", "answered 200 ", true},
 		{200, "", "", "answered 200 ", true},
 		{200, `{"Item":[]}`, "", "answered 200 ", true},
@@ -268,6 +302,65 @@ func TestARefusalHasItsCodeAndAnAnswerOfSomebodyElseIsNone(t *testing.T) {
 		if !ok || e.Status != c.status || e.RequestID != "R1" || Code(err) != c.code || !strings.Contains(err.Error(), c.says) || errors.Is(err, ErrNotAnswer) != c.notAnswer {
 			t.Errorf("%d %s: %+v, %v", c.status, c.answer, e, err)
 		}
+	}
+}
+
+func TestTheCodeOfARefusalMayBeInAHeader(t *testing.T) {
+	_, err := client(roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 400, Header: http.Header{"X-Amzn-Errortype": {"AccessDeniedException:http://internal.amazon.com/"}}, Body: io.NopCloser(strings.NewReader(`{"Message":"no"}`))}, nil
+	})).GetItem(t.Context(), GetItemInput{})
+	if Code(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "answered 400 AccessDeniedException: no") {
+		t.Error(err)
+	}
+}
+
+func TestAnySuccessIsOneAndAWriteNeedsNoAnswer(t *testing.T) {
+	if out, err := client(&answering{status: 201, answer: `{"Item":{"p":{"S":"a"}}}`}).GetItem(t.Context(), GetItemInput{}); err != nil || len(out.Item) != 1 {
+		t.Error(out, err)
+	}
+	if _, err := client(&answering{status: 200}).PutItem(t.Context(), PutItemInput{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := client(&answering{status: 200}).Query(t.Context(), QueryInput{}); !errors.Is(err, ErrNotAnswer) {
+		t.Errorf("an empty answer is a page: %v", err)
+	}
+}
+
+// A machine whose clock is wrong signs by the server's after the first refusal.
+func TestAWrongClockIsCorrectedByTheServers(t *testing.T) {
+	for _, wrong := range []time.Duration{10 * time.Minute, -3 * time.Hour} {
+		var refused, taken int
+		server := roundTrip(func(r *http.Request) (*http.Response, error) {
+			now := time.Now().Add(wrong)
+			at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+			header := http.Header{"Date": {now.UTC().Format(http.TimeFormat)}}
+			if err != nil || now.Sub(at).Abs() > 5*time.Minute {
+				refused++
+				return &http.Response{StatusCode: 400, Header: header, Body: io.NopCloser(strings.NewReader(`{"__type":"x#InvalidSignatureException","message":"Signature expired"}`))}, nil
+			}
+			taken++
+			return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+		})
+		c := client(server)
+		_, err := c.GetItem(t.Context(), GetItemInput{})
+		if e, ok := errors.AsType[*Error](err); !ok || !e.Corrected {
+			t.Fatalf("%v: %v", wrong, err)
+		}
+		for range 2 {
+			if _, err := c.GetItem(t.Context(), GetItemInput{}); err != nil {
+				t.Errorf("%v: after the correction: %v", wrong, err)
+			}
+		}
+		if refused != 1 || taken != 2 {
+			t.Errorf("%v: refused %d, taken %d", wrong, refused, taken)
+		}
+	}
+	// What a right clock does not explain is not put down to it.
+	now := roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 400, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}, Body: io.NopCloser(strings.NewReader(`{"__type":"x#InvalidSignatureException"}`))}, nil
+	})
+	if e, ok := errors.AsType[*Error](func() error { _, err := client(now).GetItem(t.Context(), GetItemInput{}); return err }()); !ok || e.Corrected {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -331,9 +424,12 @@ func TestHostsAreThoseOfAWSsClient(t *testing.T) {
 	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"} {
 		setOrNot(t, name, "")
 	}
+	if u, err := Endpoint(t.Context(), aws.Config{Region: "local"}); u != "http://localhost:8000" {
+		t.Errorf("the region local is at %s (%v)", u, err)
+	}
 	resolver := sdk.NewDefaultEndpointResolverV2()
 	for _, region := range []string{"us-east-1", "us-west-2", "eu-west-1", "eu-central-2", "ap-southeast-7", "ca-west-1", "il-central-1", "me-central-1", "mx-central-1", "af-south-1", "sa-east-1",
-		"cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"} {
+		"cn-north-1", "cn-northwest-1", "aws-cn-global", "us-gov-west-1", "us-gov-east-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1"} {
 		for _, fips := range []bool{false, true} {
 			for _, dual := range []bool{false, true} {
 				want, err := resolver.ResolveEndpoint(t.Context(), sdk.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual})

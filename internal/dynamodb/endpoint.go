@@ -13,6 +13,7 @@ import (
 // that fits holds.
 var partitions = [...]struct{ region, suffix, dualStack string }{
 	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+	{"aws-cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
 	{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
 	{"us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
 	{"us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
@@ -26,6 +27,9 @@ var partitions = [...]struct{ region, suffix, dualStack string }{
 func Endpoint(ctx context.Context, cfg aws.Config) (string, error) {
 	if u, err := configured(ctx, cfg); u != "" || err != nil {
 		return u, err
+	}
+	if cfg.Region == "local" { // what AWS's clients take for DynamoDB Local's own region
+		return "http://localhost:8000", nil
 	}
 	fips, dualStack, err := variants(ctx, cfg)
 	if err != nil {
