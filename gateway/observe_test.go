@@ -85,13 +85,12 @@ func TestAnObserverSeesEachThingOnceAndInOrder(t *testing.T) {
 	host := serve(t, server)
 	c := dial(t, host, nil)
 	id := server.Connections()[0].ID
-	write(t, c, `{"action":"say"}`)
-	read(t, c)
-	write(t, c, `{"action":"break"}`)
-	read(t, c)
-	write(t, c, `{"action":"none"}`)
-	read(t, c)
-	s.await(t, 9)
+	// A frame is seen after it was written, and what its client does next meanwhile.
+	for i, action := range []string{"say", "break", "none"} {
+		write(t, c, `{"action":"`+action+`"}`)
+		read(t, c)
+		s.await(t, []int{5, 8, 10}[i])
+	}
 	mustManage(t, "POST", host, pathOf(id), "hello")
 	read(t, c)
 	mustManage(t, "GET", host, pathOf(id), "")
