@@ -178,7 +178,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		change = m.Subscribe
 		switch {
 		case !p.allows(ctx, c, ActionSubscribe, ToTopic(topic)):
-			return refuse("forbidden", "")
+			return p.forbid(ctx, m, ActionSubscribe, ToTopic(topic))
 		case len(c.Topics) >= p.o.MaxTopics && !slices.Contains(c.Topics, topic):
 			return refuse("too-many-topics", "")
 		}
@@ -197,6 +197,12 @@ func (p *protocol) allows(ctx context.Context, c Connection, action string, to A
 	return p.o.Allow == nil || p.o.Allow(ctx, c, action, to)
 }
 
+// forbid tells the client nothing more: what it may not do is in the log.
+func (p *protocol) forbid(ctx context.Context, m *Message, action string, to Audience) serverFrame {
+	p.mux.o.Logger.InfoContext(ctx, "refused a frame: the connection has no right to it", "connectionId", m.ConnectionID, "action", action, "to", clip(to.String()))
+	return refuse("forbidden", "")
+}
+
 func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
 	var name string
 	if f.To != nil {
@@ -211,7 +217,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 		return refuse("no-data", `"data" is missing`)
 	}
 	if !p.allows(ctx, c, ActionSend, to) {
-		return refuse("forbidden", "")
+		return p.forbid(ctx, m, ActionSend, to)
 	}
 	e := NewEnvelope(to, f.Data)
 	e.From = c.User

@@ -1,10 +1,12 @@
 package wirepost_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -315,6 +317,35 @@ func TestALearnedEndpointAndAReadOneShareTheirConnections(t *testing.T) {
 		case <-changed:
 		case <-late:
 			t.Fatalf("%d connections are open after Close", open.Load())
+		}
+	}
+}
+
+func TestWhyAFrameWasForbiddenIsInTheLog(t *testing.T) {
+	store := wirepost.NewMemStore(nil)
+	var log bytes.Buffer
+	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	mux.HandleProtocol(wirepost.NewPublisher(store, nil), &wirepost.ProtocolOptions{Allow: func(context.Context, wirepost.Connection, string, wirepost.Audience) bool { return false }})
+	now := time.Now()
+	if err := store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}, ConnectedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	for frame, want := range map[string]string{
+		`{"action":"send","to":"topic:x","data":"payload"}`: "action=send to=topic:x",
+		`{"action":"subscribe","topic":"x"}`:                "action=subscribe to=topic:x",
+	} {
+		log.Reset()
+		event, err := json.Marshal(map[string]any{"body": frame,
+			"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now.UnixMilli(), "requestTimeEpoch": now.UnixMilli()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := mux.Invoke(t.Context(), event)
+		if err != nil || !strings.Contains(string(out), `{\"type\":\"error\",\"code\":\"forbidden\"}`) {
+			t.Errorf("answered %s, %v", out, err)
+		}
+		if s := log.String(); !strings.Contains(s, want) || !strings.Contains(s, "connectionId=A=") && !strings.Contains(s, `connectionId="A="`) || strings.Contains(s, "payload") {
+			t.Errorf("logged %s", s)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,7 +238,10 @@ func OpenStore(ctx context.Context, rawURL string) (Store, error) {
 		if u, err := url.Parse(rawURL); err == nil {
 			shown = u.Redacted()
 		}
-		return nil, fmt.Errorf("open store %s: no driver for %q is linked into this program (there are: %s); import it, as in import _ \"github.com/wirepost/wirepost/sqlitestore\"", shown, scheme, strings.Join(known, ", "))
+		return nil, fmt.Errorf("open store %s: no driver for %q is linked into this program (there are: %s); import it, as in import _ \"github.com/wirepost/wirepost/%s\"", shown, scheme, strings.Join(known, ", "), cmp.Or(drivers[scheme], "sqlitestore"))
 	}
 	return open(ctx, rawURL)
 }
+
+// drivers are the packages of this module by the schemes that they link.
+var drivers = map[string]string{"dynamodb": "dynamostore", "sqlite": "sqlitestore", "http": "httpstore"}

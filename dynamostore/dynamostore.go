@@ -227,6 +227,9 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store dynamodb://%s: read AWS's configuration: %w", s.o.Table, err)
 	}
+	if cfg.Region == "" && os.Getenv("AWS_PROFILE") != "" && !awsconfig.Registered() {
+		return nil, fmt.Errorf("open store dynamodb://%s: the region of the table is not known: AWS_PROFILE is set and this program does not read profiles; import _ \"github.com/wirepost/wirepost/awschain\", or write dynamodb://%[1]s?region=REGION", s.o.Table)
+	}
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("open store dynamodb://%s: the region of the table is not known; write dynamodb://%[1]s?region=REGION, or set AWS_REGION", s.o.Table)
 	}

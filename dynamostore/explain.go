@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -49,7 +50,10 @@ func (s *Store) cure(err error) string {
 	}
 	switch _, network := errors.AsType[net.Error](err); {
 	case errors.Is(err, awsconfig.ErrNoCredentials):
-		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+		if os.Getenv("AWS_PROFILE") != "" {
+			return "AWS_PROFILE is set and this program does not read profiles; import _ \"github.com/wirepost/wirepost/awschain\""
+		}
+		return "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or import package awschain for a profile or another role"
 	case dynamodb.Unsigned(err) && network:
 		return "the AWS credentials could not be fetched; check the network to where they come from"
 	case dynamodb.Unsigned(err):

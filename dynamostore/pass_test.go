@@ -61,6 +61,7 @@ func TestWhichFailuresPassAndWhichMayHaveWritten(t *testing.T) {
 // Credentials that come over the network fail as networks do; ones that are not there
 // stay away.
 func TestCredentialsAreAskedForAgainOnlyIfTheNetworkFailed(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "")
 	network := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
 		name string
@@ -70,7 +71,7 @@ func TestCredentialsAreAskedForAgainOnlyIfTheNetworkFailed(t *testing.T) {
 	}{
 		{"the network failed", fmt.Errorf("ask the container's endpoint: %w", network), true, "the AWS credentials could not be fetched; check the network to where they come from"},
 		{"there is no profile", errors.New("no such profile"), false, "there are no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
-		{"the environment has none", awsconfig.ErrNoCredentials, false, "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		{"the environment has none", awsconfig.ErrNoCredentials, false, "there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or import package awschain for a profile or another role"},
 	} {
 		_, err := dynamodb.New(dynamodb.Client{URL: "http://127.0.0.1:1", Region: "eu-west-1", Credentials: provider{c.err}, Transport: http.DefaultTransport}).Scan(t.Context(), dynamodb.ScanInput{})
 		if got := mayPass(err); got != c.want || mayHaveHappened(err) {

@@ -160,7 +160,8 @@ func (s *Store) CreateTable(ctx context.Context) (Table, error) {
 		}
 		t, err = s.DescribeTable(ctx)
 	}
-	if err != nil || t.TTL != "" || t.TTLUnknown != "" || t.Key[0] != partitionKey {
+	// In a table of somebody else nothing is changed: its TTL would delete rows.
+	if d := Definition(); err != nil || t.TTL != "" || t.TTLUnknown != "" || t.Key != d.Key || t.KeyTypes != d.KeyTypes {
 		return t, err
 	}
 	_, _, err = call(ctx, s, func(ctx context.Context) (*dynamodb.UpdateTimeToLiveOutput, error) {

@@ -104,6 +104,16 @@ func TestWhatATableLacksIsNamedWithItsCure(t *testing.T) {
 		}
 		wantSentence(t, err, append(c.problems, *dynamostore.TableName(c.s))...)
 	}
+	// In a table of somebody else's nothing is turned on, which would delete its rows.
+	foreign := made("foreign-key-types", func(in *dynamodb.CreateTableInput) {
+		in.AttributeDefinitions[1].AttributeType = types.ScalarAttributeTypeN
+	})
+	if _, err := foreign.CreateTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := foreign.DescribeTable(t.Context()); err != nil || is.TTL != "" {
+		t.Errorf("the TTL of another's table is %q (%v), it was off", is.TTL, err)
+	}
 	// A table of somebody else's is found by the first call too.
 	other, err := dynamostore.Open(t.Context(), &dynamostore.Options{Table: "check-keys", Endpoint: endpoint})
 	if err != nil {

@@ -79,7 +79,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
-	// Logger is told of key sets that could not be fetched. It never sees a token.
+	// Logger is told of key sets that could not be fetched and of tokens that give no
+	// rights. It never sees a token.
 	// Default: nothing.
 	Logger *slog.Logger
 }
@@ -247,6 +248,9 @@ func (v *Verifier) Connect(ctx context.Context, r *wirepost.ConnectRequest) (wir
 	text, err := t.Rights.text()
 	if err != nil {
 		return refuse(http.StatusUnauthorized, "the token's claim %q: %v", v.o.Claim, err)
+	}
+	if len(t.Rights.Subscribe)+len(t.Rights.Publish) == 0 {
+		v.o.Logger.InfoContext(ctx, "a token gives no rights: its connection may do nothing", "connectionId", r.ConnectionID, "claim", v.o.Claim)
 	}
 	return wirepost.Accept{User: t.User, Topics: topics, Claims: text, Subprotocol: subprotocol, ExpiresAt: t.ExpiresAt}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,10 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err != nil {
 		return c.failWith(err)
 	}
+	// What is wrong with the flags is said before anything is opened.
+	if err := (wirepost.Identity{APIID: id, Stage: cmp.Or(d.stage, "dev"), Region: d.region}).Validate(); err != nil {
+		return c.misuse(err.Error(), badIdentity)
+	}
 	l, err := d.open()
 	if err != nil {
 		return c.failWith(err)
@@ -58,7 +63,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	}
 	identity := wirepost.Identity{APIID: id, Stage: d.stage, Region: d.region}
 	if err := identity.Validate(); err != nil {
-		return c.misuse(err.Error(), "a stage has letters, digits, - and _; a region looks like us-east-1")
+		return c.misuse(err.Error(), badIdentity)
 	}
 	endpoint := "http://" + domain + "/" + d.stage
 
@@ -70,7 +75,10 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	storeAt := storeURL(d.store)
+	storeAt := cmp.Or(d.store, os.Getenv("WIREPOST_STORE"), defaultStore)
+	if err := keepStoreURL(storeAt); err != nil {
+		return c.fail(err)
+	}
 	registry, err := wirepost.OpenStore(ctx, storeAt)
 	if err != nil {
 		return c.fail(err)
@@ -189,7 +197,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	}
 	fmt.Fprintf(c.stdout, "connect   %s%s\n", connect, query)
 	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
-	fmt.Fprintf(c.stdout, "store     %s\n", storeAt)
+	fmt.Fprintf(c.stdout, "store     %s\n", storeURL(d.store)) // where the commands in this folder look, too
 	return c.serve(ctx, server, l)
 }
 
@@ -358,3 +366,5 @@ func (c *command) warnOfSharedURL(ctx context.Context, registry wirepost.Store, 
 	}
 	return nil
 }
+
+const badIdentity = "a stage has letters, digits, - and _; a region looks like us-east-1"

@@ -123,7 +123,7 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 	case err == nil:
 		defer store.Close()
 		o.Store = store
-	case *url == "" && os.Getenv("WIREPOST_STORE") == "" && noDefaultStore():
+	case o.StoreName == defaultStore && *url == "" && os.Getenv("WIREPOST_STORE") == "" && noDefaultStore():
 		// nobody named one, and none is here
 	default:
 		var h *hinted

@@ -26,9 +26,27 @@ const folder = ".wirepost"
 
 const defaultStore = "sqlite:" + folder + "/store.db"
 
-// storeURL is the flag, the environment, or the folder's store.
+// storeURL is the flag, the environment, or the store of the folder's last dev.
 func storeURL(flagged string) string {
-	return cmp.Or(flagged, os.Getenv("WIREPOST_STORE"), defaultStore)
+	kept, _ := os.ReadFile(storeFile)
+	return cmp.Or(flagged, os.Getenv("WIREPOST_STORE"), strings.TrimSpace(string(kept)), defaultStore)
+}
+
+// storeFile has the URL of the store of the folder's last dev, if that is another
+// than defaultStore: the commands beside a dev need no flags.
+var storeFile = filepath.Join(folder, "store-url")
+
+func keepStoreURL(url string) error {
+	if url == defaultStore {
+		if err := os.Remove(storeFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget the last store: %w", err)
+		}
+		return nil
+	}
+	if err := os.WriteFile(storeFile, []byte(url+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the store's URL for other commands: %w", err)
+	}
+	return nil
 }
 
 // storeFlag is what a command in a hint has to say again of a store.

@@ -65,6 +65,17 @@ func (c *command) init(args []string) int {
 	return exitDone
 }
 
+// ofOnesOwn makes the texts of a stack speak of the program beside it, and not of the
+// ready-made function and of folders that are not there.
+func ofOnesOwn(file []byte) []byte {
+	return []byte(strings.NewReplacer(
+		"wirepost's ready-made function", "the function of this folder",
+		"function.zip github.com/wirepost/wirepost/cmd/wirepost-function", "function.zip .",
+		"docs/operations.md", "https://github.com/wirepost/wirepost/blob/main/docs/operations.md",
+		"deploy/terraform and deploy/cdk are the same stack", "'wirepost init --stack terraform' and '--stack cdk' have the same stack",
+	).Replace(string(file)))
+}
+
 // copyStack writes the files of one stack and of the program, or none if one of them
 // is there already.
 func copyStack(stack, folder string) (names []string, err error) {
@@ -85,7 +96,7 @@ func copyStack(stack, folder string) (names []string, err error) {
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("look for %s: %w", name, err)
 			}
-			files[name], names = b, append(names, name)
+			files[name], names = ofOnesOwn(b), append(names, name)
 		}
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {

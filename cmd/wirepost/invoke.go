@@ -203,6 +203,9 @@ func readEvent(file string, stdin io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the event: %w", err)
 	}
+	if len(b) > 6<<20 {
+		return nil, fmt.Errorf("read the event: %s has more than the 6 MB that Lambda takes", file)
+	}
 	if !json.Valid(b) {
 		return nil, fmt.Errorf("read the event: %s is not JSON", file)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -61,18 +62,18 @@ func (s *sample) event(name string) (any, error) {
 		return publish, nil
 	case "sqs":
 		return object{"Records": []any{object{
-			"messageId": "5a1c0000-0000-4000-8000-000000000001", "receiptHandle": "sample", "body": string(inner),
+			"messageId": s.id(), "receiptHandle": "sample", "body": string(inner),
 			"attributes": object{"ApproximateReceiveCount": "1", "SentTimestamp": fmt.Sprint(s.now.UnixMilli())}, "messageAttributes": object{},
 			"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:wirepost-publish", "awsRegion": "us-east-1",
 		}}}, nil
 	case "sns":
 		return object{"Records": []any{object{
 			"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": "arn:aws:sns:us-east-1:000000000000:publish:5a1c0000-0000-4000-8000-000000000002",
-			"Sns": object{"Type": "Notification", "MessageId": "5a1c0000-0000-4000-8000-000000000003", "TopicArn": "arn:aws:sns:us-east-1:000000000000:publish",
+			"Sns": object{"Type": "Notification", "MessageId": s.id(), "TopicArn": "arn:aws:sns:us-east-1:000000000000:publish",
 				"Message": string(inner), "Timestamp": iso, "MessageAttributes": object{}},
 		}}}, nil
 	case "eventbridge":
-		return object{"version": "0", "id": "5a1c0000-0000-4000-8000-000000000004", "detail-type": "publish", "source": "sample", "account": "000000000000",
+		return object{"version": "0", "id": s.id(), "detail-type": "publish", "source": "sample", "account": "000000000000",
 			"time": iso[:19] + "Z", "region": "us-east-1", "resources": []any{}, "detail": publish}, nil
 	case "doctor":
 		return object{"wirepost": "doctor"}, nil
@@ -88,7 +89,8 @@ func (s *sample) connect() (any, error) {
 	for _, h := range s.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok || name == "" {
-			return nil, fmt.Errorf("--header %q: write NAME=VALUE", h)
+			before, _, _ := strings.Cut(h, ":") // what follows may be a token
+			return nil, fmt.Errorf("--header %s…: write NAME=VALUE", strings.TrimSpace(before[:min(len(before), 30)]))
 		}
 		headers[http.CanonicalHeaderKey(name)] = value
 	}
@@ -120,8 +122,20 @@ func (s *sample) context(eventType, routeKey string) object {
 		"routeKey": routeKey, "eventType": eventType, "messageDirection": "IN", "stage": "dev",
 		"requestId": "SampleRequest01=", "extendedRequestId": "SampleRequest01=", "connectionId": "SampleConnect01=",
 		"apiId": "sampleapi0", "domainName": sampleHost, "identity": object{"sourceIp": "127.0.0.1"},
-		"connectedAt": s.now.UnixMilli(), "requestTimeEpoch": s.now.UnixMilli(), "requestTime": s.now.UTC().Format("02/Jan/2006:15:04:05 +0000"),
+		"connectedAt": s.connectedAt().UnixMilli(), "requestTimeEpoch": s.now.UnixMilli(), "requestTime": s.now.UTC().Format("02/Jan/2006:15:04:05 +0000"),
 	}
+}
+
+// connectedAt is the same for an hour, so that a message and a disconnect are of the
+// connection that a connect has made.
+func (s *sample) connectedAt() time.Time { return s.now.Truncate(time.Hour) }
+
+// id is another each time: a client drops a message whose ID it has seen.
+func (s *sample) id() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // routeKey is what $request.body.action selects, of the routes that the stacks of

@@ -248,7 +248,26 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 		}
 		fmt.Fprintf(c.stderr, "wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
 	}
+	if url := storeOfFunctions(api, d.template.dynamodb); url != "" && d.store == "" && os.Getenv("WIREPOST_STORE") == "" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
+		return keepStoreURL(url)
+	}
 	return nil
+}
+
+// storeOfFunctions is the table that the template gives its functions for a store, on
+// this server.
+func storeOfFunctions(api *template.API, server string) string {
+	for _, f := range api.Functions {
+		if store := f.Env["WIREPOST_STORE"]; strings.HasPrefix(store, "dynamodb://") {
+			separator := "?"
+			if strings.Contains(store, "?") {
+				separator = "&"
+			}
+			return store + separator + "endpoint=" + server
+		}
+	}
+	return ""
 }
 
 func tableInput(t template.Table) *dynamodb.CreateTableInput {

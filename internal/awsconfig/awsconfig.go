@@ -101,6 +101,9 @@ func (e environment) credentials(context.Context) (aws.Credentials, error) {
 	if c.SecretAccessKey == "" {
 		unset = append(unset, "AWS_SECRET_ACCESS_KEY")
 	}
+	if e.getenv("AWS_PROFILE") != "" {
+		return aws.Credentials{}, fmt.Errorf("%w (%s not set); AWS_PROFILE is, and this program does not link what reads profiles: import _ \"github.com/wirepost/wirepost/awschain\"", ErrNoCredentials, strings.Join(unset, " and "))
+	}
 	return aws.Credentials{}, fmt.Errorf("%w (%s not set); a program outside Lambda imports github.com/wirepost/wirepost/awschain to have profiles, single sign-on and the roles of containers and machines too", ErrNoCredentials, strings.Join(unset, " and "))
 }
 
