@@ -160,7 +160,10 @@ func networkRows() []row {
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"TLS handshake"}},
 		{name: "the request gets no answer", make: func(w *world) {
 			w.options.Step = time.Second
-			w.serveTLS(publicIP, certificate(w.t, apiHost), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			w.serveTLS(publicIP, certificate(w.t, apiHost), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				panic(http.ErrAbortHandler) // a handler that returns has answered 200
+			}))
 		}, want: problems(wirepost.ProblemNoAnswer)},
 		{name: "CloudFront", make: func(w *world) {
 			trusted("")(w)
