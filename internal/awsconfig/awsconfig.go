@@ -1,9 +1,10 @@
 // Package awsconfig finds credentials, region and endpoints for the parts of wirepost
-// that were given none: from the environment, which is all that Lambda sets. Package
-// awschain puts AWS's whole chain in its place.
+// that were given none: from the environment, which is all that Lambda sets (AWS,
+// Lambda developer guide, "Defined runtime environment variables"). Package awschain
+// puts AWS's whole chain in its place.
 //
 // AWS's chain is not linked here because its clients of STS and of single sign-on are
-// made before main: that is a third of what a cold start of a Lambda on wirepost took
+// made before main: that was more than a fifth of the start of a Lambda on wirepost
 // (docs/benchmarks.md), for what no Lambda uses.
 package awsconfig
 

@@ -100,33 +100,41 @@ type (
 	}
 )
 
-// The operations, as the API reference has them. What a server does not answer with
-// success is an [*Error].
+// What follows is as the API reference has it. What a server does not answer with
+// success is an [*Error]; the context bounds each call, and nothing is repeated.
 
+// GetItem reads one row.
 func (c *Client) GetItem(ctx context.Context, in GetItemInput) (*GetItemOutput, error) {
 	return do[GetItemOutput](ctx, c, "GetItem", in)
 }
 
+// PutItem writes one row, in place of what was there.
 func (c *Client) PutItem(ctx context.Context, in PutItemInput) (*WriteOutput, error) {
 	return do[WriteOutput](ctx, c, "PutItem", in)
 }
 
+// UpdateItem changes one row, or makes it.
 func (c *Client) UpdateItem(ctx context.Context, in UpdateItemInput) (*WriteOutput, error) {
 	return do[WriteOutput](ctx, c, "UpdateItem", in)
 }
 
+// DeleteItem removes one row, if there is one.
 func (c *Client) DeleteItem(ctx context.Context, in DeleteItemInput) (*WriteOutput, error) {
 	return do[WriteOutput](ctx, c, "DeleteItem", in)
 }
 
+// BatchWriteItem puts and deletes up to 25 rows, each by itself. What it did not take
+// is in the output.
 func (c *Client) BatchWriteItem(ctx context.Context, in BatchWriteItemInput) (*BatchWriteItemOutput, error) {
 	return do[BatchWriteItemOutput](ctx, c, "BatchWriteItem", in)
 }
 
+// Query reads a page of one partition, in the order of the sort keys.
 func (c *Client) Query(ctx context.Context, in QueryInput) (*Page, error) {
 	return do[Page](ctx, c, "Query", in)
 }
 
+// Scan reads a page of the whole table.
 func (c *Client) Scan(ctx context.Context, in ScanInput) (*Page, error) {
 	return do[Page](ctx, c, "Scan", in)
 }

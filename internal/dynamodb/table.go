@@ -45,18 +45,22 @@ const (
 
 type tableName struct{ TableName string }
 
+// CreateTable begins to make a table.
 func (c *Client) CreateTable(ctx context.Context, in CreateTableInput) (*CreateTableOutput, error) {
 	return do[CreateTableOutput](ctx, c, "CreateTable", in)
 }
 
+// DescribeTable says how a table is made, and whether it is ready.
 func (c *Client) DescribeTable(ctx context.Context, name string) (*DescribeTableOutput, error) {
 	return do[DescribeTableOutput](ctx, c, "DescribeTable", tableName{name})
 }
 
+// DescribeTimeToLive says by which attribute rows end.
 func (c *Client) DescribeTimeToLive(ctx context.Context, name string) (*DescribeTimeToLiveOutput, error) {
 	return do[DescribeTimeToLiveOutput](ctx, c, "DescribeTimeToLive", tableName{name})
 }
 
+// UpdateTimeToLive turns the end of rows on or off.
 func (c *Client) UpdateTimeToLive(ctx context.Context, in UpdateTimeToLiveInput) (*UpdateTimeToLiveOutput, error) {
 	return do[UpdateTimeToLiveOutput](ctx, c, "UpdateTimeToLive", in)
 }
