@@ -122,128 +122,176 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 	if o == nil {
 		o = &EndpointOptions{}
 	}
-	fail := func(p Problem, fix, format string, args ...any) (Endpoint, error) {
-		return Endpoint{}, &Error{Problem: p, Endpoint: redactURL(raw), Detail: fmt.Sprintf(format, args...), FixText: fix}
-	}
-	if strings.TrimSpace(raw) == "" {
-		return fail(ProblemEndpointUnset, "", "no management endpoint is configured")
-	}
-	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r > 0x7e }) {
-		return fail(ProblemEndpointScheme, "take the spaces and line breaks out of it", "the endpoint contains a space, a line break or another character that no URL has")
-	}
-	scheme, rest, found := strings.Cut(raw, "://")
-	if !found {
-		rest := strings.TrimLeft(raw, "/")
-		to := "https://"
-		if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
-			to = "http://" // as a gateway on this machine is learned
+	p := &endpointParser{raw: raw, o: o}
+	for _, step := range []func() error{p.text, p.split, p.host, p.port, p.path, p.identify, p.region} {
+		if err := step(); err != nil {
+			return Endpoint{}, err
 		}
-		return fail(ProblemEndpointScheme, "use "+to+rest, "the endpoint has no scheme")
+	}
+	return p.ep, nil
+}
+
+// endpointParser reads an endpoint from left to right, a method for each part.
+type endpointParser struct {
+	raw string
+	o   *EndpointOptions
+
+	scheme, rest string // before and behind "://"
+	u            *url.URL
+	loopback     bool
+	stage        string // the path, without its slashes
+	ep           Endpoint
+}
+
+func (p *endpointParser) fail(problem Problem, fix, format string, args ...any) error {
+	return &Error{Problem: problem, Endpoint: redactURL(p.raw), Detail: fmt.Sprintf(format, args...), FixText: fix}
+}
+
+func (p *endpointParser) text() error {
+	if strings.TrimSpace(p.raw) == "" {
+		return p.fail(ProblemEndpointUnset, "", "no management endpoint is configured")
+	}
+	if strings.ContainsFunc(p.raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r > 0x7e }) {
+		return p.fail(ProblemEndpointScheme, "take the spaces and line breaks out of it", "the endpoint contains a space, a line break or another character that no URL has")
+	}
+	return nil
+}
+
+// split takes the scheme off.
+func (p *endpointParser) split() error {
+	var found bool
+	if p.scheme, p.rest, found = strings.Cut(p.raw, "://"); !found {
+		rest := strings.TrimLeft(p.raw, "/")
+		return p.fail(ProblemEndpointScheme, "use "+schemeFor(rest)+rest, "the endpoint has no scheme")
 	}
 	switch {
-	case strings.EqualFold(scheme, "wss") || strings.EqualFold(scheme, "ws"):
-		to := "https://"
-		if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
-			to = "http://"
-		}
-		rest, _, _ = strings.Cut(rest, "?") // what clients say about themselves
-		return fail(ProblemEndpointScheme, "use "+to+rest, "the endpoint starts with %s://, the address that clients dial; sending uses HTTPS", strings.ToLower(scheme))
-	case scheme != "https" && scheme != "http":
-		return fail(ProblemEndpointScheme, "use https://"+rest, "the endpoint's scheme is %q", scheme)
-	case strings.HasPrefix(strings.ToLower(rest), "http:") || strings.HasPrefix(strings.ToLower(rest), "https:"):
-		return fail(ProblemEndpointScheme, "leave one https://", "the endpoint has a scheme inside its host")
+	case strings.EqualFold(p.scheme, "wss") || strings.EqualFold(p.scheme, "ws"):
+		rest, _, _ := strings.Cut(p.rest, "?") // what clients say about themselves
+		return p.fail(ProblemEndpointScheme, "use "+schemeFor(rest)+rest, "the endpoint starts with %s://, the address that clients dial; sending uses HTTPS", strings.ToLower(p.scheme))
+	case p.scheme != "https" && p.scheme != "http":
+		return p.fail(ProblemEndpointScheme, "use https://"+p.rest, "the endpoint's scheme is %q", p.scheme)
+	case strings.HasPrefix(strings.ToLower(p.rest), "http:") || strings.HasPrefix(strings.ToLower(p.rest), "https:"):
+		return p.fail(ProblemEndpointScheme, "leave one https://", "the endpoint has a scheme inside its host")
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
+	return nil
+}
+
+// schemeFor is the scheme that an endpoint without one should have: a gateway on
+// this machine is learned with http.
+func schemeFor(rest string) string {
+	if host, _, _ := strings.Cut(rest, "/"); isLoopback(host) {
+		return "http://"
+	}
+	return "https://"
+}
+
+func (p *endpointParser) host() error {
+	var err error
+	if p.u, err = url.Parse(p.raw); err != nil {
 		var ue *url.Error
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return fail(ProblemEndpointHost, "", "the endpoint is not a URL: %v", err)
+		return p.fail(ProblemEndpointHost, "", "the endpoint is not a URL: %v", err)
 	}
-	host := u.Hostname()
+	host := p.u.Hostname()
 	if host == "" || host == "<nil>" {
-		return fail(ProblemEndpointHost, "", "the host of the endpoint is empty")
+		return p.fail(ProblemEndpointHost, "", "the host of the endpoint is empty")
 	}
-	loopback := isLoopback(u.Host)
-	if !loopback {
-		if strings.ToLower(host) != host {
-			return fail(ProblemEndpointHost, "use "+strings.Replace(raw, host, strings.ToLower(host), 1), "the host of the endpoint has upper-case letters, which the signature would keep and the server would not")
-		}
-		if net.ParseIP(host) == nil {
-			labels := strings.Split(host, ".")
-			for _, l := range labels {
-				if !isHostLabel(l) {
-					return fail(ProblemEndpointHost, "", "%q is not a host name", host)
-				}
-			}
-			if len(labels) == 1 {
-				return fail(ProblemEndpointHost, "", "the host part is %q: the host is empty and the stage took its place", host)
+	if p.loopback = isLoopback(p.u.Host); p.loopback {
+		return nil
+	}
+	if strings.ToLower(host) != host {
+		return p.fail(ProblemEndpointHost, "use "+strings.Replace(p.raw, host, strings.ToLower(host), 1), "the host of the endpoint has upper-case letters, which the signature would keep and the server would not")
+	}
+	if net.ParseIP(host) == nil {
+		labels := strings.Split(host, ".")
+		for _, l := range labels {
+			if !isHostLabel(l) {
+				return p.fail(ProblemEndpointHost, "", "%q is not a host name", host)
 			}
 		}
-		if scheme == "http" {
-			return fail(ProblemEndpointScheme, "use https://"+rest, "the endpoint uses http:// to a host that is not this machine")
+		if len(labels) == 1 {
+			return p.fail(ProblemEndpointHost, "", "the host part is %q: the host is empty and the stage took its place", host)
 		}
 	}
-	if p := u.Port(); p != "" {
-		if n, err := parsePort(p); err != nil || n == 0 {
-			return fail(ProblemEndpointHost, "", "the port %q is not a port", p)
+	if p.scheme == "http" {
+		return p.fail(ProblemEndpointScheme, "use https://"+p.rest, "the endpoint uses http:// to a host that is not this machine")
+	}
+	return nil
+}
+
+func (p *endpointParser) port() error {
+	if port := p.u.Port(); port != "" {
+		if n, err := parsePort(port); err != nil || n == 0 {
+			return p.fail(ProblemEndpointHost, "", "the port %q is not a port", port)
 		}
-	} else if strings.HasSuffix(u.Host, ":") {
-		return fail(ProblemEndpointHost, "", "the port is empty")
+	} else if strings.HasSuffix(p.u.Host, ":") {
+		return p.fail(ProblemEndpointHost, "", "the port is empty")
 	}
-	if isBareService(host) {
-		return fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
+	if host := p.u.Hostname(); isBareService(host) {
+		return p.fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
 	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#") {
-		return fail(ProblemEndpointPath, "", "the endpoint has a user, a query or a fragment")
+	return nil
+}
+
+func (p *endpointParser) path() error {
+	u := p.u
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(p.raw, "#") {
+		return p.fail(ProblemEndpointPath, "", "the endpoint has a user, a query or a fragment")
 	}
 	path := strings.TrimSuffix(u.EscapedPath(), "/")
 	if i := connectionsSegment(path); i >= 0 {
-		return fail(ProblemEndpointSuffix, "use "+scheme+"://"+u.Host+path[:i], "the endpoint contains /@connections, which is added for each call")
+		return p.fail(ProblemEndpointSuffix, "use "+p.scheme+"://"+u.Host+path[:i], "the endpoint contains /@connections, which is added for each call")
 	}
 	if strings.Contains(path, "//") || strings.Contains(path, "%") || strings.Contains(path, "/../") || strings.Contains(path, "/./") || strings.HasSuffix(path, "/..") || strings.HasSuffix(path, "/.") {
-		return fail(ProblemEndpointPath, "", "the path %q of the endpoint is not plain", path)
+		return p.fail(ProblemEndpointPath, "", "the path %q of the endpoint is not plain", path)
 	}
-	stage := strings.TrimPrefix(path, "/")
-	ep := Endpoint{Identity: Identity{APIID: o.APIID, Stage: o.Stage, Region: o.Region}, URL: scheme + "://" + u.Host + path}
-	apiID, hostRegion, isDefault := parseExecuteAPIHost(host)
+	p.stage = strings.TrimPrefix(path, "/")
+	p.ep = Endpoint{Identity: Identity{APIID: p.o.APIID, Stage: p.o.Stage, Region: p.o.Region}, URL: p.scheme + "://" + u.Host + path}
+	return nil
+}
+
+// identify finds out which API and stage the endpoint is, as far as host and path
+// tell: an execute-api host names both, a gateway on this machine the stage, and a
+// custom domain neither.
+func (p *endpointParser) identify() error {
+	apiID, hostRegion, isDefault := parseExecuteAPIHost(p.u.Hostname())
+	if !isDefault && !p.loopback {
+		if p.o.Stage != "" && p.stage == p.o.Stage {
+			return p.fail(ProblemEndpointStageOnDomain, "use "+p.scheme+"://"+p.u.Host+", or add the mapping key only", "%s is a custom domain and its mapping already contains the stage; with /%s appended API Gateway does not know the path", p.u.Hostname(), p.stage)
+		}
+		return nil
+	}
 	switch {
-	case isDefault:
-		if stage == "" {
-			fix := ""
-			if o.Stage != "" {
-				fix = "append /" + o.Stage
-			}
-			return fail(ProblemEndpointStageMissing, fix, "the endpoint has no stage, so API Gateway reads \"@connections\" as the stage and answers 403 Forbidden")
+	case p.stage == "" && isDefault:
+		fix := ""
+		if p.o.Stage != "" {
+			fix = "append /" + p.o.Stage
 		}
-		if !validStage(stage) {
-			return fail(ProblemEndpointPath, "", "the path %q is more than a stage", path)
-		}
-		if o.Region != "" && o.Region != hostRegion {
-			return fail(ProblemSigningRegion, "set AWS_REGION="+hostRegion, "the endpoint is in %s but requests would be signed for %s", hostRegion, o.Region)
-		}
-		ep.APIID, ep.Stage, ep.Region = apiID, stage, hostRegion
-	case loopback:
-		if stage == "" {
-			return fail(ProblemEndpointStageMissing, "append the stage, such as /dev", "the endpoint has no stage")
-		}
-		if !validStage(stage) {
-			return fail(ProblemEndpointPath, "", "the path %q is more than a stage", path)
-		}
-		ep.Stage = stage
-	default:
-		if o.Stage != "" && stage == o.Stage {
-			return fail(ProblemEndpointStageOnDomain, "use "+scheme+"://"+u.Host+", or add the mapping key only", "%s is a custom domain and its mapping already contains the stage; with /%s appended API Gateway does not know the path", host, stage)
-		}
+		return p.fail(ProblemEndpointStageMissing, fix, "the endpoint has no stage, so API Gateway reads \"@connections\" as the stage and answers 403 Forbidden")
+	case p.stage == "":
+		return p.fail(ProblemEndpointStageMissing, "append the stage, such as /dev", "the endpoint has no stage")
+	case !validStage(p.stage):
+		return p.fail(ProblemEndpointPath, "", "the path %q is more than a stage", "/"+p.stage)
+	case isDefault && p.o.Region != "" && p.o.Region != hostRegion:
+		return p.fail(ProblemSigningRegion, "set AWS_REGION="+hostRegion, "the endpoint is in %s but requests would be signed for %s", hostRegion, p.o.Region)
 	}
-	if ep.Region == "" {
-		return fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "requests would be signed with an empty region, which AWS's SDK does not report")
+	p.ep.Stage = p.stage
+	if isDefault {
+		p.ep.APIID, p.ep.Region = apiID, hostRegion
 	}
-	if !isRegion(ep.Region) {
-		return fail(ProblemSigningRegion, "", "%q is not a region", ep.Region)
+	return nil
+}
+
+func (p *endpointParser) region() error {
+	if p.ep.Region == "" {
+		return p.fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "requests would be signed with an empty region, which AWS's SDK does not report")
 	}
-	return ep, nil
+	if !isRegion(p.ep.Region) {
+		return p.fail(ProblemSigningRegion, "", "%q is not a region", p.ep.Region)
+	}
+	return nil
 }
 
 // connectionsSegment is where "/@connections" starts in an escaped path, or -1.
@@ -289,6 +337,10 @@ func isLoopback(hostport string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.Unmap().IsLoopback()
 }
+
+// developmentRegion is the region of a gateway on this machine unless it was
+// told another.
+const developmentRegion = "us-east-1"
 
 // endpointFromEvent derives the endpoint of a WebSocket event:
 //

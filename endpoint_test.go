@@ -157,7 +157,7 @@ func FuzzEndpoint(f *testing.F) {
 		if err != nil || again.URL != ep.URL {
 			t.Fatalf("ParseEndpoint(%q) = %+v, and again: %+v, %v", raw, ep, again, err)
 		}
-		if _, err := newManagement(ep, 1, nil, nil); err != nil {
+		if _, err := NewPublisher(NewMemStore(nil), nil).stages.dial(ep); err != nil {
 			t.Fatalf("ParseEndpoint(%q) = %+v, which cannot be called: %v", raw, ep, err)
 		}
 	})
@@ -181,5 +181,12 @@ func TestAStageRecordThatLacksSomethingIsOneSentence(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestNothingSecretIsInAnError(t *testing.T) {
+	_, err := ParseEndpoint("https://user:hunter2@ws.example.com/x", &EndpointOptions{Region: "eu-west-1"})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows a password: %v", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/wirepost/wirepost/internal/management"
 )
 
 // Explain says what an error of a send means: one of this package, or one of AWS's
@@ -298,7 +300,7 @@ func urlProblem(call string, s *scope) *Error {
 	endpoint, _ := splitCall(call)
 	o := &EndpointOptions{}
 	if s != nil && s.signed {
-		if s.service != signingService {
+		if s.service != management.Service {
 			return &Error{Problem: ProblemEndpointResolver, Endpoint: redactURL(endpoint)}
 		}
 		o.Region = s.region

@@ -37,13 +37,13 @@ func TestThePoolIsRightForBothVersionsOfHTTP(t *testing.T) {
 			t.Cleanup(s.Close)
 			const n, inFlight = 300, 8
 			p := publisher(t, at(t, s.URL+"/dev", n), &PublisherOptions{Concurrency: inFlight, Random: func() float64 { return 0 }})
-			m, err := p.endpoint(t.Context(), testIdentity)
+			c, err := p.stages.client(t.Context(), testIdentity)
 			if err != nil {
 				t.Fatal(err)
 			}
 			roots := x509.NewCertPool()
 			roots.AddCert(s.Certificate())
-			m.client.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+			c.Transport().(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 			for range 3 {
 				if r, err := p.Publish(t.Context(), Everyone(), []byte("hi"), nil); err != nil || r.Sent != n {
 					t.Fatalf("%v %v, %v", r, r.Errors, err)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/wirepost/wirepost/internal/management"
 )
 
 // bucket is a management API with a rate, as AWS's: a token bucket that is shared by
@@ -232,5 +234,5 @@ func TestPostsThatGiveUpTakeNothingFromTheBudget(t *testing.T) {
 type fixed struct{}
 
 func (fixed) Retrieve(context.Context) (c aws.Credentials, err error) {
-	return developmentCredentials, nil
+	return management.DevelopmentCredentials, nil
 }

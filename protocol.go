@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/management"
 )
 
 // Subprotocol is the name of docs/protocol.md, version 1, in the handshake's
@@ -235,7 +236,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 		return refuse("bad-frame", "")
 	}
 	if r, age, ok := p.mux.lastSeen(&m.Request); ok {
-		p.publisher.learned(r, age)
+		p.publisher.stages.learned(r, age)
 	}
 	publish := ctx
 	if deadline, ok := ctx.Deadline(); ok {
@@ -283,11 +284,11 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 	if deadline, ok := ctx.Deadline(); ok {
 		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
 	}
-	post := newPostContext(ctx)
-	defer post.close()
+	post := management.NewContext(ctx)
+	defer post.Close()
 	for _, r := range []request{
-		{method: http.MethodPost, data: frame, hash: payloadHash(frame)},
-		{method: http.MethodDelete, hash: emptyPayloadHash, repeatable: true},
+		{Request: management.Post(frame)},
+		{Request: management.Delete(), repeatable: true},
 	} {
 		_, out := p.publisher.deliver(post, ToConnection(l.ID), l, r, stop, nil)
 		if out.Err != nil && !errors.Is(out.Err, ErrGone) {

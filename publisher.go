@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/wirepost/wirepost/internal/management"
 )
 
 // MaxMessage is the largest message that API Gateway passes on, in bytes (AWS,
@@ -65,16 +68,12 @@ type PublisherOptions struct {
 // Publisher sends messages to audiences. Make one for a process and keep it: it
 // holds the pools of connections. All methods may be called concurrently.
 type Publisher struct {
-	store       Store
-	o           PublisherOptions
-	credentials credentialSource
+	store  Store
+	o      PublisherOptions
+	stages *stageClients
 
-	mu        sync.Mutex
-	endpoints map[Identity]knownEndpoint
-	paces     map[Identity]*pace
-	direct    *management // for the override
-
-	reading  chan struct{} // has room for one reader of stage records at a time
+	pacing   sync.Mutex
+	paces    map[Identity]*pace
 	budget   pace
 	counters counters
 	guards   []reapGuard
@@ -83,7 +82,7 @@ type Publisher struct {
 
 // NewPublisher makes a publisher on a store.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
-	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}, paces: map[Identity]*pace{}, reading: make(chan struct{}, 1), guards: reapGuards}
+	p := &Publisher{store: store, paces: map[Identity]*pace{}, guards: reapGuards}
 	if o != nil {
 		p.o = *o
 	}
@@ -109,23 +108,13 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 		p.o.Random = rand.Float64
 	}
 	p.budget.budget = max(p.o.MaxPerSecond, 0)
-	if p.o.Credentials != nil {
-		// As AWS's clients do: a provider that asks STS is not asked for each post.
-		p.credentials.given = aws.NewCredentialsCache(p.o.Credentials)
-	}
+	p.stages = newStageClients(store, &p.o, &p.counters.opened)
 	return p
 }
 
 // Close closes idle connections. It does not close the store.
 func (p *Publisher) Close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, k := range p.endpoints {
-		k.client.close()
-	}
-	if p.direct != nil {
-		p.direct.close()
-	}
+	p.stages.close()
 	return nil
 }
 
@@ -169,14 +158,14 @@ func (p *Publisher) Publish(ctx context.Context, to Audience, data []byte, o *Pu
 	if err := CheckMessage(data); err != nil {
 		return Result{}, err
 	}
-	return p.fanOut(ctx, to, request{method: http.MethodPost, data: data, hash: payloadHash(data)}, o)
+	return p.fanOut(ctx, to, request{Request: management.Post(data)}, o)
 }
 
 // Disconnect closes every connection of an audience (DELETE @connections). API
 // Gateway gives the client close code 1000 and runs $disconnect, which removes
 // the row.
 func (p *Publisher) Disconnect(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
-	return p.fanOut(ctx, to, request{method: http.MethodDelete, hash: emptyPayloadHash}, o)
+	return p.fanOut(ctx, to, request{Request: management.Delete()}, o)
 }
 
 // CheckMessage says why a message would be refused before it is sent.
@@ -196,28 +185,42 @@ func (p *Publisher) Post(ctx context.Context, connectionID string, data []byte) 
 	if err := CheckMessage(data); err != nil {
 		return err
 	}
-	_, err := p.one(ctx, connectionID, request{method: http.MethodPost, data: data, hash: payloadHash(data)})
+	_, err := p.one(ctx, connectionID, request{Request: management.Post(data)})
 	return err
 }
 
 // Delete closes one connection. It returns [ErrGone] if it has ended already.
 func (p *Publisher) Delete(ctx context.Context, connectionID string) error {
-	_, err := p.one(ctx, connectionID, request{method: http.MethodDelete, hash: emptyPayloadHash})
+	_, err := p.one(ctx, connectionID, request{Request: management.Delete()})
 	return err
 }
 
 // Get asks API Gateway about one connection. It returns [ErrGone] if it has ended.
 func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInfo, error) {
-	a, err := p.one(ctx, connectionID, request{method: http.MethodGet, hash: emptyPayloadHash, repeatable: true})
+	a, err := p.one(ctx, connectionID, request{Request: management.Get(), repeatable: true})
 	if err != nil {
 		return ConnectionInfo{}, err
 	}
-	return parseConnectionInfo(a.body)
+	var info ConnectionInfo
+	if err := json.Unmarshal(a.Body, &info); err != nil {
+		return info, fmt.Errorf("read the description of a connection: %w", err)
+	}
+	return info, nil
 }
 
-func (p *Publisher) one(ctx context.Context, id string, r request) (answer, error) {
+// ConnectionInfo is what the management API tells of a connection.
+type ConnectionInfo struct {
+	ConnectedAt  time.Time `json:"connectedAt"`
+	LastActiveAt time.Time `json:"lastActiveAt"`
+	Identity     struct {
+		SourceIP  string `json:"sourceIp"`
+		UserAgent string `json:"userAgent,omitempty"`
+	} `json:"identity"`
+}
+
+func (p *Publisher) one(ctx context.Context, id string, r request) (management.Answer, error) {
 	if err := ValidateConnectionID(id); err != nil {
-		return answer{}, err
+		return management.Answer{}, err
 	}
 	l := Listed{ID: id}
 	c, err := p.store.Connection(ctx, id)
@@ -225,10 +228,10 @@ func (p *Publisher) one(ctx context.Context, id string, r request) (answer, erro
 	case err == nil:
 		l.Endpoint, l.ConnectedAt = c.Endpoint, c.ConnectedAt
 	case !errors.Is(err, ErrNotFound):
-		return answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
+		return management.Answer{}, &Error{Problem: ProblemStore, ConnectionID: id, Detail: "the connection could not be looked up", Err: err}
 	}
-	post := newPostContext(ctx)
-	defer post.close()
+	post := management.NewContext(ctx)
+	defer post.Close()
 	a, o := p.deliver(post, ToConnection(id), l, r, time.Time{}, nil)
 	return a, o.Err
 }

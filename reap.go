@@ -3,6 +3,8 @@ package wirepost
 import (
 	"context"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/management"
 )
 
 // removeAfter is the age from which a 410 means that a connection has ended:
@@ -14,32 +16,32 @@ const removeAfter = 30 * time.Second
 // the same. keep says why; an empty reason with true keeps it without a word.
 type reapGuard struct {
 	name string
-	keep func(l Listed, m *management, a answer) (reason string, keep bool)
+	keep func(l Listed, c *endpointClient, a management.Answer) (reason string, keep bool)
 }
 
 // reapGuards are asked in their order. The last guard is the store's: it removes
 // this connection and not another one under its ID ([Store].Reap).
 var reapGuards = []reapGuard{
-	{"the post went to the row's own endpoint", func(l Listed, m *management, _ answer) (string, bool) {
-		return "", l.Endpoint == (Identity{}) || l.Endpoint != m.endpoint.Identity
+	{"the post went to the row's own endpoint", func(l Listed, c *endpointClient, _ management.Answer) (string, bool) {
+		return "", l.Endpoint == (Identity{}) || l.Endpoint != c.endpoint.Identity
 	}},
-	{"the row says when the connection began", func(l Listed, _ *management, _ answer) (string, bool) {
+	{"the row says when the connection began", func(l Listed, _ *endpointClient, _ management.Answer) (string, bool) {
 		return "the store does not know its age", l.ConnectedAt.IsZero()
 	}},
-	{"the gateway says what time it is", func(_ Listed, _ *management, a answer) (string, bool) {
-		return "the answer has no date", a.date.IsZero()
+	{"the gateway says what time it is", func(_ Listed, _ *endpointClient, a management.Answer) (string, bool) {
+		return "the answer has no date", a.Date.IsZero()
 	}},
-	{"no $connect function can still be running", func(l Listed, _ *management, a answer) (string, bool) {
-		return "younger than 30 s", !a.date.IsZero() && a.date.Sub(l.ConnectedAt) < removeAfter
+	{"no $connect function can still be running", func(l Listed, _ *endpointClient, a management.Answer) (string, bool) {
+		return "younger than 30 s", !a.Date.IsZero() && a.Date.Sub(l.ConnectedAt) < removeAfter
 	}},
 }
 
 // remove reaps a connection that answered 410 if that is certain to be right, and
 // says why not otherwise. What was listed decides and no row is read: if the ID has
 // another connection by now, the store leaves that one alone.
-func (p *Publisher) remove(ctx context.Context, to Audience, l Listed, m *management, a answer) (bool, string) {
+func (p *Publisher) remove(ctx context.Context, to Audience, l Listed, c *endpointClient, a management.Answer) (bool, string) {
 	for _, g := range p.guards {
-		if reason, keep := g.keep(l, m, a); keep {
+		if reason, keep := g.keep(l, c, a); keep {
 			return false, reason
 		}
 	}

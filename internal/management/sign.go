@@ -1,4 +1,4 @@
-package wirepost
+package management
 
 import (
 	"crypto/hmac"
@@ -35,18 +35,19 @@ type signingKey struct {
 	macs sync.Pool
 }
 
-const signingService = "execute-api"
+// Service is the name that calls are signed for.
+const Service = "execute-api"
 
 func (s *signer) signingKey(day string, c aws.Credentials) *signingKey {
 	if k := s.key.Load(); k != nil && k.day == day && k.accessKeyID == c.AccessKeyID && k.secret == c.SecretAccessKey {
 		return k
 	}
 	h := hmacSHA256([]byte("AWS4"+c.SecretAccessKey), day)
-	for _, part := range [...]string{s.region, signingService, "aws4_request"} {
+	for _, part := range [...]string{s.region, Service, "aws4_request"} {
 		h = hmacSHA256(h, part)
 	}
 	k := &signingKey{day: day, accessKeyID: c.AccessKeyID, secret: c.SecretAccessKey,
-		scope: day + "/" + s.region + "/" + signingService + "/aws4_request"}
+		scope: day + "/" + s.region + "/" + Service + "/aws4_request"}
 	k.macs.New = func() any { return hmac.New(sha256.New, h) }
 	s.key.Store(k)
 	return k

@@ -1,4 +1,4 @@
-package wirepost
+package management
 
 import (
 	"context"
@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
-// postContext bounds the posts that one worker makes one after the other, and
-// knows of the request under way whether anything of it may have been sent: if
-// not, trying again cannot deliver twice. It is made once a worker, because a
-// context with a deadline and a trace for each post is a tenth of a post's work.
-type postContext struct {
-	context.Context // ends with the caller's, or when limit has come
+// Context bounds the posts that one worker makes one after the other: each may take
+// several calls, and ends at its own limit or with the parent. It also knows whether
+// anything of the call in flight may have been sent: if not, repeating it cannot
+// deliver twice. A worker makes one and keeps it, because a context with a deadline
+// and a trace for each post is a tenth of a post's work.
+//
+// A Context serves one post at a time.
+type Context struct {
+	context.Context // ends with the parent, or when the limit has come
 	cancel          context.CancelCauseFunc
 	timer           *time.Timer
 	limit           time.Time
@@ -27,8 +30,9 @@ const (
 	written
 )
 
-func newPostContext(parent context.Context) *postContext {
-	c := &postContext{}
+// NewContext makes a context for posts. Close releases it.
+func NewContext(parent context.Context) *Context {
+	c := &Context{}
 	inner, cancel := context.WithCancelCause(parent)
 	c.cancel = cancel
 	c.Context = httptrace.WithClientTrace(inner, &httptrace.ClientTrace{
@@ -38,8 +42,8 @@ func newPostContext(parent context.Context) *postContext {
 	return c
 }
 
-// begin sets when the next post has to have ended.
-func (c *postContext) begin(limit time.Time) {
+// Begin sets when the next post has to have ended.
+func (c *Context) Begin(limit time.Time) {
 	c.limit = limit
 	if c.timer == nil {
 		c.timer = time.AfterFunc(time.Until(limit), func() { c.cancel(context.DeadlineExceeded) })
@@ -48,12 +52,12 @@ func (c *postContext) begin(limit time.Time) {
 	}
 }
 
-// end says that the post has ended, so that its limit ends no other one. It reports
-// false if the context ended with it, and another one is needed.
-func (c *postContext) end() bool { return c.timer.Stop() && c.Context.Err() == nil }
+// End says that the post has ended, so that its limit does not end the next one. It
+// reports false if the context ended with the post: the next one needs a new Context.
+func (c *Context) End() bool { return c.timer.Stop() && c.Context.Err() == nil }
 
-// close releases the context. Nothing may be under way.
-func (c *postContext) close() {
+// Close releases the context. No call may be in flight.
+func (c *Context) Close() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -61,10 +65,10 @@ func (c *postContext) close() {
 }
 
 // Deadline implements [context.Context].
-func (c *postContext) Deadline() (time.Time, bool) { return c.limit, true }
+func (c *Context) Deadline() (time.Time, bool) { return c.limit, true }
 
 // Err implements [context.Context]: a limit that has come is a deadline exceeded.
-func (c *postContext) Err() error {
+func (c *Context) Err() error {
 	err := c.Context.Err()
 	if err != nil && context.Cause(c.Context) == context.DeadlineExceeded {
 		return context.DeadlineExceeded
@@ -73,7 +77,7 @@ func (c *postContext) Err() error {
 }
 
 // request begins a request.
-func (c *postContext) request() { c.progress.Store(unknown) }
+func (c *Context) request() { c.progress.Store(unknown) }
 
 // sent reports whether anything of the request may have left.
-func (c *postContext) sent() bool { return c.progress.Load() != connecting }
+func (c *Context) sent() bool { return c.progress.Load() != connecting }

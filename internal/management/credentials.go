@@ -1,0 +1,57 @@
+package management
+
+import (
+	"context"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/wirepost/wirepost/internal/awsconfig"
+)
+
+// DevelopmentCredentials are the fixed pair that wirepost's gateway accepts on a
+// loopback address. They open nothing else, which is why they may be public.
+var DevelopmentCredentials = aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "wirepost", Source: "wirepost development pair"}
+
+// Credentials finds what to sign with: what the caller gave; for a loopback endpoint
+// the development pair; otherwise the environment or, in a program that links package
+// awschain, AWS's whole chain, which is loaded at the first call that needs it. The
+// clients of a process share one. Safe for concurrent use.
+type Credentials struct {
+	given aws.CredentialsProvider
+
+	mu    sync.Mutex
+	chain aws.CredentialsProvider
+}
+
+// NewCredentials uses a provider of the caller's, whose answers are cached as AWS's
+// clients do: a provider that asks STS is not asked for each call. Nil means none.
+func NewCredentials(given aws.CredentialsProvider) *Credentials {
+	c := &Credentials{}
+	if given != nil {
+		c.given = aws.NewCredentialsCache(given)
+	}
+	return c
+}
+
+func (c *Credentials) retrieve(ctx context.Context, loopback bool) (aws.Credentials, error) {
+	if c.given != nil {
+		return c.given.Retrieve(ctx)
+	}
+	if loopback {
+		return DevelopmentCredentials, nil
+	}
+	c.mu.Lock()
+	chain := c.chain
+	if chain == nil {
+		cfg, err := awsconfig.Load(ctx, nil)
+		if err != nil {
+			c.mu.Unlock()
+			return aws.Credentials{}, err
+		}
+		chain = aws.NewCredentialsCache(cfg.Credentials)
+		c.chain = chain
+	}
+	c.mu.Unlock()
+	return chain.Retrieve(ctx)
+}

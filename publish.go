@@ -1,0 +1,480 @@
+package wirepost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/management"
+)
+
+// waitingPerPlace is how many posts may wait to be tried again for each that may be
+// in flight.
+const waitingPerPlace = 16
+
+// fanOut is a publish while it runs: a reader that is ahead of the posts, and
+// workers that take the next connection and post to it. They are started as there
+// is work, and all end with run.
+type fanOut struct {
+	*Publisher
+	to      Audience
+	request request
+	options *PublishOptions
+
+	ctx     context.Context // the caller's
+	listing context.Context // ends when no more posts may start
+	stop    time.Time       // when that is; zero for never
+
+	ahead   *lookAhead
+	places  chan struct{} // a post in flight has one
+	workers sync.WaitGroup
+
+	// The next connection is taken by one worker at a time, which is certain then
+	// that its post may start: so a cursor says exactly who was reached. Whoever is
+	// in the channel guards the fields below it.
+	taking    chan struct{}
+	last      Cursor // behind the last connection that was taken or left out
+	found     bool
+	over      bool
+	outOfTime bool
+	failure   error
+
+	mu      sync.Mutex
+	result  Result
+	begun   int // workers
+	waiting int // of those, with a post that waits to be tried again
+}
+
+// fanOut sends one request to each connection of an audience.
+func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
+	if o == nil {
+		o = &PublishOptions{}
+	}
+	if err := to.Validate(); err != nil {
+		return Result{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{Next: o.After}, fmt.Errorf("publish to %s: %w", to, err)
+	}
+	r.repeatable = r.repeatable || o.AtLeastOnce
+	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
+		ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
+	return f.run()
+}
+
+func (f *fanOut) run() (Result, error) {
+	start := time.Now()
+	cancel := context.CancelFunc(func() {})
+	if f.listing = f.ctx; !f.stop.IsZero() {
+		f.listing, cancel = context.WithDeadline(f.ctx, f.stop)
+	}
+	defer cancel()
+	reading, stopReading := context.WithCancel(f.listing)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
+	})
+	f.work() // the first worker, which starts others
+	f.workers.Wait()
+	stopReading()
+	reader.Wait()
+
+	f.withoutRow()
+	if err := f.ctx.Err(); err != nil && f.failure == nil {
+		f.failure = fmt.Errorf("publish to %s: %w", f.to, err)
+	}
+	if f.outOfTime && f.last == "" && f.failure == nil {
+		f.failure = fmt.Errorf("publish to %s: no time was left to start: %w", f.to, context.DeadlineExceeded)
+	}
+	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
+		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", f.result.String(), "took", time.Since(start), "error", f.failure)
+	}
+	return f.result, f.failure
+}
+
+// work posts to one connection after another until there is none left. Each worker
+// that has found something to do sees to it that there is another one.
+func (f *fanOut) work() {
+	ctx := management.NewContext(f.ctx)
+	defer func() { ctx.Close() }()
+	for {
+		l, ok := f.next()
+		if !ok {
+			return
+		}
+		f.another()
+		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
+		if !ctx.End() { // with this post
+			ctx.Close()
+			ctx = management.NewContext(f.ctx)
+		}
+		<-f.places
+		f.report(out)
+		if f.tooMany() {
+			return
+		}
+	}
+}
+
+// another starts a worker if there is a place for it.
+func (f *fanOut) another() {
+	f.mu.Lock()
+	start := f.begun-f.waiting < f.o.Concurrency && f.begun < f.o.Concurrency*(1+waitingPerPlace)
+	if start {
+		f.begun++
+	}
+	f.mu.Unlock()
+	if start {
+		f.workers.Go(f.work)
+	}
+}
+
+// tooMany ends a worker that took the place of one whose post waited, and waits no
+// more.
+func (f *fanOut) tooMany() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.begun-f.waiting <= f.o.Concurrency {
+		return false
+	}
+	f.begun--
+	return true
+}
+
+// leave gives the place of a post that waits to another.
+func (f *fanOut) leave() {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	f.waiting++
+	f.mu.Unlock()
+	<-f.places
+	f.another()
+}
+
+// enter waits for a place again. The post has it then, whatever came meanwhile.
+func (f *fanOut) enter() {
+	if f == nil {
+		return
+	}
+	f.places <- struct{}{} // posts in flight end by their deadlines
+	f.mu.Lock()
+	f.waiting--
+	f.mu.Unlock()
+}
+
+// next is the next connection to post to, with a place for the post. It reports
+// false when there is none, or no time for it: then the cursor of the result is
+// before it.
+func (f *fanOut) next() (Listed, bool) {
+	f.taking <- struct{}{} // the one before ends with the listing
+	defer func() { <-f.taking }()
+	for !f.over {
+		l, more, complete := f.ahead.next() // the reader ends with the listing
+		switch {
+		case complete:
+			f.over = true
+		case !more || f.late():
+			f.end()
+			f.outOfTime = true
+		case l.err != nil:
+			f.end()
+			f.failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", f.to), Err: l.err}
+		case l.ID == f.options.Except || f.options.Only != nil && *f.options.Only != l.Endpoint:
+			f.found, f.last = true, l.Cursor
+		case !f.inTurn(f.listing, l.Endpoint) || !f.place():
+			f.end()
+			f.found, f.outOfTime = true, true
+		default:
+			f.found, f.last = true, l.Cursor
+			return l.Listed, true
+		}
+	}
+	return Listed{}, false
+}
+
+// end ends the publish before its audience does.
+func (f *fanOut) end() {
+	f.over = true
+	f.mu.Lock()
+	f.result.Next = f.last
+	f.mu.Unlock()
+}
+
+// place waits for a place among the posts in flight, as long as one may start.
+func (f *fanOut) place() bool {
+	select {
+	case f.places <- struct{}{}:
+	case <-f.listing.Done():
+		return false
+	}
+	if f.late() {
+		<-f.places
+		return false
+	}
+	return true
+}
+
+// late reports whether no more posts may start. The posts in flight end at the same
+// moment as the listing: its timer may be a little later, the clock is not.
+func (f *fanOut) late() bool {
+	return f.listing.Err() != nil || !f.stop.IsZero() && !time.Now().Before(f.stop)
+}
+
+func (f *fanOut) report(out Outcome) {
+	f.mu.Lock()
+	f.result.add(out)
+	f.mu.Unlock()
+	if f.options.OnResult != nil {
+		f.options.OnResult(out)
+	}
+}
+
+// withoutRow posts to a connection ID that the store does not know. It is gone: it
+// has ended, or its time is up. Only who named an endpoint can mean one that was
+// never kept.
+func (f *fanOut) withoutRow() {
+	o, id := f.options, f.to.Name
+	whole := ListOptions{Part: o.Part, Parts: o.Parts}
+	if f.to.Kind != KindConnection || f.found || f.outOfTime || f.failure != nil || o.After != "" || id == o.Except || !whole.Contains(id) {
+		return
+	}
+	out := Outcome{ConnectionID: id, Err: ErrGone}
+	if o.Only == nil && endpointOverride(f.o.Endpoint, os.Getenv) != "" {
+		ctx := management.NewContext(f.ctx)
+		defer ctx.Close()
+		_, out = f.deliver(ctx, f.to, Listed{ID: id}, f.request, f.stop, nil)
+	} else {
+		f.counters.gone.Add(1)
+	}
+	f.report(out)
+}
+
+// stopTime is when no more posts may start; zero means never.
+func (p *Publisher) stopTime(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	margin := p.o.Margin
+	if quarter := time.Until(deadline) / 4; quarter < margin {
+		margin = quarter
+	}
+	return deadline.Add(-margin)
+}
+
+// request is what is sent to each connection.
+type request struct {
+	management.Request
+	repeatable bool // doing it twice does no harm, or was asked for
+}
+
+// deliver sends to one connection of an audience, with the retries that are safe,
+// and removes the connection from the store if it is gone. f is the publish that has
+// waited for the turn of this post, nil for a post by itself. No more is tried from
+// stop on, or when the time of a post is over; ctx is begun anew for it.
+func (p *Publisher) deliver(ctx *management.Context, to Audience, l Listed, r request, stop time.Time, f *fanOut) (management.Answer, Outcome) {
+	start := time.Now()
+	limit := start.Add(p.o.PostTimeout)
+	if !stop.IsZero() && stop.Before(limit) {
+		limit = stop
+	}
+	ctx.Begin(limit)
+	d := delivery{Publisher: p, ctx: ctx, to: to, row: l, request: r, publish: f, out: Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}}
+	a := d.run()
+	switch {
+	case d.out.Err == nil:
+		p.counters.sent.Add(1)
+		p.counters.took.add(time.Since(start))
+	case errors.Is(d.out.Err, ErrGone):
+		p.counters.gone.Add(1)
+	default:
+		p.counters.failed.Add(1)
+		p.failures.note(&p.o, d.out)
+		if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
+			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "endpoint", l.Endpoint.String(), "error", d.out.Err)
+		}
+	}
+	return a, d.out
+}
+
+// delivery is the post to one connection, with its attempts.
+type delivery struct {
+	*Publisher
+	ctx     *management.Context
+	to      Audience
+	row     Listed
+	request request
+	publish *fanOut // nil: a post by itself
+
+	client  *endpointClient
+	reads   int    // of the stage's record, before the first attempt
+	reread  bool   // the record was read again for this post
+	unknown *Error // an attempt that may have delivered: no later failure says otherwise
+	out     Outcome
+}
+
+// next is what follows an attempt.
+type next int
+
+const (
+	done  next = iota
+	again      // after a pause
+	moved      // at once: the stage has another endpoint
+)
+
+// run attempts the post until it succeeds, fails for good, or its time is over.
+func (d *delivery) run() management.Answer {
+	d.reads = d.stages.reads(d.row.Endpoint)
+	var err error
+	if d.client, err = d.stages.client(d.ctx, d.row.Endpoint); err != nil {
+		d.out.Err = err
+		return management.Answer{}
+	}
+	if d.publish == nil && !d.inTurn(d.ctx, d.row.Endpoint) {
+		d.out.Err = d.problem(ProblemDeadline, "", cmp.Or(d.ctx.Err(), context.DeadlineExceeded))
+		return management.Answer{}
+	}
+	for attempt := 0; ; attempt++ {
+		a, next := d.attempt(attempt)
+		if next == done || next == again && !d.pause(attempt) {
+			return a
+		}
+	}
+}
+
+// attempt makes one call and says what follows. It sets the outcome.
+func (d *delivery) attempt(attempt int) (management.Answer, next) {
+	a, err := d.client.Call(d.ctx, d.row.ID, d.request.Request, d.o.Now())
+	if attempt > 0 {
+		d.counters.retried.Add(1)
+	}
+	if err != nil {
+		return a, d.unanswered(attempt, err)
+	}
+	throttled := a.Status == http.StatusTooManyRequests
+	d.paceOf(d.row.Endpoint).answered(time.Now(), throttled, d.row.ID)
+	if throttled {
+		d.counters.throttled.Add(1)
+	}
+	switch {
+	case a.Status/100 == 2 && !a.HTML:
+		d.out.Err = nil
+		return a, done
+	case a.Status == http.StatusGone && !a.HTML && !d.client.another(a): // a page is not API Gateway's
+		d.out.Err = ErrGone
+		d.out.Removed, d.out.Kept = d.remove(d.ctx, d.to, d.row, d.client, a)
+		return a, done
+	}
+	problem := d.client.explain(a, d.row.ID)
+	return a, d.failed(attempt, problem, problem.Problem == ProblemThrottled || problem.Problem == ProblemServerError && d.request.repeatable)
+}
+
+// unanswered says what follows a call without an answer.
+func (d *delivery) unanswered(attempt int, err error) next {
+	call, ok := err.(*management.Error)
+	if ok && call.Reason == management.NoCredentials {
+		switch {
+		case d.unknown != nil, d.out.Err != nil && d.ctx.Err() != nil:
+			// What is known of the attempt before says more.
+		case d.ctx.Err() != nil:
+			d.out.Err = d.problem(ProblemDeadline, "the deadline came before there were credentials", call.Err)
+		default:
+			d.out.Err = d.problem(ProblemCredentialsMissing, "", call.Err)
+		}
+		return done
+	}
+	problem, sent := d.client.explainUnanswered(call, d.row.ID)
+	if earlier, ok := d.out.Err.(*Error); ok && !sent && d.ctx.Err() != nil {
+		problem = earlier // what was found before the time was up says more
+	}
+	return d.failed(attempt, problem, !sent || d.request.repeatable)
+}
+
+// failed keeps a problem as the outcome, unless an earlier attempt may have
+// delivered, and says whether to try once more.
+func (d *delivery) failed(attempt int, problem *Error, repeat bool) next {
+	if problem.Problem == ProblemNoAnswer || problem.Problem == ProblemServerError {
+		d.unknown = problem
+	}
+	if d.out.Err = problem; d.unknown != nil {
+		d.out.Err = d.unknown
+	}
+	switch problem.Problem {
+	case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden, ProblemEndpointAnotherAPI:
+		if d.hasMoved() {
+			return moved
+		}
+		// A refused dial may be a gateway that is just starting again; more than
+		// a moment of that is an answer.
+		if problem.Problem != ProblemEndpointRefused || attempt >= 3 {
+			return done
+		}
+	case ProblemEndpointCertificate, ProblemNotAPIGateway:
+		return done
+	}
+	if repeat {
+		return again
+	}
+	return done
+}
+
+// hasMoved is asked after a definite wrong-endpoint answer. It reads the stage's
+// record, once, and reports whether that names another endpoint, which is used then.
+func (d *delivery) hasMoved() bool {
+	if d.reread || d.row.Endpoint == (Identity{}) {
+		return false
+	}
+	d.reread = true
+	fresh, err := d.stages.reread(d.ctx, d.row.Endpoint, max(d.reads, 1))
+	if err != nil || fresh == d.client {
+		return false
+	}
+	d.client = fresh
+	return true
+}
+
+func (d *delivery) problem(p Problem, detail string, err error) *Error {
+	return &Error{Problem: p, Endpoint: d.client.endpoint.URL, ConnectionID: d.row.ID, Detail: detail, Err: err}
+}
+
+// pause waits before attempt+2, with full jitter: somewhere in [0, 100 ms × 2^n),
+// 3.2 s at most, and for its turn. It reports false if the deadline comes first.
+//
+// Meanwhile another post of the publish has its place: a client that does not read
+// delays nobody else.
+func (d *delivery) pause(attempt int) bool {
+	ceiling := 100 * time.Millisecond << min(attempt, 5)
+	wait := time.Duration(d.o.Random() * float64(ceiling))
+	if deadline, ok := d.ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	d.publish.leave()
+	defer d.publish.enter()
+	return sleep(d.ctx, wait) && d.inTurn(d.ctx, d.row.Endpoint)
+}
+
+// inTurn waits until the pace of the stage and then the budget let a post start: a
+// place in the budget is not kept for a post that has to wait for its stage. It
+// reports false if the context ends first, or would.
+func (p *Publisher) inTurn(ctx context.Context, id Identity) bool {
+	return p.paceOf(id).wait(ctx) && p.budget.wait(ctx)
+}
+
+func (p *Publisher) paceOf(id Identity) *pace {
+	p.pacing.Lock()
+	defer p.pacing.Unlock()
+	known := p.paces[id]
+	if known == nil {
+		known = &pace{}
+		p.paces[id] = known
+	}
+	return known
+}
