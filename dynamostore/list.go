@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
@@ -170,94 +171,138 @@ func (s *Store) list(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 		all[i] = &source{stretch: st, pages: make(chan page)}
 		readers.Go(func() { s.read(reading, st, rowsAPage, all[i].pages) }) // ends when reading does
 	}
-	ready := make(sources, 0, len(all))
+	m := &merge{Store: s, audience: a, yield: yield, now: s.o.Now()}
+	if err := m.begin(all); err != nil {
+		return err
+	}
+	if goOn, err := m.run(ctx); err != nil || !goOn {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if a.Kind == wirepost.KindTopic && shards > 0 && o.Parts <= 1 {
+		s.grow(ctx, a.Name, shards, m.rows)
+	}
+	return nil
+}
+
+// merge yields the rows of several partitions in the order of their keys.
+//
+// Several connections may have had one ID; the last of them is the one. They are
+// next to each other in that order, and so are the rows of one connection in several
+// shards: one item is held back.
+type merge struct {
+	*Store
+	audience wirepost.Audience
+	yield    func(wirepost.Listed, error) bool
+
+	ready sources
+	rows  int // so far
+	now   time.Time
+	held  *wirepost.Listed
+}
+
+// begin waits for the first row of each partition.
+func (m *merge) begin(all sources) error {
+	m.ready = make(sources, 0, len(all))
 	for _, src := range all {
 		more, err := src.next()
 		if err != nil {
 			return err
 		}
 		if more {
-			ready = append(ready, src)
+			m.ready = append(m.ready, src)
 		}
 	}
-	heap.Init(&ready)
+	heap.Init(&m.ready)
+	return nil
+}
 
-	rows := 0
-	now := s.o.Now()
-	// Several connections may have had one ID; the last of them is the one. They
-	// are beside each other in the order of the keys, and so are the rows of one
-	// connection in several shards: one item is held back.
-	var held *wirepost.Listed
-	give := func() bool {
-		if held == nil {
-			return true
-		}
-		l := *held
-		held = nil
-		return yield(l, nil)
-	}
-	for len(ready) > 0 {
-		src := ready[0]
-		it, number := src.items[0], src.number
-		more, err := src.next()
+// run yields all rows. It reports false if the caller wanted no more.
+func (m *merge) run(ctx context.Context) (goOn bool, err error) {
+	for len(m.ready) > 0 {
+		it, number, err := m.take()
 		if err != nil {
 			// What was read before it is right.
-			if give() {
-				return err
+			if m.give() {
+				return false, err
 			}
-			return nil
+			return false, nil
 		}
-		if more {
-			heap.Fix(&ready, 0)
-		} else {
-			heap.Pop(&ready)
-		}
-		if rows++; rows%256 == 0 {
-			now = s.o.Now()
+		if m.rows++; m.rows%256 == 0 {
+			m.now = m.o.Now()
 		}
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		end, err := expiryOf(it)
 		if err != nil {
-			return s.explain("read", keyOf(it).String(), err)
+			return false, m.explain("read", keyOf(it).String(), err)
 		}
-		if !now.Before(end) {
+		if !m.now.Before(end) {
 			continue
 		}
-		l, found, err := s.listed(ctx, a, number, it)
+		l, found, err := m.listed(ctx, m.audience, number, it)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !found {
 			continue
 		}
-		if held != nil && held.ID != l.ID && !give() {
-			return nil
+		if goOn, err := m.hold(ctx, l); err != nil || !goOn {
+			return false, err
 		}
-		if held != nil && held.Key() != l.Key() {
-			// Of two connections under one ID the connection row knows which lives: a
-			// later one may have been cut before it was.
-			r, err := s.readRow(ctx, l.ID)
-			if err != nil {
-				return err
-			}
-			if r != nil && r.key() == held.Key() {
-				continue
-			}
+	}
+	return m.give(), nil
+}
+
+// take is the next row of all partitions, and the number of its partition.
+func (m *merge) take() (it item, number int, err error) {
+	src := m.ready[0]
+	it, number = src.items[0], src.number
+	more, err := src.next()
+	if err != nil {
+		return nil, 0, err
+	}
+	if more {
+		heap.Fix(&m.ready, 0)
+	} else {
+		heap.Pop(&m.ready)
+	}
+	return it, number, nil
+}
+
+// hold takes l as the item that is held back, and yields the one before it unless
+// both are of one ID: of those the one that lives is kept.
+func (m *merge) hold(ctx context.Context, l wirepost.Listed) (goOn bool, err error) {
+	if m.held != nil && m.held.ID != l.ID && !m.give() {
+		return false, nil
+	}
+	if m.held != nil && m.held.Key() != l.Key() {
+		// Of two connections under one ID the connection row knows which lives: a
+		// later one may have been cut before it was.
+		r, err := m.readRow(ctx, l.ID)
+		if err != nil {
+			return false, err
 		}
-		held = &l
+		if r != nil && r.key() == m.held.Key() {
+			return true, nil
+		}
 	}
-	if !give() {
-		return nil
+	m.held = &l
+	return true, nil
+}
+
+// give yields the item that is held back. It reports false if the caller wants no
+// more.
+func (m *merge) give() bool {
+	if m.held == nil {
+		return true
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if a.Kind == wirepost.KindTopic && shards > 0 && o.Parts <= 1 {
-		s.grow(ctx, a.Name, shards, rows)
-	}
-	return nil
+	l := *m.held
+	m.held = nil
+	return m.yield(l, nil)
 }
 
 // read hands over one page of a partition after another, and reads the next one
