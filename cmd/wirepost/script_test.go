@@ -5,9 +5,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -79,7 +82,7 @@ func terminalBlocks(t *testing.T, words ...string) (blocks []terminalBlock) {
 // The README's first commands run as they stand there, but for a free port, and must
 // print what stands under them.
 func TestTheReadmesTerminalBlocksAreTrue(t *testing.T) {
-	script := "fifo dev alice bob\n"
+	script := ""
 	ran := 0
 	var devOutput []string
 	for _, block := range terminalBlocks(t, "dev", "send") {
@@ -139,8 +142,18 @@ func TestTheReadmesTableIsCreated(t *testing.T) {
 	})
 }
 
-func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
-	testscript.Run(t, testscript.Params{
+// runScripts runs the scripts of a folder as subtests of t, a *testing.T or a stand-in.
+func runScripts(t any, dir string, setup func(*testscript.Env)) {
+	p := scriptParams(dir, setup)
+	if t, ok := t.(*testing.T); ok {
+		testscript.Run(t, p)
+		return
+	}
+	testscript.RunT(t.(testscript.T), p)
+}
+
+func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
+	return testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -150,45 +163,74 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 				env.Setenv(name, "")
 			}
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // no script asks the network who it is
+			port, err := reservePort()
+			if err != nil {
+				return err
+			}
+			env.Setenv("ADDRESS", fmt.Sprintf("127.0.0.1:%d", port))
 			if setup != nil {
 				setup(env)
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fifo":  fifo,
-			"await": await,
-		},
-	})
-}
-
-// fifo makes named pipes: a background program opens one for writing when it is
-// ready, and await opens it for reading, so that nobody polls.
-func fifo(ts *testscript.TestScript, _ bool, names []string) {
-	for _, n := range names {
-		ts.Check(syscall.Mkfifo(ts.MkAbs(n), 0o600))
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await},
 	}
 }
 
-// await waits for the writer of each pipe. What it wrote is NAME=VALUE lines, set
-// as environment variables.
+// awaitTime is how long a program of a script may take to get ready, on a machine
+// that does other work too.
+const awaitTime = time.Minute
+
+// await waits until each background program has said that it is ready, by a file of
+// the name that it was given, and sets the NAME=VALUE lines in it as environment
+// variables. It gives up as soon as the program has ended; testscript then shows what
+// the program printed.
 func await(ts *testscript.TestScript, _ bool, names []string) {
-	for _, n := range names {
-		f, err := os.Open(ts.MkAbs(n))
-		ts.Check(err)
-		b, err := io.ReadAll(f)
-		f.Close()
-		ts.Check(err)
-		for line := range strings.Lines(string(b)) {
-			if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-				ts.Setenv(k, v)
+	for _, name := range names {
+		file := ts.MkAbs(name)
+		tick, timeout := time.NewTicker(10*time.Millisecond), time.NewTimer(awaitTime)
+		defer tick.Stop()
+		defer timeout.Stop()
+		for {
+			ended := hasEnded(ts, name)
+			b, err := os.ReadFile(file)
+			if err == nil {
+				setFrom(ts, string(b))
+				ts.Check(os.Remove(file)) // the name can be used again
+				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				ts.Check(err)
+			}
+			if ended { // before the file was looked for
+				ts.Fatalf("the program that was to make %s has ended", name)
+			}
+			select {
+			case <-tick.C:
+			case <-timeout.C:
+				ts.Fatalf("%s was not there after %v", name, awaitTime)
 			}
 		}
 	}
 }
 
-// devReady is 'wirepost dev' that tells a pipe when its addresses are out:
-// dev-ready PIPE FLAGS…
+func setFrom(ts *testscript.TestScript, lines string) {
+	for line := range strings.Lines(lines) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			ts.Setenv(k, v)
+		}
+	}
+}
+
+// hasEnded reports whether no background program is left that was given the name.
+func hasEnded(ts *testscript.TestScript, name string) bool {
+	return !slices.ContainsFunc(ts.BackgroundCmds(), func(c *exec.Cmd) bool {
+		return strings.Contains(strings.Join(c.Args, " "), name) && syscall.Kill(c.Process.Pid, 0) == nil
+	})
+}
+
+// devReady is 'wirepost dev' that makes a file when its addresses are out:
+// dev-ready FILE FLAGS…
 func devReady() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -204,7 +246,7 @@ func devReady() {
 				address, _, _ = strings.Cut(strings.TrimSpace(value), "?")
 			case "store":
 				api, _ := storedAPIID()
-				signalPipe(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\nAPI=%s\n", address, os.Getpid(), api))
+				ready(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\nAPI=%s\n", address, os.Getpid(), api))
 			}
 		}
 	}()
@@ -243,11 +285,12 @@ func put() {
 	}())
 }
 
-func signalPipe(name, text string) {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+// ready makes the file that await waits for: whole at once, and without waiting for
+// anybody to read it.
+func ready(name, text string) {
+	err := os.WriteFile(name+".part", []byte(text), 0o600)
 	if err == nil {
-		_, err = io.WriteString(f, text)
-		f.Close()
+		err = os.Rename(name+".part", name)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -255,8 +298,8 @@ func signalPipe(name, text string) {
 	}
 }
 
-// wsClient connects, tells the pipe, prints N messages and ends:
-// wsclient PIPE URL N [MESSAGE…]. With N negative it waits for the close and
+// wsClient connects, makes the file, prints N messages and ends:
+// wsclient FILE URL N [MESSAGE…]. With N negative it waits for the close and
 // prints its code.
 func wsClient() {
 	os.Exit(func() int {
@@ -265,7 +308,7 @@ func wsClient() {
 		c, err := wireposttest.Dial(ctx, os.Args[2], nil)
 		if err != nil {
 			fmt.Println(err)
-			signalPipe(os.Args[1], "")
+			ready(os.Args[1], "")
 			return 1
 		}
 		defer c.Close()
@@ -275,7 +318,7 @@ func wsClient() {
 				return 1
 			}
 		}
-		signalPipe(os.Args[1], fmt.Sprintf("CLIENT_PID=%d\n", os.Getpid()))
+		ready(os.Args[1], fmt.Sprintf("CLIENT_PID=%d\n", os.Getpid()))
 		var n int
 		fmt.Sscan(os.Args[3], &n)
 		for i := 0; i != n; i++ {
