@@ -50,11 +50,15 @@ var importRules = []struct {
 	{"internal/doctor/controlplane", []string{"", "internal/doctor"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},
 	{"internal/doctor/sharedconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/config"}, "AWS's configuration file, which no Lambda has; the command alone links it"},
 	{"doctor", []string{"", "internal/doctor"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the doctor inside a function of one's own; linked by those who want it"},
-	{"internal/template", nil, []string{"go.yaml.in/yaml"}, "reads templates; YAML with the line of each value, so that a mistake is named where it is"},
+	{"internal/app", nil, nil, "what an app is, in nouns that no template language owns; it runs nothing"},
+	{"internal/app/document", []string{"internal/app"}, []string{"go.yaml.in/yaml"}, "YAML with the line of each value, so that a mistake is named where it is"},
+	{"internal/app/cloudformation", []string{"internal/app", "internal/app/document"}, nil, "one language, and no other: what a template says is decided by its language alone"},
+	{"internal/app/serverless", []string{"internal/app", "internal/app/document"}, nil, "one language, and no other: it ends with a document of CloudFormation's shape, and does not know who reads it"},
+	{"internal/app/template", []string{"internal/app", "internal/app/document", "internal/app/cloudformation", "internal/app/serverless"}, nil, "the one place that knows every language: it recognises a file's and calls it"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws"}, "wiring; AWS's signer for the one call to SQS"},
-	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

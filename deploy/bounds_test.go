@@ -8,7 +8,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/wirepost/wirepost/internal/template"
+	"github.com/wirepost/wirepost/internal/app/cloudformation"
 )
 
 // A value that CloudFormation refuses is refused by Terraform, and above all a
@@ -38,7 +38,7 @@ func TestTheParametersHaveTheSameBounds(t *testing.T) {
 		return strconv.Itoa(n + by)
 	}
 	for _, file := range []string{filepath.Join("sam", "template.yaml"), synthesise(t)} {
-		resolved, _, err := template.Resolve(file, nil)
+		resolved, _, err := cloudformation.Evaluate(file, cloudformation.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

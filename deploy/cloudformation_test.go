@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wirepost/wirepost/internal/template"
+	"github.com/wirepost/wirepost/internal/app/cloudformation"
 )
 
 // read is the files of one of the folders, by their path here.
@@ -43,7 +43,7 @@ func write(t *testing.T, text string) string {
 // every reference leads somewhere.
 func cloudFormationOf(t *testing.T, file string, values map[string]string) *stack {
 	t.Helper()
-	got, notes, err := template.Resolve(filepath.FromSlash(file), &template.Options{Parameters: values})
+	got, notes, err := cloudformation.Evaluate(filepath.FromSlash(file), cloudformation.Options{Parameters: values})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,10 @@ import (
 	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/inspector"
 	"github.com/wirepost/wirepost/internal/lambdart"
-	"github.com/wirepost/wirepost/internal/template"
 )
 
 // shutdownTime is how long clients and $disconnect functions get at the end.
@@ -49,6 +49,10 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err := (wirepost.Identity{APIID: id, Stage: cmp.Or(d.stage, "dev"), Region: d.region}).Validate(); err != nil {
 		return c.misuse(err.Error(), badIdentity)
 	}
+	api, err := c.readTemplate(d)
+	if err != nil {
+		return c.failWith(err)
+	}
 	l, err := d.open()
 	if err != nil {
 		return c.failWith(err)
@@ -57,7 +61,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	address := l.Addr().(*net.TCPAddr)
 	domain := net.JoinHostPort("localhost", strconv.Itoa(address.Port))
 
-	api, err := c.readTemplate(d, id, domain)
+	api, err = c.resolveTemplate(d, api, id, domain)
 	if err != nil {
 		return c.failWith(err)
 	}
@@ -275,7 +279,7 @@ type functionSurroundings struct {
 
 // startFunctions starts the functions of the flags or the template and sets the
 // server's routes. What it returns has to be closed, also with an error.
-func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template.API, server *gateway.Server, around functionSurroundings) (*functions, error) {
+func (c *command) startFunctions(ctx context.Context, d *devFlags, api *app.App, server *gateway.Server, around functionSurroundings) (*functions, error) {
 	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout, Logger: around.logger,
 		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) }})
 	pair := server.Credentials[0]
@@ -312,7 +316,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 		if err = c.createTables(ctx, d, api, all); err == nil {
 			server.Routes, err = all.ofTemplate(ctx, api)
 		}
-		server.StageVariables = api.StageVariables
+		server.StageVariables = api.APIs[0].StageVariables
 	} else {
 		server.Routes, err = all.ofFlags(ctx, &d.functions)
 	}

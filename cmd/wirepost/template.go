@@ -18,8 +18,9 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/template"
 	"github.com/wirepost/wirepost/internal/lambdart"
-	"github.com/wirepost/wirepost/internal/template"
 )
 
 // templateFlags are what the flags of dev say of a template.
@@ -31,9 +32,10 @@ type templateFlags struct {
 	dynamodb   string
 }
 
-// readTemplate reads the template, if there is one, says what has to be known of
-// it, and takes from it what the flags leave open: stage and route selection.
-func (c *command) readTemplate(d *devFlags, apiID, domain string) (*template.API, error) {
+// readTemplate reads the template, if there is one, and takes from it what the flags
+// leave open: stage and route selection. It needs no address, so it comes before
+// anything listens; resolveTemplate comes after.
+func (c *command) readTemplate(d *devFlags) (*app.App, error) {
 	if d.template.file == "" {
 		d.stage = cmp.Or(d.stage, "dev")
 		return nil, nil
@@ -46,22 +48,42 @@ func (c *command) readTemplate(d *devFlags, apiID, domain string) (*template.API
 	if err != nil {
 		return nil, err
 	}
-	api, notes, err := template.Read(d.template.file, &template.Options{
-		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.stage,
-		LocalAPIID: apiID, Region: d.region, Env: os.Getenv,
-		LocalEndpoint: func(stage string) string { return "http://" + domain + "/" + stage },
+	a, notes, err := template.Read(d.template.file, &template.Options{
+		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.stage, Region: d.region, Env: os.Getenv,
 	})
-	for _, n := range notes {
-		if n.Severity == template.Warning || d.verbose || strings.Contains(n.Text, domain) {
-			fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", n)
-		}
+	if err != nil {
+		c.tell(notes, d.verbose, "")
+		return nil, fmt.Errorf("read the template: %w", err)
 	}
+	d.stage = cmp.Or(d.stage, a.APIs[0].Stage)
+	d.selection = cmp.Or(d.selection, a.APIs[0].RouteSelection)
+	return a, nil
+}
+
+// resolveTemplate gives a template's app with its variables, and says what has to be
+// known of it. A nil app stays nil.
+func (c *command) resolveTemplate(d *devFlags, a *app.App, apiID, domain string) (*app.App, error) {
+	if a == nil {
+		return nil, nil
+	}
+	a, notes, err := a.Resolve(app.Names{APIs: map[string]app.APIName{a.APIs[0].LogicalID: {
+		ID: apiID, Endpoint: func(stage string) string { return "http://" + domain + "/" + stage },
+	}}})
+	c.tell(notes, d.verbose, domain)
 	if err != nil {
 		return nil, fmt.Errorf("read the template: %w", err)
 	}
-	d.stage = cmp.Or(d.stage, api.Stage)
-	d.selection = cmp.Or(d.selection, api.RouteSelection)
-	return api, nil
+	return a, nil
+}
+
+// tell prints the notes that are warnings or name the domain, if there is one; all of
+// them with --verbose.
+func (c *command) tell(notes []app.Note, verbose bool, domain string) {
+	for _, n := range notes {
+		if n.Severity == app.Warning || verbose || domain != "" && strings.Contains(n.Text, domain) {
+			fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", n)
+		}
+	}
 }
 
 func pairs(flag string, all many) (map[string]string, error) {
@@ -78,50 +100,49 @@ func pairs(flag string, all many) (map[string]string, error) {
 
 // ofTemplate starts the functions that the template's routes and authorizers need,
 // and makes the routing table.
-func (all *functions) ofTemplate(ctx context.Context, api *template.API) (map[string]gateway.Route, error) {
+func (all *functions) ofTemplate(ctx context.Context, a *app.App) (map[string]gateway.Route, error) {
 	started := map[string]gateway.Function{}
 	function := func(logicalID string) (gateway.Function, error) {
 		if f := started[logicalID]; f != nil {
 			return f, nil
 		}
-		i := slices.IndexFunc(api.Functions, func(f template.Function) bool { return f.LogicalID == logicalID })
-		if i < 0 {
+		named := a.Function(logicalID)
+		if named == nil {
 			return nil, fmt.Errorf("the template has no function %s", logicalID)
 		}
-		f, err := all.ofTemplateFunction(ctx, api.Functions[i])
+		f, err := all.ofTemplateFunction(ctx, *named)
 		if err == nil {
 			started[logicalID] = f
 		}
 		return f, err
 	}
 	routes := map[string]gateway.Route{}
-	for _, r := range api.Routes {
-		route := gateway.Route{RouteResponse: r.TwoWay, IntegrationTimeout: r.Timeout}
+	for _, r := range a.APIs[0].Routes {
+		route := gateway.Route{RouteResponse: r.TwoWay, IntegrationTimeout: r.Integration.Timeout}
 		var err error
-		switch r.Integration {
-		case "AWS_PROXY":
-			route.Function, err = function(r.Function)
-		case "HTTP_PROXY":
-			route.Function = &gateway.HTTPProxy{URL: r.URL, Method: r.Method}
-		case "MOCK":
-			route.Function = &gateway.Mock{Body: r.Answer}
+		switch i := r.Integration; i.Kind {
+		case app.AWSProxy:
+			route.Function, err = function(i.Function)
+		case app.HTTPProxy:
+			route.Function = &gateway.HTTPProxy{URL: i.URL, Method: i.Method}
+		case app.Mock:
+			route.Function = &gateway.Mock{Body: i.Answer}
 		default:
-			err = errors.New("an integration of the type " + r.Integration + " is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are")
+			err = fmt.Errorf("an integration of the type %s is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are", i.Kind)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: route %s: %w", r.Position, r.Key, err)
 		}
 		if r.Authorizer != "" {
-			i := slices.IndexFunc(api.Authorizers, func(a template.Authorizer) bool { return a.LogicalID == r.Authorizer })
-			if i < 0 {
+			authorizer := a.APIs[0].Authorizer(r.Authorizer)
+			if authorizer == nil {
 				return nil, fmt.Errorf("%s: route %s: the template has no authorizer %s", r.Position, r.Key, r.Authorizer)
 			}
-			a := api.Authorizers[i]
-			f, err := function(a.Function)
+			f, err := function(authorizer.Function)
 			if err != nil {
-				return nil, fmt.Errorf("%s: authorizer %s: %w", a.Position, a.LogicalID, err)
+				return nil, fmt.Errorf("%s: authorizer %s: %w", authorizer.Position, authorizer.LogicalID, err)
 			}
-			route.Authorizer = &gateway.Authorizer{Function: unauthorized{f}, IdentitySources: a.IdentitySources}
+			route.Authorizer = &gateway.Authorizer{Function: unauthorized{f}, IdentitySources: authorizer.IdentitySources}
 		}
 		routes[r.Key] = route
 	}
@@ -129,7 +150,7 @@ func (all *functions) ofTemplate(ctx context.Context, api *template.API) (map[st
 }
 
 // ofTemplateFunction starts one function of a template.
-func (all *functions) ofTemplateFunction(ctx context.Context, f template.Function) (gateway.Function, error) {
+func (all *functions) ofTemplateFunction(ctx context.Context, f app.Function) (gateway.Function, error) {
 	config := all.config
 	config.Name = all.nameOf(nil, cmp.Or(f.Name, f.LogicalID))
 	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
@@ -168,37 +189,37 @@ func sortedNames(m map[string]string) []string {
 
 // sourceOf is what to run for a function of a template. Where its code is a zip file
 // it is unpacked into a folder of its own first.
-func sourceOf(f template.Function, folder string) (lambdart.Source, error) {
+func sourceOf(f app.Function, folder string) (lambdart.Source, error) {
 	switch {
-	case f.Kind == "Image":
+	case f.Code.Kind == app.CodeImage:
 		return lambdart.Source{}, errors.New("it is a container image, which is not run here; give it a folder with its code")
-	case f.Inline != "":
+	case f.Code.Inline != "":
 		return lambdart.Source{}, errors.New("its code is in the template itself, which is not run here; put it into a file and name its folder")
-	case f.Code == "":
+	case f.Code.Path == "":
 		return lambdart.Source{}, errors.New("its code is not on this machine")
-	case filepath.Ext(f.Code) == ".jar":
-		return lambdart.Source{}, fmt.Errorf("its code %s is an archive of Java, which is not run here", f.Code)
-	case filepath.Ext(f.Code) == ".zip":
-		err := unpack(f.Code, folder)
+	case filepath.Ext(f.Code.Path) == ".jar":
+		return lambdart.Source{}, fmt.Errorf("its code %s is an archive of Java, which is not run here", f.Code.Path)
+	case filepath.Ext(f.Code.Path) == ".zip":
+		err := unpack(f.Code.Path, folder)
 		if errors.Is(err, fs.ErrNotExist) {
-			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", quote(f.Code))}
+			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code.Path), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", quote(f.Code.Path))}
 		}
 		if err != nil {
-			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Code, err)
+			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Code.Path, err)
 		}
-		f.Code = folder
+		f.Code.Path = folder
 	}
 	switch {
 	case strings.HasPrefix(f.Runtime, "nodejs"):
-		return lambdart.ParseSource([]string{"node:" + f.Code}, f.Handler)
+		return lambdart.ParseSource([]string{"node:" + f.Code.Path}, f.Handler)
 	case strings.HasPrefix(f.Runtime, "python"):
-		return lambdart.ParseSource([]string{"python:" + f.Code}, f.Handler)
+		return lambdart.ParseSource([]string{"python:" + f.Code.Path}, f.Handler)
 	case strings.HasPrefix(f.Runtime, "provided"), strings.HasPrefix(f.Runtime, "go"):
 		// Built, or its source, as SAM takes it too.
-		if bootstrap := filepath.Join(f.Code, "bootstrap"); isProgram(bootstrap) {
+		if bootstrap := filepath.Join(f.Code.Path, "bootstrap"); isProgram(bootstrap) {
 			return lambdart.ParseSource([]string{bootstrap}, f.Handler)
 		}
-		return lambdart.ParseSource([]string{"go:" + f.Code}, f.Handler)
+		return lambdart.ParseSource([]string{"go:" + f.Code.Path}, f.Handler)
 	}
 	return lambdart.Source{}, fmt.Errorf("the runtime %s is not run here; nodejs, python and provided are", cmp.Or(f.Runtime, "(none)"))
 }
@@ -213,16 +234,16 @@ const tablesTime = time.Minute
 
 // createTables creates the template's tables at --dynamodb, or says that nobody
 // has: a function that needs one would fail in its own way.
-func (c *command) createTables(ctx context.Context, d *devFlags, api *template.API, all *functions) error {
-	if len(api.Tables) == 0 {
+func (c *command) createTables(ctx context.Context, d *devFlags, a *app.App, all *functions) error {
+	if len(a.Tables) == 0 {
 		return nil
 	}
 	if d.template.dynamodb == "" {
-		for _, t := range api.Tables {
+		for _, t := range a.Tables {
 			all.absentTables = append(all.absentTables, t.Name)
 		}
 		fmt.Fprintf(c.stderr, "wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
-		if slices.ContainsFunc(api.Functions, func(f template.Function) bool { return all.lends(f.Env["WIREPOST_STORE"]) }) {
+		if slices.ContainsFunc(a.Functions, func(f app.Function) bool { return all.lends(f.Env["WIREPOST_STORE"]) }) {
 			fmt.Fprintf(c.stderr, "wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
 		}
 		return nil
@@ -234,7 +255,7 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 			pair := gateway.DevelopmentCredentials()
 			return aws.Credentials{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}, nil
 		})})
-	for _, t := range api.Tables {
+	for _, t := range a.Tables {
 		_, err := db.CreateTable(ctx, tableInput(t))
 		var there *types.ResourceInUseException
 		switch {
@@ -248,7 +269,7 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 		}
 		fmt.Fprintf(c.stderr, "wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
 	}
-	if url := storeOfFunctions(api, d.template.dynamodb); url != "" && d.store == "" && os.Getenv("WIREPOST_STORE") == "" {
+	if url := storeOfFunctions(a, d.template.dynamodb); url != "" && d.store == "" && os.Getenv("WIREPOST_STORE") == "" {
 		fmt.Fprintf(c.stderr, "wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
 		return keepStoreURL(url)
 	}
@@ -257,8 +278,8 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 
 // storeOfFunctions is the table that the template gives its functions for a store, on
 // this server.
-func storeOfFunctions(api *template.API, server string) string {
-	for _, f := range api.Functions {
+func storeOfFunctions(a *app.App, server string) string {
+	for _, f := range a.Functions {
 		if store := f.Env["WIREPOST_STORE"]; strings.HasPrefix(store, "dynamodb://") {
 			separator := "?"
 			if strings.Contains(store, "?") {
@@ -270,12 +291,12 @@ func storeOfFunctions(api *template.API, server string) string {
 	return ""
 }
 
-func tableInput(t template.Table) *dynamodb.CreateTableInput {
+func tableInput(t app.Table) *dynamodb.CreateTableInput {
 	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest, KeySchema: schemaOf(t.Keys)}
 	for _, a := range t.Attributes {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(a.Name), AttributeType: types.ScalarAttributeType(a.Type)})
 	}
-	projection := func(i template.Index) *types.Projection {
+	projection := func(i app.Index) *types.Projection {
 		return &types.Projection{ProjectionType: types.ProjectionType(cmp.Or(i.Projection, "ALL")), NonKeyAttributes: i.NonKey}
 	}
 	for _, i := range t.Global {
@@ -287,7 +308,7 @@ func tableInput(t template.Table) *dynamodb.CreateTableInput {
 	return in
 }
 
-func schemaOf(keys []template.Key) (all []types.KeySchemaElement) {
+func schemaOf(keys []app.Key) (all []types.KeySchemaElement) {
 	for _, k := range keys {
 		all = append(all, types.KeySchemaElement{AttributeName: aws.String(k.Attribute), KeyType: types.KeyType(k.Type)})
 	}

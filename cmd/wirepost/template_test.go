@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,4 +66,19 @@ func TestATemplateThatCannotRunIsNamedWithItsLine(t *testing.T) {
 		}
 		(&running{output: &out}).await(t, `^wirepost: error: read the template: .*`+want)
 	}
+}
+
+func TestATemplateIsReadBeforeAnythingListens(t *testing.T) {
+	t.Chdir(t.TempDir())
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	write(t, "template.yaml", "Resources: {}\n")
+	var out transcript
+	if status := run(t.Context(), []string{"dev", "--listen", taken.Addr().String(), "--template", "template.yaml"}, nil, &out, &out); status == exitDone {
+		t.Error("no error")
+	}
+	(&running{output: &out}).await(t, `^wirepost: error: read the template: .*WebSocket`)
 }

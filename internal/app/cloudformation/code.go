@@ -1,0 +1,72 @@
+package cloudformation
+
+import (
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/document"
+)
+
+// code reads where the code of a function is, in the ways of CloudFormation before
+// 'aws cloudformation package', of SAM, of CDK and of serverless.yml.
+func (r *reader) code(x *resource, c *app.Code) {
+	p, m, what := x.props, x.metadata, "function "+document.Clip(x.id)
+	code := p.Get("Code")
+	if x.typ == "AWS::Serverless::Function" {
+		code = p.Get("CodeUri")
+		c.Inline = r.text(p.Get("InlineCode"), "the code of "+what)
+		c.Image.URI = r.text(p.Get("ImageUri"), "ImageUri of "+what)
+	}
+	c.Build = r.text(m.Get("BuildMethod"), "BuildMethod of "+what)
+	if c.Image.Dockerfile = r.text(m.Get("Dockerfile"), "Dockerfile of "+what); c.Image.Dockerfile != "" {
+		c.Image.Context = r.path(x.pos, r.text(m.Get("DockerContext"), "DockerContext of "+what))
+	}
+	c.Image.Command = r.texts(p.Get("ImageConfig", "Command"), "the command of "+what)
+	code = r.eval(code)
+	switch code.Kind {
+	case document.Scalar:
+		r.codePath(code, c, what)
+	case document.Map:
+		r.codeMap(code, m, c, what)
+	case document.Unknown:
+		r.Note(code.Where(), app.Warning, "where the code of %s is is not known here: %s", what, code.Text)
+	default:
+		if c.Inline == "" && c.Image.URI == "" && c.Image.Dockerfile == "" {
+			r.Note(x.pos, app.Warning, "%s does not say where its code is", what)
+		}
+	}
+	if c.Image.URI != "" || c.Image.Dockerfile != "" {
+		c.Kind = app.CodeImage
+	}
+}
+
+// codePath is a folder or a file.
+func (r *reader) codePath(code *value, c *app.Code, what string) {
+	if strings.Contains(code.Text, "://") {
+		r.Note(code.Pos, app.Warning, "the code of %s is in a bucket, not on this machine", what)
+		return
+	}
+	c.Path = r.path(code.Pos, code.Text)
+}
+
+// codeMap is the source itself, an image, or an object in a bucket.
+func (r *reader) codeMap(code, metadata *value, c *app.Code, what string) {
+	c.Inline = r.text(code.Get("ZipFile"), "the code of "+what)
+	c.Image.URI = r.text(code.Get("ImageUri"), "ImageUri of "+what)
+	if c.Inline != "" || c.Image.URI != "" {
+		return
+	}
+	if c.Path = r.asset(metadata); c.Path == "" {
+		r.Note(code.Pos, app.Warning, "the code of %s is in a bucket, not on this machine", what)
+	}
+}
+
+// asset is where CDK put what its template has in a bucket: a folder or a zip file
+// next to the template.
+func (r *reader) asset(metadata *value) string {
+	s := r.text(metadata.Get("aws:asset:path"), "the asset")
+	if s == "" {
+		return ""
+	}
+	return r.path(metadata.Pos, s)
+}

@@ -1,0 +1,56 @@
+// Package cloudformation reads templates of CloudFormation and SAM, also as CDK
+// writes them, and says which app they describe. What SAM says in short is first
+// written out as the CloudFormation that it becomes, with the logical IDs that SAM
+// gives; only that is read.
+//
+// Read is the first step, and app.App.Resolve the second: each is one pass over the
+// template, the second with IDs and addresses. Evaluate gives a whole template
+// instead, to compare two.
+//
+// Nothing is executed, no file is opened except by Evaluate, and no network is asked.
+//
+// # What is understood
+//
+//   - Parameters with defaults, Mappings, Conditions, the pseudo parameters, Ref,
+//     GetAtt, Sub, Join, Split, Select, If, FindInMap, Base64, Length, Equals, And,
+//     Or and Not. CDK's templates in cdk.out, with the code where its asset is.
+//   - SAM: Globals, AWS::Serverless::Function, LayerVersion, SimpleTable and
+//     WebSocketApi.
+//   - AWS::ApiGatewayV2::Api, Route, RouteResponse, Integration, Stage, Deployment
+//     and Authorizer; AWS::Lambda::Function, Alias, Version, Permission and
+//     LayerVersion; AWS::DynamoDB::Table and GlobalTable.
+//
+// A function is found by every name that an integration may have for it: Ref, Arn,
+// an alias, the name in a written ARN, or a stage variable.
+//
+// # What is rewritten
+//
+// In environments and stage variables, the address of the API that is run, https or
+// wss, becomes the one that app.Names gives, and a Note says so. Addresses of other
+// APIs stay, with a Note. An ID or a host name alone stays too: an address that a
+// function makes of it leads to AWS, as the Note says.
+//
+// # What is not
+//
+//   - A value that only AWS has, such as ImportValue, a dynamic reference or an
+//     attribute of a resource that is not run: the variable is left out, and a Note
+//     says why. Ref of such a resource is its logical ID.
+//   - Queues: a variable with the URL or the ARN of one is left out, with a Note.
+//   - Mapping templates, models, integration responses (except the plain text that a
+//     MOCK answers with), custom domains, throttling, API keys' values and IAM
+//     authorization: a Note.
+//   - Streams, queues, schedules and other events of functions: a Note.
+//   - Nested stacks, macros, Fn::ForEach and Fn::Transform: a Note, or an error if
+//     there is no API without them.
+//   - Roles, policies, log groups, alarms and permissions: nothing is said, because
+//     they change nothing here.
+//
+// What is known of AWS::Serverless::WebSocketApi is from AWS's documentation.
+// UNCERTAIN: whether API Gateway refuses posts to an API whose execute-api endpoint
+// is disabled.
+//
+// # Bounds
+//
+// The work for one template is bounded (document.Reading.Spend). What refers to
+// itself is an error that names the circle.
+package cloudformation

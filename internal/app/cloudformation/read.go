@@ -1,0 +1,133 @@
+package cloudformation
+
+import (
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/document"
+)
+
+// The types of document are in most lines of this package.
+type (
+	value = document.Value
+	field = document.Field
+)
+
+// What an app.App of these languages has as its Format.
+const (
+	Format    = "CloudFormation"
+	FormatSAM = "SAM"
+)
+
+// Options says what a template cannot know.
+type Options struct {
+	// Parameters are values of the template's parameters. A parameter that is not
+	// given has its default.
+	Parameters map[string]string
+
+	// API and Stage choose one where the template has several: an API by its
+	// logical ID or its name, a stage by its name or its logical ID.
+	API, Stage string
+
+	// Region and Account are the pseudo parameters. Empty means app.DefaultRegion
+	// and app.DefaultAccount.
+	Region, Account string
+
+	// Origin says which language the template was made from. Nil means that it was
+	// written as it is.
+	Origin *Origin
+}
+
+// Origin is what another language says of the template that was made from it.
+type Origin struct {
+	Format string          // of the app
+	Stack  string          // AWS::StackName
+	Made   map[string]bool // logical IDs of resources that have the permissions they need
+}
+
+// Is reports whether a document is a template of CloudFormation or SAM.
+func Is(root *document.Value) bool { return root.Get("Resources") != nil }
+
+// Read says which app a template describes, without its variables: they come with
+// app.App.Resolve. It asks for no ID and no address; where a name contains the ID of
+// an API, that ID is local until then.
+//
+// It finds the mistakes of variables too, so that they are told before anything
+// listens. An error is an *app.Error. The notes are those of reading so far and of
+// this pass, in the order of the file; they are returned with an error too. The maps
+// in o must not change while the app may be resolved.
+func Read(root *document.Value, reading *document.Reading, o Options) (*app.App, []app.Note, error) {
+	start := reading.Fork() // what is noted in one pass is not for the next
+	a, notes, err := pass(root, start.Fork(), o, nil)
+	if err != nil {
+		return nil, notes, err
+	}
+	a.Resolver = func(names app.Names) (*app.App, []app.Note, error) {
+		return pass(root, start.Fork(), o, &names)
+	}
+	return a, notes, nil
+}
+
+// pass reads the template once. Nil names mean that none are known.
+func pass(root *value, reading *document.Reading, o Options, names *app.Names) (*app.App, []app.Note, error) {
+	t := newTemplate(reading, o)
+	if err := t.load(root); err != nil {
+		return nil, reading.Notes(), err
+	}
+	a := newReader(t, names).app()
+	if err := t.missing(); err != nil {
+		return nil, reading.Notes(), err
+	}
+	if err := reading.Err(); err != nil {
+		return nil, reading.Notes(), err
+	}
+	return a, reading.Notes(), nil
+}
+
+// A reader describes the app of a template.
+type reader struct {
+	*template
+	names *app.Names // nil in Read
+
+	api            *resource // the one that is run
+	stage          string
+	stageVariables map[string]string
+	functionIDs    map[string][]string // name to logical IDs
+	layers         map[string]*resource
+	permitted      map[string]bool      // functions that API Gateway may invoke
+	checked        map[string]bool      // functions whose permission was looked at
+	answers        map[string]*resource // what the integrations of type MOCK answer
+
+	leftOut, rewritten map[app.Position]string // what a note has said already
+}
+
+func newReader(t *template, names *app.Names) *reader {
+	return &reader{
+		template: t, names: names, stageVariables: map[string]string{},
+		functionIDs: map[string][]string{}, layers: map[string]*resource{},
+		permitted: map[string]bool{}, checked: map[string]bool{}, answers: map[string]*resource{},
+		leftOut: map[app.Position]string{}, rewritten: map[app.Position]string{},
+	}
+}
+
+// app is the whole description. Once the template has failed it may be nil or
+// incomplete.
+func (r *reader) app() *app.App {
+	if !r.selectAPI() {
+		return nil
+	}
+	stage, ok := r.selectStage()
+	if !ok {
+		return nil
+	}
+	api := r.describe(stage)
+	r.indexFunctions()
+	r.indexPermissions()
+	api.Authorizers = r.authorizers()
+	api.Routes = r.routes(api.Authorizers)
+	a := &app.App{
+		Format: r.format, Region: r.options.Region, Account: r.options.Account,
+		Functions: r.functions(), Tables: r.tables(),
+	}
+	a.APIs = []app.API{api}
+	r.unread()
+	return a
+}

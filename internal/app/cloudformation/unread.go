@@ -1,0 +1,35 @@
+package cloudformation
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/document"
+)
+
+// quiet are types that change nothing for a local run.
+var quiet = []string{"AWS::IAM::", "AWS::CDK::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::Lambda::", "AWS::ApiGatewayV2::", "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::CustomResource", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
+
+var understood = []string{"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable", "AWS::Serverless::Function", "AWS::Serverless::WebSocketApi", "AWS::Serverless::LayerVersion"}
+
+// unread names what is in the template and is not run.
+func (r *reader) unread() {
+	for _, x := range r.order {
+		switch {
+		case slices.Contains(understood, x.typ) || !r.present(x):
+		case x.typ == "AWS::CloudFormation::Stack" || x.typ == "AWS::Serverless::Application":
+			r.Note(x.pos, app.Warning, "%s is a template of its own, which is not read", document.Clip(x.id))
+		case x.typ == "AWS::Lambda::EventSourceMapping":
+			r.Note(x.pos, app.Info, "%s is not run: no streams and no queues are read here", document.Clip(x.id))
+		case x.typ == "AWS::ApiGatewayV2::ApiMapping" || x.typ == "AWS::ApiGatewayV2::DomainName":
+			r.Note(x.pos, app.Info, "%s is not done: there are no custom domains here", document.Clip(x.id))
+		case slices.Contains(slices.Collect(maps.Values(r.answers)), x):
+		case x.typ == "AWS::ApiGatewayV2::Model" || x.typ == "AWS::ApiGatewayV2::IntegrationResponse":
+			r.Note(x.pos, app.Warning, "%s, of type %s, is not done: there are no models and no mapping templates here", document.Clip(x.id), x.typ)
+		case !slices.ContainsFunc(quiet, func(p string) bool { return strings.HasPrefix(x.typ, p) }):
+			r.Note(x.pos, app.Info, "%s, of type %s, is not run here", document.Clip(x.id), document.Clip(x.typ))
+		}
+	}
+}

@@ -1,0 +1,24 @@
+// Package serverless reads serverless.yml and its variables, and writes out the
+// CloudFormation that the Serverless Framework would deploy: resources of the same
+// types under the same logical IDs, so that the service's own resources can refer
+// to them. It does not know what is made of that document.
+//
+// Nothing is executed and no network is asked. No file is read except those that
+// ${file()} names below the template's directory: 64 at most, of 8 MiB together.
+//
+// # What is understood
+//
+//   - websocket events with authorizers and route responses; the provider's
+//     settings; layers; packages; images; resources. Sections may be lists of files.
+//   - The variables self, opt, env, file, param, sls, aws and strToBool, one within
+//     another and with fallbacks.
+//
+// # What is not
+//
+// Plugins, .env files, extensions of resources, other events, programs behind
+// ${file()}, and what only AWS has, such as ssm: and cf:. Each is a note, or an
+// error if there would be no API without it.
+//
+// What is known of the framework is from its public documentation. UNCERTAIN: params
+// of stages in serverless.yml of version 4.
+package serverless

@@ -1,0 +1,200 @@
+package serverless
+
+import (
+	"cmp"
+	"path/filepath"
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/document"
+)
+
+// The types of document are in most lines of this package.
+type (
+	value = document.Value
+	field = document.Field
+)
+
+// Format is what an app.App of this language has as its Format.
+const Format = "serverless.yml"
+
+// Options says what serverless.yml cannot know.
+type Options struct {
+	// Parameters is ${param:}, as 'serverless --param' gives them. They come before
+	// those of the file.
+	Parameters map[string]string
+
+	// CLI is ${opt:}. Stage and Region are ${opt:stage} and ${opt:region} too,
+	// unless CLI has them. A Region also comes before the provider's.
+	CLI           map[string]string
+	Stage, Region string
+
+	// Account is ${aws:accountId}; empty means app.DefaultAccount.
+	Account string
+
+	// Env is ${env:}. Nil, or an empty answer, means that it is not set.
+	Env func(name string) string
+}
+
+// Service is what serverless.yml becomes.
+type Service struct {
+	Template *document.Value // CloudFormation's sections
+	Stack    string          // its name
+	Region   string          // as the CLI's region or the provider says, or empty
+	Made     map[string]bool // logical IDs of the resources that the framework makes
+}
+
+// Is reports whether a document is a serverless.yml.
+func Is(root *document.Value) bool {
+	return root.Get("provider") != nil || root.Get("service") != nil && root.Get("functions") != nil
+}
+
+// Expand writes out a service as CloudFormation. Notes go to reading. An error is
+// an *app.Error: another provider than aws, a variable of itself, a section or an
+// event that cannot be known.
+func Expand(root *document.Value, reading *document.Reading, o Options) (*Service, error) {
+	o.Account = cmp.Or(o.Account, app.DefaultAccount)
+	x := &variables{Reading: reading, options: o, root: root,
+		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
+	s := &service{Reading: reading, variables: x, ids: map[string]bool{}}
+	return s.expand(root)
+}
+
+// A service is a serverless.yml that is being written out (Serverless Framework 3
+// docs, "AWS - Resources" and "Websocket").
+type service struct {
+	*document.Reading
+	variables *variables
+	provider  *value
+	name      string
+	stage     string
+	artifact  *value
+	functions *value
+	made      []field         // Resources
+	ids       map[string]bool // of those
+	sockets   int             // websocket events
+}
+
+func (s *service) expand(root *value) (*Service, error) {
+	x := s.variables
+	s.artifact = x.resolve(root.Get("package")).Get("artifact")
+	if err := s.settings(root); err != nil {
+		return nil, err
+	}
+	out := &Service{Stack: cmp.Or(s.provider.Get("stackName").ScalarText(), s.name+"-"+s.stage), Region: x.region, Made: s.ids}
+
+	s.functions = s.merged(x.resolve(root.Get("functions")), "functions")
+	for _, f := range s.functions.Each() {
+		s.function(f)
+	}
+	s.layers(x.resolve(root.Get("layers")))
+	s.api()
+	s.unread(root)
+
+	own := s.merged(x.resolve(root.Get("resources")), "resources")
+	if e := own.Get("extensions"); e != nil {
+		s.Note(e.Pos, app.Warning, "extensions of resources are not understood")
+	}
+	resources := document.Merge(document.NewMap(root.Pos, s.made...), own.Get("Resources"))
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	sections := []field{{Key: "Resources", Value: resources}}
+	for _, name := range []string{"Parameters", "Mappings", "Conditions", "Transform"} {
+		sections = append(sections, field{Key: name, Value: own.Get(name)})
+	}
+	out.Template = document.NewMap(root.Pos, sections...)
+	return out, nil
+}
+
+// settings reads what belongs to the service as a whole.
+func (s *service) settings(root *value) error {
+	x := s.variables
+	s.provider = x.resolve(root.Get("provider"))
+	if name := cmp.Or(s.provider.Get("name").ScalarText(), s.provider.ScalarText()); name != "aws" {
+		pos := s.provider.Where()
+		if pos.Line == 0 {
+			pos = root.Pos
+		}
+		return app.Errorf(pos, "is for provider %q: only aws has WebSocket APIs of API Gateway", document.Clip(name))
+	}
+	s.stage = x.stage()
+	x.region = cmp.Or(x.options.CLI["region"], s.provider.Get("region").ScalarText())
+	named := x.resolve(root.Get("service"))
+	if named != nil && named.Kind == document.Map {
+		named = named.Get("name")
+	}
+	s.name = cmp.Or(named.ScalarText(), "service")
+	return nil
+}
+
+// merged is a section that may be a list of maps, as ${file()} makes them.
+func (s *service) merged(v *value, what string) *value {
+	if v == nil || v.Kind == document.Null {
+		return nil
+	}
+	items := []*value{v}
+	if v.Kind == document.List {
+		items = v.Items
+	}
+	var out *value
+	for _, item := range items {
+		switch item.Kind {
+		case document.Map:
+			out = document.Merge(out, item)
+		case document.Null:
+		case document.Unknown:
+			s.Fail(item.Pos, "%s cannot be read: %s", what, item.Text)
+		default:
+			s.Note(item.Pos, app.Warning, "a part of %s is not a map and is left out", what)
+		}
+	}
+	return out
+}
+
+// unread names what changes a service and is not done here.
+func (s *service) unread(root *value) {
+	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) {
+		s.Note(p.Pos, app.Info, "plugins are not run: what they change is not seen here")
+	}
+	if d := root.Get("useDotenv"); d != nil && d.Text == "true" {
+		s.Note(d.Pos, app.Info, "useDotenv is not done: no .env file is read")
+	}
+	if id := s.provider.Get("apiGateway", "websocketApiId"); id != nil {
+		s.Note(id.Pos, app.Warning, "websocketApiId joins an API of another stack: here the routes have one of their own")
+	}
+}
+
+// add makes a resource, under another logical ID if there is one of its own.
+// Condition and metadata may be nil.
+func (s *service) add(id, typ string, pos app.Position, condition, metadata *value, properties ...field) string {
+	for s.ids[id] {
+		id += "2"
+	}
+	s.ids[id] = true
+	s.made = append(s.made, field{Key: id, Pos: pos, Value: document.NewMap(pos,
+		field{Key: "Type", Value: document.NewText(pos, typ)},
+		field{Key: "Properties", Value: document.NewMap(pos, properties...)},
+		field{Key: "Condition", Value: condition}, field{Key: "Metadata", Value: metadata})})
+	return id
+}
+
+// or is the function's own setting, or the provider's.
+func (s *service) or(f *value, key string, otherwise *value) *value {
+	if v := f.Get(key); !v.Empty() {
+		return v
+	}
+	if v := s.provider.Get(key); !v.Empty() {
+		return v
+	}
+	return otherwise
+}
+
+// normalized is how the framework makes a logical ID of a name.
+func normalized(name string) string {
+	name = strings.NewReplacer("-", "Dash", "_", "Underscore").Replace(name)
+	if name == "" {
+		return name
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}

@@ -1,0 +1,70 @@
+package template
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/app"
+)
+
+// FuzzTemplate: whatever the bytes are, reading them does not panic, ends soon,
+// says every mistake with its file, and never describes half an app.
+func FuzzTemplate(f *testing.F) {
+	for _, pattern := range []string{"testdata/web*.yaml", "testdata/cdk*.json", "testdata/service/*.yml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("no files %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Add([]byte("service: ${self:custom.${self:custom.a}}\nprovider: aws\ncustom: {a: a}\nfunctions: ${file(${self:service}):x.${opt:stage}, 'y'}\n"))
+	f.Add([]byte("service: " + string(bytes.Repeat([]byte("${self:"), 3000)) + "\nprovider: aws\n"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		o := &Options{Parameters: map[string]string{"TableName": "people"}, Env: func(string) string { return "" }}
+		file := filepath.Join(dir, "t")
+		start := time.Now()
+		a, notes, err := read(file, data, o)
+		var resolved *app.App
+		if err == nil {
+			var more error
+			resolved, notes, more = a.Resolve(here(a))
+			if (resolved == nil) == (more == nil) {
+				t.Errorf("resolved to %v with the error %v", resolved, more)
+			}
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("reading %d bytes took %v", len(data), took)
+		}
+		for _, note := range notes {
+			if note.Text == "" {
+				t.Errorf("an empty note at %s", note.Position)
+			}
+		}
+		if err != nil {
+			var e *app.Error
+			if !errors.As(err, &e) || e.Position.File == "" || e.Text == "" || a != nil {
+				t.Errorf("error %#v with app %v, want an *app.Error with its file and no app", err, a)
+			}
+			return
+		}
+		for _, a := range []*app.App{a, resolved} {
+			if a == nil {
+				continue
+			}
+			if api := a.APIs[0]; api.LogicalID == "" || api.Stage == "" && !bytes.Contains(data, []byte("StageName")) || len(api.Routes) == 0 {
+				t.Errorf("app %+v without an error is not one that can be run", a)
+			}
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package template
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/app/cloudformation"
+	"github.com/wirepost/wirepost/internal/app/document"
+	"github.com/wirepost/wirepost/internal/app/serverless"
+)
+
+// Options says what a template cannot know. Nil means the defaults.
+type Options struct {
+	// Parameters are values of the template's parameters, and of ${param:}.
+	// A parameter that is not given has its default.
+	Parameters map[string]string
+
+	// API and Stage choose one where the template has several: an API by its
+	// logical ID or its name. For serverless.yml Stage is also ${opt:stage},
+	// unless CLI has one.
+	API, Stage string
+
+	// Region empty means provider.region of serverless.yml, or
+	// app.DefaultRegion. Account empty means app.DefaultAccount.
+	Region, Account string
+
+	// Env is ${env:}. Nil, or an empty answer, means that it is not set.
+	Env func(name string) string
+
+	// CLI is ${opt:}.
+	CLI map[string]string
+}
+
+// Read reads the template in file and gives the app that it describes, without its
+// variables: those come with app.App.Resolve, which needs addresses. Read needs none.
+//
+// An error is an *app.Error with the place to correct, or an error of reading the
+// file. The notes are in the order of the file and are returned with an error too.
+// Read may be called concurrently if o.Env may be. The maps in o must not change
+// while the app may be resolved.
+func Read(file string, o *Options) (*app.App, []app.Note, error) {
+	switch filepath.Ext(file) {
+	case ".ts", ".js", ".cjs", ".mjs", ".cts", ".mts", ".py", ".go":
+		return nil, nil, app.Errorf(app.Position{File: file}, "is a program, which is never run here: give the template that it makes, such as cdk.out/NAME.template.json")
+	}
+	if inside := templateIn(file); inside != "" {
+		return nil, nil, app.Errorf(app.Position{File: file}, "is a folder: name the file in it, %s", inside)
+	}
+	data, err := document.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return read(file, data, o)
+}
+
+// templateIn is the template with a usual name in a folder, if file is a folder.
+func templateIn(file string) string {
+	if info, err := os.Stat(file); err != nil || !info.IsDir() {
+		return ""
+	}
+	for _, name := range []string{"template.yaml", "template.yml", "template.json", "serverless.yml", "serverless.yaml"} {
+		inside := filepath.Join(file, name)
+		if info, err := os.Stat(inside); err == nil && info.Mode().IsRegular() {
+			return inside
+		}
+	}
+	return ""
+}
+
+// read is Read of bytes that are there already.
+func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	reading := document.NewReading(file)
+	root, err := document.Parse(file, data, reading)
+	if err != nil {
+		return nil, reading.Notes(), err
+	}
+	stack := cloudformation.Options{Parameters: o.Parameters, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
+	switch {
+	case root.Kind != document.Map:
+		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has no Resources and no functions")
+	case cloudformation.Is(root):
+	case serverless.Is(root):
+		service, err := serverless.Expand(root, reading, serverless.Options{
+			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env,
+		})
+		if err != nil {
+			return nil, reading.Notes(), err
+		}
+		root = service.Template
+		stack.Region = cmp.Or(o.Region, service.Region)
+		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Stack: service.Stack, Made: service.Made}
+	default:
+		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has")
+	}
+	return cloudformation.Read(root, reading, stack)
+}
