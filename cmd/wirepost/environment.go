@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -126,7 +127,7 @@ func reserved(e environment, region string) (names []string) {
 // callerCredentials resolves the caller's credentials once, as every AWS program
 // finds them, and names their account by its last four digits.
 func callerCredentials(ctx context.Context) (pair gateway.Credentials, account string, err error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return pair, "", fmt.Errorf("read AWS's configuration: %w", err)
 	}

@@ -74,10 +74,13 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 	}
 	if i.print {
 		var out bytes.Buffer
-		if err := json.Indent(&out, i.payload, "", "  "); err != nil {
+		err := json.Indent(&out, i.payload, "", "  ")
+		if err == nil {
+			err = c.stdout.Data(out.Bytes())
+		}
+		if err != nil {
 			return c.fail(fmt.Errorf("print the event: %w", err))
 		}
-		fmt.Fprintln(c.stdout, out.String())
 		return exitDone
 	}
 	source, err := lambdart.ParseSource(i.function, i.handler)
@@ -89,7 +92,7 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 		return c.failWith(err)
 	}
 	defer closeStore()
-	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr})
+	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
 	if err != nil {
 		return c.fail(err)
 	}
@@ -107,7 +110,9 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	fmt.Fprintf(c.stdout, "%s\n", bytes.TrimSpace(answer))
+	if err := c.stdout.Data(bytes.TrimSpace(answer)); err != nil {
+		return c.fail(fmt.Errorf("print the answer: %w", err))
+	}
 	return exitDone
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/lambdart"
 	"github.com/wirepost/wirepost/internal/template"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // templateFlags are what the flags of dev say of a template.
@@ -53,7 +54,7 @@ func (c *command) readTemplate(d *devFlags, apiID, domain string) (*template.API
 	})
 	for _, n := range notes {
 		if n.Severity == template.Warning || d.verbose || strings.Contains(n.Text, domain) {
-			fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", n)
+			c.stderr.Printf("wirepost: hint: %s\n", n)
 		}
 	}
 	if err != nil {
@@ -181,7 +182,7 @@ func sourceOf(f template.Function, folder string) (lambdart.Source, error) {
 	case filepath.Ext(f.Code) == ".zip":
 		err := unpack(f.Code, folder)
 		if errors.Is(err, fs.ErrNotExist) {
-			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", quote(f.Code))}
+			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", terminal.Word(f.Code))}
 		}
 		if err != nil {
 			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Code, err)
@@ -221,9 +222,9 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 		for _, t := range api.Tables {
 			all.absentTables = append(all.absentTables, t.Name)
 		}
-		fmt.Fprintf(c.stderr, "wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
+		c.stderr.Printf("wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
 		if slices.ContainsFunc(api.Functions, func(f template.Function) bool { return all.lends(f.Env["WIREPOST_STORE"]) }) {
-			fmt.Fprintf(c.stderr, "wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
+			c.stderr.Printf("wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
 		}
 		return nil
 	}
@@ -246,10 +247,10 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 		if err := dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name}, tablesTime); err != nil {
 			return fmt.Errorf("%s: create table %s at %s: %s", t.Position, t.Name, d.template.dynamodb, cause(err))
 		}
-		fmt.Fprintf(c.stderr, "wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
+		c.stderr.Printf("wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
 	}
 	if url := storeOfFunctions(api, d.template.dynamodb); url != "" && d.store == "" && os.Getenv("WIREPOST_STORE") == "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
+		c.stderr.Printf("wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
 		return keepStoreURL(url)
 	}
 	return nil
