@@ -250,9 +250,7 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 func (i *invocation) environment(store string) environment {
 	e := environment(os.Environ())
 	if !i.inherit {
-		pair := gateway.DevelopmentCredentials()
-		e = e.without(ofCaller).set("AWS_CONFIG_FILE", os.DevNull).set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull).set("AWS_EC2_METADATA_DISABLED", "true")
-		e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+		e = e.isolated(gateway.DevelopmentCredentials())
 		e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
 	}
 	if i.event == "doctor" {

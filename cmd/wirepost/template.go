@@ -49,7 +49,7 @@ func (c *command) readTemplate(d *devFlags, apiID, domain string) (*template.API
 	}
 	api, notes, err := template.Read(d.template.file, &template.Options{
 		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.stage,
-		LocalAPIID: apiID, Region: d.region, Env: os.Getenv,
+		LocalAPIID: apiID, Region: d.region, Env: d.getenv,
 		LocalEndpoint: func(stage string) string { return "http://" + domain + "/" + stage },
 	})
 	for _, n := range notes {
@@ -63,6 +63,18 @@ func (c *command) readTemplate(d *devFlags, apiID, domain string) (*template.API
 	d.stage = cmp.Or(d.stage, api.Stage)
 	d.selection = cmp.Or(d.selection, api.RouteSelection)
 	return api, nil
+}
+
+// getenv is the environment that a template may name, and give to its functions. An
+// account's number is in ARNs, which are read all the same.
+func (d *devFlags) getenv(name string) string {
+	switch {
+	case d.inherit || !ofCaller(name):
+		return os.Getenv(name)
+	case name == "AWS_ACCOUNT_ID":
+		return "000000000000"
+	}
+	return ""
 }
 
 func pairs(flag string, all many) (map[string]string, error) {
