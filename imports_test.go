@@ -36,6 +36,7 @@ var importRules = []struct {
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
+	{"internal/terminal", nil, nil, "what anybody has written is made harmless before it is printed; whoever prints may import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"internal/lambdart", nil, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
@@ -46,8 +47,8 @@ var importRules = []struct {
 	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/control", []string{"gateway"}, []string{"github.com/prometheus/client_golang/prometheus"}, "what only this machine may do to a gateway that runs, and its counts in Prometheus's own words: the gateway links no metrics library"},
 	{"internal/inspector", []string{"", "gateway"}, []string{"github.com/gobwas/"}, "records and shows traffic: posts through the library as anybody would, and connects clients of its own"},
-	{"internal/doctor", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
-	{"internal/doctor/controlplane", []string{"", "internal/doctor"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},
+	{"internal/doctor", []string{"", "internal/awsconfig", "internal/terminal"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/gobwas/ws"}, "diagnosis: AWS's own signer, so that it does not share a mistake with the library's, and a WebSocket client"},
+	{"internal/doctor/controlplane", []string{"", "internal/doctor", "internal/terminal"}, nil, "what only somebody with rights on the API's configuration may ask; the command alone links it"},
 	{"internal/doctor/sharedconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/config"}, "AWS's configuration file, which no Lambda has; the command alone links it"},
 	{"doctor", []string{"", "internal/doctor"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the doctor inside a function of one's own; linked by those who want it"},
 	{"internal/app", nil, nil, "what an app is, in nouns that no template language owns; it runs nothing"},
@@ -58,7 +59,7 @@ var importRules = []struct {
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws"}, "wiring; AWS's signer for the one call to SQS"},
-	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Problem names one way in which pushing goes wrong. It is a stable
@@ -100,7 +102,7 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (answered %d", e.Status)
 		if e.Body != "" {
-			fmt.Fprintf(&b, ": %s", strings.TrimSpace(e.Body))
+			fmt.Fprintf(&b, ": %s", said(e.Body))
 		}
 		b.WriteString(")")
 	}
@@ -115,6 +117,17 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
 	return b.String()
+}
+
+// said is an answer in one line: as it is if it has only what can be seen, and quoted
+// otherwise. A log or a terminal would take its line ends and escape sequences for
+// its own.
+func said(body string) string {
+	body = strings.TrimSpace(body)
+	if utf8.ValidString(body) && !strings.ContainsFunc(body, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return body
+	}
+	return strconv.Quote(body)
 }
 
 // Unwrap gives the cause.

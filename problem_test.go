@@ -57,3 +57,18 @@ func TestAnErrorTellsWhatWasAnsweredFromWhatWeConclude(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorIsOneLineOfWhatCanBeSeen(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"message":"Forbidden"}` + "\n":     `(answered 403: {"message":"Forbidden"})`,
+		"\x1b]52;c;eA==\a\nwirepost: sent 1": `(answered 403: "\x1b]52;c;eA==\a\nwirepost: sent 1")`,
+		"a\u202eb\u2028\xff":                 `(answered 403: "a\u202eb\u2028\xff")`,
+		"<p>\r\n  Grüße, \"世界\"</p>":         `(answered 403: "<p>\r\n  Grüße, \"世界\"</p>")`,
+		"Grüße, \"世界\"":                      `(answered 403: Grüße, "世界")`,
+	} {
+		got := (&Error{Problem: ProblemForbidden, Status: 403, Body: body}).Error()
+		if !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want it to end with %s", got, want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/inspector"
 	"github.com/wirepost/wirepost/internal/lambdart"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // shutdownTime is how long clients and $disconnect functions get at the end.
@@ -105,7 +106,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if d.verbose {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(inspector.LogHandler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})))
+	logger := slog.New(inspector.LogHandler(slog.NewTextHandler(c.stderr.Lines(), &slog.HandlerOptions{Level: level})))
 	server := &gateway.Server{
 		RouteSelection: d.selection,
 		Stage:          d.stage,
@@ -117,7 +118,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		TLS:            secure,
 		Fault:          d.faults.Ask,
 		Origin:         allowOrigin(d.origins),
-		Notice:         func(s string) { fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", s) },
+		Notice:         func(s string) { c.stderr.Printf("wirepost: hint: %s\n", s) },
 		Logger:         logger,
 	}
 	publish := &wirepost.PublisherOptions{Logger: logger}
@@ -150,7 +151,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		}
 	} else {
 		if !address.IP.IsLoopback() {
-			fmt.Fprintf(c.stderr, "wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
+			c.stderr.Printf("wirepost: hint: the example function believes whoever connects; leave --listen at a loopback address unless you mean it\n")
 		}
 		publisher := wirepost.NewPublisher(registry, publish)
 		defer publisher.Close()
@@ -180,7 +181,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.fail(err)
 	}
 	if strings.HasPrefix(storeAt, "mem:") {
-		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
+		c.stderr.Print("wirepost: hint: the store is in this process's memory; no other command can reach it\n")
 	}
 	note(fmt.Sprintf("pid %d, %s", os.Getpid(), record.URL))
 
@@ -197,11 +198,11 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		Connect: connect, Endpoint: endpoint, Query: strings.TrimPrefix(query, "?")}, publish, where, live)
 	defer stopInspector()
 	if server.Page != nil {
-		fmt.Fprintf(c.stdout, "page      http://%s/\n", domain)
+		c.stdout.Printf("page      http://%s/\n", domain)
 	}
-	fmt.Fprintf(c.stdout, "connect   %s%s\n", connect, query)
-	fmt.Fprintf(c.stdout, "endpoint  %s\n", record.URL)
-	fmt.Fprintf(c.stdout, "store     %s\n", storeURL(d.store)) // where the commands in this folder look, too
+	c.stdout.Printf("connect   %s%s\n", connect, query)
+	c.stdout.Printf("endpoint  %s\n", record.URL)
+	c.stdout.Printf("store     %s\n", storeURL(d.store)) // where the commands in this folder look, too
 	return c.serve(ctx, server, l)
 }
 
@@ -218,7 +219,7 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	slow := time.AfterFunc(time.Second, func() {
-		fmt.Fprintln(c.stderr, "wirepost: hint: waiting for clients and functions to end, 10 s at most; Ctrl-C again ends at once")
+		c.stderr.Print("wirepost: hint: waiting for clients and functions to end, 10 s at most; Ctrl-C again ends at once\n")
 	})
 	err := server.Shutdown(deadline)
 	slow.Stop()
@@ -227,7 +228,7 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintf(c.stderr, "wirepost: hint: a function was still running after %v and is ended with its process\n", shutdownTime)
+		c.stderr.Printf("wirepost: hint: a function was still running after %v and is ended with its process\n", shutdownTime)
 	case err != nil:
 		return c.fail(fmt.Errorf("shut down: %w", err))
 	}
@@ -235,7 +236,7 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	if open == 1 {
 		plural = ""
 	}
-	fmt.Fprintf(c.stdout, "ended, %d connection%s closed\n", open, plural)
+	c.stdout.Printf("ended, %d connection%s closed\n", open, plural)
 	return exitDone
 }
 
@@ -267,7 +268,7 @@ func (c *command) setCredentials(server *gateway.Server, publish *wirepost.Publi
 	}
 	server.Credentials = []gateway.Credentials{{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}}
 	publish.Credentials = &pair
-	fmt.Fprintf(c.stderr, "wirepost: hint: %s can be reached from other machines, so posts have to be signed with a pair of its own, which is shown once: access key %s, secret %s\n", address, pair.AccessKeyID, pair.SecretAccessKey)
+	c.stderr.Printf("wirepost: hint: %s can be reached from other machines, so posts have to be signed with a pair of its own, which is shown once: access key %s, secret %s\n", address, pair.AccessKeyID, pair.SecretAccessKey)
 	return nil
 }
 
@@ -289,7 +290,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *app.App,
 			return all, err
 		}
 		pair, server.Credentials = own, append(server.Credentials, own)
-		fmt.Fprintf(c.stderr, "wirepost: hint: functions have your own AWS credentials%s\n", ofAccount(account))
+		c.stderr.Printf("wirepost: hint: functions have your own AWS credentials%s\n", ofAccount(account))
 	}
 	env := functionEnvironment(os.Environ(), pair, d.inherit, d.region, around.endpoint, around.store, absolute(authorityFile), around.bundle)
 	switch {
@@ -307,7 +308,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *app.App,
 		}
 		env = append(env, more...)
 		if not := reserved(more, d.region); len(not) > 0 {
-			fmt.Fprintf(c.stderr, "wirepost: hint: not taken from --env-file, because Lambda sets it: %s; the region is that of --region, %s\n", strings.Join(not, ", "), d.region)
+			c.stderr.Printf("wirepost: hint: not taken from --env-file, because Lambda sets it: %s; the region is that of --region, %s\n", strings.Join(not, ", "), d.region)
 		}
 	}
 	all.config.Env = env
@@ -364,8 +365,8 @@ func (c *command) warnOfSharedURL(ctx context.Context, registry wirepost.Store, 
 	}
 	for _, r := range stages {
 		if r.URL == record.URL && r.Identity != record.Identity {
-			fmt.Fprintf(c.stderr, "wirepost: hint: the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if it is none any more, 'wirepost sweep --api %s --stage %s%s' forgets it\n",
-				r.Identity, r.URL, r.APIID, quote(r.Stage), storeFlag(flagged))
+			c.stderr.Printf("wirepost: hint: the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if it is none any more, 'wirepost sweep --api %s --stage %s%s' forgets it\n",
+				r.Identity, r.URL, terminal.Word(r.APIID), terminal.Word(r.Stage), storeFlag(flagged))
 		}
 	}
 	return nil

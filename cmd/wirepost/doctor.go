@@ -140,11 +140,12 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 		c.complain("the doctor was interrupted", "")
 		return exitFailed
 	}
-	write := report.Text
 	if *asJSON {
-		write = report.JSON
+		err = c.stdout.JSON(report)
+	} else {
+		err = report.Text(c.stdout.Lines())
 	}
-	if err := write(c.stdout); err != nil {
+	if err != nil {
 		return c.fail(err)
 	}
 	switch worst := report.Worst(); {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -33,28 +34,64 @@ func (e environment) without(drop func(name string) bool) environment {
 	})
 }
 
-// ofCaller names what leads to somebody's real credentials, or to another endpoint
-// than AWS's. A function under test gets none of it unasked.
+// ofCaller reports whether a variable is a credential of somebody's for AWS, or leads
+// to one, or to another endpoint than AWS's. A function under test gets none of it
+// unasked. The words are those of all variables that AWS's clients read (AWS SDKs and
+// Tools Reference Guide, "Settings reference", and the sources of the clients for Go,
+// JavaScript, Python, Java, Ruby and the command line), and of the bearer tokens of
+// services that there may be one day: AWS_BEARER_TOKEN_SERVICE.
 func ofCaller(name string) bool {
+	name = strings.ToUpper(name) // as Windows compares them
 	switch name {
-	case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
-		"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CREDENTIAL_EXPIRATION":
+	case "AWS_SECRET", "AWS_ACCOUNT_ID", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "BOTO_CONFIG":
 		return true
 	}
-	return strings.HasPrefix(name, "AWS_ENDPOINT_URL") || strings.HasPrefix(name, "AWS_CONTAINER_")
+	if !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "AMAZON_") {
+		return false
+	}
+	return slices.ContainsFunc(ofCallerWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+var ofCallerWords = []string{"ACCESS_KEY", "SECRET_KEY", "SECRET_ACCESS", "TOKEN", "CREDENTIAL", "PASSPHRASE", "PASSWORD", "PROFILE", "ROLE_ARN", "ROLE_SESSION",
+	"CONFIG_FILE", "LOAD_CONFIG", "_LOGIN", "_SSO", "_VAULT", "METADATA", "IMDS", "_CONTAINER_", "ENDPOINT_URL"}
+
+// isBearerToken reports whether a variable is a credential that no pair stands for.
+func isBearerToken(name string) bool {
+	return strings.HasPrefix(strings.ToUpper(name), "AWS_BEARER_TOKEN")
+}
+
+// isolated is an environment in which no client of AWS's finds somebody's credentials:
+// it has the pair, and neither files nor a metadata service to look for others in. A
+// function is still a program of this user's, and may read what the user may.
+func (e environment) isolated(pair gateway.Credentials) environment {
+	e = e.without(ofCaller).withPair(pair).set("AWS_EC2_METADATA_DISABLED", "true")
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CREDENTIAL_PROFILES_FILE", "BOTO_CONFIG"} {
+		e = e.set(name, os.DevNull) // a client would look into the home folder
+	}
+	return e
+}
+
+// inherited is the environment of a caller whose credentials were resolved to a pair.
+func (e environment) inherited(pair gateway.Credentials) environment {
+	return e.without(func(name string) bool { return ofCaller(name) && !isBearerToken(name) }).withPair(pair)
+}
+
+func (e environment) withPair(pair gateway.Credentials) environment {
+	e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+	if pair.SessionToken != "" {
+		e = e.set("AWS_SESSION_TOKEN", pair.SessionToken)
+	}
+	return e
 }
 
 // functionEnvironment is what functions find. pair signs; it is the caller's own
 // with --credentials inherit.
 func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool, region, endpoint, store, authority, bundle string) environment {
-	e := environment(caller).without(ofCaller)
-	if !inherit {
-		// Where there are no files to read, nothing is read by mistake.
-		e = e.set("AWS_CONFIG_FILE", os.DevNull).set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull).set("AWS_EC2_METADATA_DISABLED", "true")
-	}
-	e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
-	if pair.SessionToken != "" {
-		e = e.set("AWS_SESSION_TOKEN", pair.SessionToken)
+	e := environment(caller)
+	if inherit {
+		e = e.inherited(pair)
+	} else {
+		e = e.isolated(pair)
 	}
 	// For clients that honour it. Others are given domainName by their events, and
 	// post to https:// there, which the certificates below make work.
@@ -126,7 +163,7 @@ func reserved(e environment, region string) (names []string) {
 // callerCredentials resolves the caller's credentials once, as every AWS program
 // finds them, and names their account by its last four digits.
 func callerCredentials(ctx context.Context) (pair gateway.Credentials, account string, err error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return pair, "", fmt.Errorf("read AWS's configuration: %w", err)
 	}

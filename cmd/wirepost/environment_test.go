@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,6 +56,133 @@ func TestAFunctionFindsNothingOfTheCallersAWS(t *testing.T) {
 	}
 	if _, times := e.get("AWS_PROFILE"); times != 0 {
 		t.Error("the profile is inherited beside the credentials that it led to")
+	}
+}
+
+// credentialVariables are all that AWS's clients take for a credential, or look for one
+// by. The settings reference of the AWS SDKs and Tools Reference Guide has those that
+// most clients read; the others are of the sources of one.
+var credentialVariables = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCOUNT_ID",
+	"AWS_ACCESS_KEY", "AWS_SECRET_KEY", // Go, Java, Ruby, PHP
+	"AWS_SECURITY_TOKEN",                                                       // Python, PHP
+	"AMAZON_ACCESS_KEY_ID", "AMAZON_SECRET_ACCESS_KEY", "AMAZON_SESSION_TOKEN", // Ruby, JavaScript 2
+	"AWS_CREDENTIAL_EXPIRATION", "AWS_CREDENTIAL_SCOPE",
+	"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_SDK_LOAD_CONFIG", "AWS_LOGIN_CACHE_DIRECTORY",
+	"AWS_CREDENTIAL_FILE", "BOTO_CONFIG", // Python
+	"AWS_CREDENTIAL_PROFILES_FILE", // Java 1
+	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_IAM_ROLE_ARN", "AWS_IAM_ROLE_SESSION_NAME",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_SERVICE_ENDPOINT",
+	"AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_V1_DISABLED", "AWS_IMDS_USE_IPV6",
+	"AWS_BEARER_TOKEN_BEDROCK", "AWS_BEARER_TOKEN_CODECATALYST", "AWS_BEARER_TOKEN_A_SERVICE_OF_TOMORROW", "aws_bearer_token_bedrock",
+	"AWS_VAULT", "AWS_VAULT_FILE_PASSPHRASE", "AWS_SSO_SESSION",
+	"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+}
+
+func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
+	caller := environment{"PATH=/bin", "AWS_BUCKET=b", "AWS_SECRET_NAME=n", "AWS_RETRY_MODE=adaptive", "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR", "AWS_USE_PROCESSOR=1"}
+	kept := slices.Clone(caller)
+	for _, name := range credentialVariables {
+		caller = append(caller, name+"=real")
+	}
+	for what, e := range map[string]environment{
+		"dev":    functionEnvironment(caller, gateway.DevelopmentCredentials(), false, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem"),
+		"invoke": caller.isolated(gateway.DevelopmentCredentials()),
+	} {
+		for _, s := range e {
+			if strings.HasSuffix(s, "=real") {
+				t.Errorf("%s: a function finds %s", what, s)
+			}
+		}
+		for _, s := range kept {
+			if !slices.Contains(e, s) {
+				t.Errorf("%s: a function does not find %s, which is no credential", what, s)
+			}
+		}
+		for name, want := range map[string]string{"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_CREDENTIAL_PROFILES_FILE": os.DevNull, "BOTO_CONFIG": os.DevNull,
+			"AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "wirepost"} {
+			if got, times := e.get(name); got != want || times != 1 {
+				t.Errorf("%s: %s = %q, %d times, want %q once", what, name, got, times, want)
+			}
+		}
+	}
+	// Somebody who asks for their own credentials has their bearer tokens, too.
+	e := functionEnvironment(caller, gateway.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, true, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem")
+	for _, s := range e {
+		if name, _, _ := strings.Cut(s, "="); strings.HasSuffix(s, "=real") && !isBearerToken(name) {
+			t.Errorf("with inherited credentials a function finds %s besides", s)
+		}
+	}
+	if _, times := e.get("AWS_BEARER_TOKEN_BEDROCK"); times != 1 {
+		t.Error("AWS_BEARER_TOKEN_BEDROCK is not inherited")
+	}
+}
+
+// A serverless.yml can give any variable to a function by another name.
+func TestATemplateReadsNoCredentialOfTheCallers(t *testing.T) {
+	for _, name := range credentialVariables {
+		t.Setenv(name, "real")
+		if got := (&devFlags{}).getenv(name); got == "real" {
+			t.Errorf("a template reads %s", name)
+		}
+		if got := (&devFlags{inherit: true}).getenv(name); got != "real" {
+			t.Errorf("with inherited credentials a template reads %q of %s", got, name)
+		}
+	}
+	t.Setenv("AWS_BUCKET", "b")
+	if got := (&devFlags{}).getenv("AWS_BUCKET"); got != "b" {
+		t.Errorf("a template reads %q of AWS_BUCKET, which is no credential", got)
+	}
+}
+
+// AWS's own clients, in the home folder of somebody who has credentials in each file that
+// they look into.
+func TestAWSsClientsFindNoCredentialsButThePair(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, ".aws"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const profile = "aws_access_key_id = AKIAREAL\naws_secret_access_key = real\n"
+	write(t, filepath.Join(home, ".aws", "credentials"), "[default]\n"+profile+"[prod]\n"+profile)
+	write(t, filepath.Join(home, ".aws", "config"), "[default]\n"+profile+"[profile prod]\n"+profile)
+	write(t, filepath.Join(home, ".boto"), "[Credentials]\n"+profile)
+	write(t, filepath.Join(home, "original"), "AWSAccessKeyId=AKIAREAL\nAWSSecretKey=real\n")
+	caller := environment{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_PROFILE=prod", "AWS_SDK_LOAD_CONFIG=1", "AWS_CREDENTIAL_FILE=" + filepath.Join(home, "original"),
+		"AWS_BEARER_TOKEN_BEDROCK=real", "AWS_ACCESS_KEY_ID=AKIAREAL", "AWS_SECRET_ACCESS_KEY=real", "AWS_SESSION_TOKEN=real"}
+	e := functionEnvironment(caller, gateway.DevelopmentCredentials(), false, "us-east-1", "http://localhost:3001/dev", "", "", "")
+	e = e.without(func(name string) bool {
+		return strings.HasSuffix(name, "_BUNDLE") || strings.HasSuffix(name, "_CERTS") || name == "SSL_CERT_FILE"
+	})
+	// Without the pair they show where else they would look.
+	alone := e.without(func(name string) bool { return name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY" })
+	modules := moduleFolder(t, "../../.tools/node/node_modules")
+	for name, c := range map[string][]string{
+		"Python": {"/usr/bin/python3", "-c", "import botocore.session\nc = botocore.session.get_session().get_credentials()\nprint(c.access_key if c else 'none')"},
+		"Node.js": {"node", "-e", `const { defaultProvider } = require("` + modules + `/@aws-sdk/credential-provider-node");
+			const { fromEnvSigningName } = require("` + modules + `/@aws-sdk/token-providers");
+			defaultProvider()().then((c) => c.accessKeyId, () => "none").then((id) => fromEnvSigningName({ signingName: "bedrock" })().then((t) => t.token, () => id)).then(console.log);`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			switch name {
+			case "Python":
+				needs(t, "Python with boto3", exec.Command(c[0], "-c", "import botocore").Run() == nil)
+			default:
+				_, err := os.Stat(filepath.Join(modules, "@aws-sdk", "credential-provider-node"))
+				_, nodeErr := exec.LookPath("node")
+				needs(t, "Node.js with AWS's SDK", err == nil && nodeErr == nil)
+			}
+			for _, in := range []struct {
+				env  environment
+				want string
+			}{{e, "wirepost"}, {alone, "none"}} {
+				run := exec.CommandContext(t.Context(), c[0], c[1:]...)
+				run.Env, run.Stderr = in.env, os.Stderr
+				out, err := run.Output()
+				if got := strings.TrimSpace(string(out)); err != nil || got != in.want {
+					t.Errorf("it finds %q, %v, want %q", got, err, in.want)
+				}
+			}
+		})
 	}
 }
 

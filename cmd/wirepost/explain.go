@@ -8,6 +8,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // explain is an error in the words for people, and its cure if it knows one.
@@ -31,22 +32,10 @@ func explain(err error) (message, hint string) {
 		said, cure = said+"; "+cure, ""
 	}
 	if cure != "" {
-		hint = commandURL.ReplaceAllStringFunc(cure, quote)
+		hint = commandURL.ReplaceAllStringFunc(cure, terminal.Word)
 	}
 	return fmt.Sprintf("%s (%s)", said, op.Cause()), hint
 }
 
-var (
-	// commandURL is the URL of a table in a command.
-	commandURL = regexp.MustCompile(`dynamodb://[^ ',]+`)
-	plainWord  = regexp.MustCompile(`^[A-Za-z0-9_./:@=,+-]+$`)
-)
-
-// quote makes one word of a shell of an argument, for commands that stand between
-// single quotes themselves.
-func quote(arg string) string {
-	if plainWord.MatchString(arg) {
-		return arg
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(arg) + `"`
-}
+// commandURL is the URL of a table in a command.
+var commandURL = regexp.MustCompile(`dynamodb://[^ ',]+`)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 func TestAnErrorOfTheStoreIsToldInAFewWords(t *testing.T) {
@@ -46,7 +47,7 @@ func TestAnArgumentInAHintIsOneWord(t *testing.T) {
 		"sqlite:my store/" + "`x`" + `"\.db`: `"sqlite:my store/` + "\\`x\\`" + `\"\\.db"`,
 		"":                                   `""`,
 	} {
-		if got := quote(arg); got != want {
+		if got := terminal.Word(arg); got != want {
 			t.Errorf("%s is %s, want %s", arg, got, want)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -58,21 +57,18 @@ func (c *command) fault(ctx context.Context, args []string) int {
 		return c.failWith(err)
 	}
 	if *asJSON {
-		e := json.NewEncoder(c.stdout)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(counts); err != nil {
+		if err := c.stdout.JSON(counts); err != nil {
 			return c.fail(err)
 		}
 		return exitDone
 	}
 	if len(counts) == 0 {
-		fmt.Fprintln(c.stdout, "nothing goes wrong")
+		c.stdout.Print("nothing goes wrong\n")
 		return exitDone
 	}
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RULE\tCALLS\tHITS")
+	table := c.stdout.Table("RULE", "CALLS", "HITS")
 	for _, r := range counts {
-		fmt.Fprintf(table, "%s\t%d\t%d\n", r.Rule, r.Calls, r.Hits)
+		table.Row(r.Rule, r.Calls, r.Hits)
 	}
 	if err := table.Flush(); err != nil {
 		return c.fail(err)

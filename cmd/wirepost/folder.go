@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 	_ "github.com/wirepost/wirepost/sqlitestore" // the default store
 )
 
@@ -54,7 +55,7 @@ func storeFlag(flagged string) string {
 	if flagged == "" {
 		return ""
 	}
-	return " --store " + quote(flagged)
+	return " --store " + terminal.Word(flagged)
 }
 
 // openStore opens a store that should be there already: only dev makes one.

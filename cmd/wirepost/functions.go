@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/lambdart"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // functionFlags are what the flags of dev say of the functions that it runs.
@@ -203,19 +203,19 @@ func (all *functions) nameOf(args []string, handler string) string {
 
 // watch restarts a function when one of its files changes, until ctx ends. A build
 // that fails leaves the old process, and the sockets stay open in any case.
-func (all *functions) watch(ctx context.Context, out io.Writer, logger *slog.Logger) {
+func (all *functions) watch(ctx context.Context, out *terminal.Printer, logger *slog.Logger) {
 	for _, w := range all.watched {
 		o := &lambdart.WatchOptions{Worked: w.function.Worked, Own: func(file string) {
-			fmt.Fprintf(out, "wirepost: hint: function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only\n", w.name, shorten([]string{file}))
+			out.Printf("wirepost: hint: function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only\n", w.name, shorten([]string{file}))
 		}}
 		go lambdart.Watch(ctx, w.paths, o, func(files []string) { // ends with ctx
 			what := shorten(files)
 			if err := w.function.Restart(ctx); err != nil && ctx.Err() == nil {
-				fmt.Fprintf(out, "wirepost: error: function %s cannot be started since %s changed; the old one goes on: %v\n", w.name, what, err)
+				out.Block("wirepost: error: ", fmt.Sprintf("function %s cannot be started since %s changed; the old one goes on: %v", w.name, what, err))
 				return
 			}
 			logger.Info("function restarted", "function", w.name, "files", files)
-			fmt.Fprintf(out, "wirepost: hint: function %s was restarted, because %s changed\n", w.name, what)
+			out.Printf("wirepost: hint: function %s was restarted, because %s changed\n", w.name, what)
 		})
 	}
 }

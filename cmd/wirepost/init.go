@@ -56,12 +56,12 @@ func (c *command) init(args []string) int {
 		return c.failWith(err)
 	}
 	for _, name := range names {
-		fmt.Fprintf(c.stdout, "wrote %s\n", name)
+		c.stdout.Printf("wrote %s\n", name)
 	}
 	if !inModule(folder) {
-		fmt.Fprintf(c.stderr, "wirepost: hint: there is no go.mod yet: 'go mod init NAME', 'go get github.com/wirepost/wirepost' and 'go mod tidy' in that folder\n")
+		c.stderr.Printf("wirepost: hint: there is no go.mod yet: 'go mod init NAME', 'go get github.com/wirepost/wirepost' and 'go mod tidy' in that folder\n")
 	}
-	fmt.Fprintf(c.stderr, "wirepost: hint: 'wirepost dev --watch --route-response \\$default go:.' runs it here, and 'wirepost package' builds function.zip for the stack\n")
+	c.stderr.Printf("wirepost: hint: 'wirepost dev --watch --route-response \\$default go:.' runs it here, and 'wirepost package' builds function.zip for the stack\n")
 	return exitDone
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/control"
@@ -36,7 +34,7 @@ func (c *command) serveInspector(o inspector.Options, publish *wirepost.Publishe
 	o.Bearer, o.Token = where.Token, control.NewToken()
 	page := inspector.New(o)
 	live.Set(o.Server.Stats, page)
-	fmt.Fprintf(c.stderr, "inspector %s%s?token=%s\n", where.URL, inspector.Path, o.Token)
+	c.stderr.Printf("inspector %s%s?token=%s\n", where.URL, inspector.Path, o.Token)
 	return func() {
 		page.Close()
 		publisher.Close()

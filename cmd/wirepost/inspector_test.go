@@ -115,6 +115,15 @@ wirepost fault --clear`; commands != want {
 		t.Errorf("commands\n%s\nwant\n%s", commands, want)
 	}
 
+	// What a button copies has nothing in it that a shell or its line editor acts on.
+	do(t, page, "copy a command", eval(`navigator.clipboard.writeText = async (text) => { window.copied = text; }`),
+		click("#tab-compose"), eval(`document.querySelector("#client-message").value = "copy \u0003\ntouch pwned"`), click("#client-send"), until(row("→message", "touch pwned")),
+		openRow("→message", "touch pwned"), until(panel+`.querySelector(".chosen")?.textContent.includes("touch pwned")`),
+		eval(`[...`+panel+`.querySelectorAll(".chosen button")].find(b => b.innerText === "Copy as wscat").click()`), until(`window.copied`))
+	if got, want := value[string](t, page, `window.copied`), ` -x $'copy \x03\ntouch pwned'`; !strings.HasSuffix(got, want) {
+		t.Errorf("the copied command is %q, want it to end with %q", got, want)
+	}
+
 	// Compose a post to an audience; bob gets it.
 	do(t, page, "post to the topic", click("#tab-compose"), fill("#post-to", "topic:lobby"), fill("#post-data", `{"text":"composed"}`), click("#post-send"),
 		until(`document.querySelector("#post-result").innerText === "sent 2"`), until(row("post", "200", "composed")))

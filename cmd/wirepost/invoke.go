@@ -74,10 +74,13 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 	}
 	if i.print {
 		var out bytes.Buffer
-		if err := json.Indent(&out, i.payload, "", "  "); err != nil {
+		err := json.Indent(&out, i.payload, "", "  ")
+		if err == nil {
+			err = c.stdout.Data(out.Bytes())
+		}
+		if err != nil {
 			return c.fail(fmt.Errorf("print the event: %w", err))
 		}
-		fmt.Fprintln(c.stdout, out.String())
 		return exitDone
 	}
 	source, err := lambdart.ParseSource(i.function, i.handler)
@@ -89,7 +92,7 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 		return c.failWith(err)
 	}
 	defer closeStore()
-	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr})
+	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
 	if err != nil {
 		return c.fail(err)
 	}
@@ -107,7 +110,9 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 	if err != nil {
 		return c.fail(err)
 	}
-	fmt.Fprintf(c.stdout, "%s\n", bytes.TrimSpace(answer))
+	if err := c.stdout.Data(bytes.TrimSpace(answer)); err != nil {
+		return c.fail(fmt.Errorf("print the answer: %w", err))
+	}
 	return exitDone
 }
 
@@ -245,9 +250,7 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 func (i *invocation) environment(store string) environment {
 	e := environment(os.Environ())
 	if !i.inherit {
-		pair := gateway.DevelopmentCredentials()
-		e = e.without(ofCaller).set("AWS_CONFIG_FILE", os.DevNull).set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull).set("AWS_EC2_METADATA_DISABLED", "true")
-		e = e.set("AWS_ACCESS_KEY_ID", pair.AccessKeyID).set("AWS_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+		e = e.isolated(gateway.DevelopmentCredentials())
 		e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
 	}
 	if i.event == "doctor" {

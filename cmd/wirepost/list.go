@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -61,10 +59,7 @@ func (c *command) list(ctx context.Context, args []string) int {
 	}
 	defer store.Close()
 
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	lines := json.NewEncoder(c.stdout)
-	lines.SetEscapeHTML(false)
-	n := 0
+	table := c.stdout.Table("CONNECTION", "USER", "TOPICS", "AGE", "ENDPOINT")
 	for l, err := range store.Connections(ctx, who, wirepost.ListOptions{}) {
 		if err != nil {
 			return c.fail(err)
@@ -77,21 +72,21 @@ func (c *command) list(ctx context.Context, args []string) int {
 			return c.fail(fmt.Errorf("list %s: %w", who, err))
 		}
 		if *asJSON {
-			if err := lines.Encode(row); err != nil {
+			if err := c.stdout.JSON(row); err != nil {
 				return c.fail(err)
 			}
 			continue
 		}
-		if n++; n == 1 {
-			fmt.Fprintln(table, "CONNECTION\tUSER\tTOPICS\tAGE\tENDPOINT")
+		table.Row(row.ID, dash(row.User), dash(strings.Join(row.Topics, ",")), time.Since(row.ConnectedAt).Round(time.Second), row.Endpoint)
+	}
+	switch {
+	case *asJSON:
+	case table.Rows() == 0:
+		c.stderr.Printf("wirepost: hint: %s\n", nobodyIn(who))
+	default:
+		if err := table.Flush(); err != nil {
+			return c.fail(err)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.ID, dash(row.User), dash(strings.Join(row.Topics, ",")), time.Since(row.ConnectedAt).Round(time.Second), row.Endpoint)
-	}
-	if err := table.Flush(); err != nil {
-		return c.fail(err)
-	}
-	if !*asJSON && n == 0 {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", nobodyIn(who))
 	}
 	return exitDone
 }

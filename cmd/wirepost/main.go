@@ -3,7 +3,8 @@
 //
 // Rules for what it says: results go to standard output. Everything else goes to
 // standard error as "wirepost: error: …" and "wirepost: hint: …", in lower case
-// and without a full stop at the end.
+// and without a full stop at the end. All of it goes through package terminal, which
+// makes harmless what others have written.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	_ "github.com/wirepost/wirepost/awschain" // profiles, single sign-on and roles, as everybody's machine has
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 const usage = `Usage:
@@ -60,19 +63,20 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	log.SetOutput(terminal.NewPrinter(os.Stderr).Lines())
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // command is one run of the program with what it may touch.
 type command struct {
 	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdout, stderr *terminal.Printer
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{stdin, stdout, stderr}
+	c := &command{stdin, terminal.NewPrinter(stdout), terminal.NewPrinter(stderr)}
 	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
+		c.stderr.Print(usage)
 		return exitUsage
 	}
 	name, args := args[0], args[1:]
@@ -102,13 +106,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "invoke":
 		return c.invoke(ctx, args)
 	case "version", "--version", "-version":
-		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		c.stdout.Printf("wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
 	case "help", "--help", "-help", "-h":
 		if len(args) == 1 && args[0] != "help" {
 			return run(ctx, []string{args[0], "--help"}, stdin, stdout, stderr)
 		}
-		fmt.Fprint(stdout, usage)
+		c.stdout.Print(usage)
 		return exitDone
 	}
 	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, tail, fault, sweep, doctor, table, init, package, invoke and version")
@@ -120,7 +124,7 @@ func (c *command) parse(flags *flag.FlagSet, help string, args []string) (status
 	flags.Usage = func() {}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(c.stdout, help)
+		c.stdout.Print(help)
 		return exitDone, true
 	case err != nil:
 		return c.misuse(strings.Replace(err.Error(), "flag provided but not defined: -", "there is no flag --", 1), fmt.Sprintf("'wirepost %s --help' lists the flags", flags.Name())), true
@@ -137,14 +141,14 @@ func (c *command) misuse(message, hint string) int {
 func (c *command) fail(err error) int {
 	c.complain(explain(err))
 	if where := seeAlso(err); where != "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", where)
+		c.stderr.Printf("wirepost: hint: %s\n", where)
 	}
 	return exitFailed
 }
 
 func (c *command) complain(message, hint string) {
-	fmt.Fprintf(c.stderr, "wirepost: error: %s\n", message)
+	c.stderr.Block("wirepost: error: ", message)
 	if hint != "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", hint)
+		c.stderr.Block("wirepost: hint: ", hint)
 	}
 }

@@ -46,7 +46,7 @@ func (s *sweeping) named(ctx context.Context, api, stage string) error {
 		case err == nil:
 		case behind && ctx.Err() == nil:
 			delete(s.apis, a.identity)
-			fmt.Fprintf(s.c.stderr, "wirepost: hint: %s was left alone: %s\n", a.identity, strings.TrimPrefix(err.Error(), "nothing was removed: "))
+			s.c.stderr.Printf("wirepost: hint: %s was left alone: %s\n", a.identity, strings.TrimPrefix(err.Error(), "nothing was removed: "))
 		default:
 			return err
 		}
@@ -143,7 +143,7 @@ func (s *sweeping) printNamed(leftovers *int) {
 		if a.endpointRemoved || s.keep && a.record != nil {
 			endpoints = 1
 		}
-		fmt.Fprintf(s.c.stdout, "%s %s and %s of %s\n", s.verb(), count(connections, "connection"), count(endpoints, "endpoint"), a.identity)
+		s.c.stdout.Printf("%s %s and %s of %s\n", s.verb(), count(connections, "connection"), count(endpoints, "endpoint"), a.identity)
 	}
 	s.printLeftovers(leftovers)
 }

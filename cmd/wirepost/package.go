@@ -78,9 +78,9 @@ func (c *command) pack(ctx context.Context, args []string) int {
 		return c.fail(fmt.Errorf("write %s: %w", *output, err))
 	}
 	sum := sha256.Sum256(file.Bytes())
-	fmt.Fprintf(c.stdout, "%s  %.2f MB  %s  sha256 %s\n", *output, float64(file.Len())/1e6, *arch, base64.StdEncoding.EncodeToString(sum[:]))
+	c.stdout.Printf("%s  %.2f MB  %s  sha256 %s\n", *output, float64(file.Len())/1e6, *arch, base64.StdEncoding.EncodeToString(sum[:]))
 	if file.Len() > maxZip {
-		fmt.Fprintf(c.stderr, "wirepost: hint: AWS Lambda takes at most 50 MB in one upload; a larger file has to be in a bucket first\n")
+		c.stderr.Printf("wirepost: hint: AWS Lambda takes at most 50 MB in one upload; a larger file has to be in a bucket first\n")
 	}
 	return exitDone
 }

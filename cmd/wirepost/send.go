@@ -160,7 +160,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	defer publisher.Close()
 	result, err := do(ctx, publisher)
 	if line := verb + strings.TrimPrefix(result.String(), "sent"); err == nil || result.Sent+result.Gone+result.Failed > 0 {
-		fmt.Fprintln(c.stdout, line)
+		c.stdout.Printf("%s\n", line)
 	}
 	if err != nil {
 		return c.fail(err)
@@ -180,7 +180,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	case result.Failed > 0:
 		return exitFailed
 	case result.Sent+result.Gone == 0 && to.Kind != wirepost.KindConnection:
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s; 'wirepost list' shows who is connected\n", nobodyIn(to))
+		c.stderr.Printf("wirepost: hint: %s; 'wirepost list' shows who is connected\n", nobodyIn(to))
 	}
 	return exitDone
 }

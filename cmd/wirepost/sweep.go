@@ -3,16 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 const sweepHelp = `Usage:
@@ -287,18 +286,17 @@ func (s *sweeping) print(leftovers *int) {
 	apis := s.sorted()
 	if len(apis) == 0 {
 		s.printLeftovers(leftovers)
-		fmt.Fprintln(s.c.stderr, "wirepost: hint: nobody is connected, and no endpoint is known")
+		s.c.stderr.Print("wirepost: hint: nobody is connected, and no endpoint is known\n")
 		return
 	}
-	table := tabwriter.NewWriter(s.c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENDPOINT\tCONNECTIONS\tOLDEST\tANSWER")
+	table := s.c.stdout.Table("ENDPOINT", "CONNECTIONS", "OLDEST", "ANSWER")
 	n := 0
 	for _, a := range apis {
 		oldest := "-"
 		if !a.oldest.IsZero() {
 			oldest = age(a.oldest).String()
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", a.identity, a.connections, oldest, a.answer())
+		table.Row(a.identity, a.connections, oldest, a.answer())
 		if s.keep {
 			n += a.certain
 		} else {
@@ -306,11 +304,11 @@ func (s *sweeping) print(leftovers *int) {
 		}
 	}
 	table.Flush()
-	fmt.Fprintf(s.c.stdout, "%s %s\n", s.verb(), count(n, "connection"))
+	s.c.stdout.Printf("%s %s\n", s.verb(), count(n, "connection"))
 	s.printLeftovers(leftovers)
 	for _, a := range apis {
 		if a.heard == 0 && unheard(a.silent) {
-			fmt.Fprintf(s.c.stderr, "wirepost: hint: whether %s is there cannot be told from here (%s): %s\n", a.identity, a.silent, a.silent.Fix())
+			s.c.stderr.Printf("wirepost: hint: whether %s is there cannot be told from here (%s): %s\n", a.identity, a.silent, a.silent.Fix())
 		}
 		if !a.away() {
 			continue
@@ -319,14 +317,14 @@ func (s *sweeping) print(leftovers *int) {
 		if a.record != nil && onThisMachine(a.record.URL) {
 			where = "; localhost may be another machine's, so look there first"
 		}
-		fmt.Fprintf(s.c.stderr, "wirepost: hint: if %s will not come back, 'wirepost sweep --api %s --stage %s%s' removes what is kept of it%s\n",
-			a.identity, a.identity.APIID, quote(a.identity.Stage), s.flag, where)
+		s.c.stderr.Printf("wirepost: hint: if %s will not come back, 'wirepost sweep --api %s --stage %s%s' removes what is kept of it%s\n",
+			a.identity, terminal.Word(a.identity.APIID), terminal.Word(a.identity.Stage), s.flag, where)
 	}
 }
 
 func (s *sweeping) printLeftovers(leftovers *int) {
 	if leftovers != nil && *leftovers > 0 {
-		fmt.Fprintf(s.c.stdout, "removed %s of writes that were cut half way\n", count(*leftovers, "row"))
+		s.c.stdout.Printf("removed %s of writes that were cut half way\n", count(*leftovers, "row"))
 	}
 }
 
@@ -400,7 +398,5 @@ func (s *sweeping) printJSON(leftovers *int) {
 		}
 		out.APIs = append(out.APIs, j)
 	}
-	lines := json.NewEncoder(s.c.stdout)
-	lines.SetEscapeHTML(false)
-	lines.Encode(out)
+	_ = s.c.stdout.JSON(out) // nobody to tell
 }

@@ -3,17 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/dynamostore"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 const tableHelp = `Usage:
@@ -71,7 +70,7 @@ func (c *command) table(ctx context.Context, args []string) int {
 	case "check":
 		do = c.checkTable
 	case "help", "--help", "-help", "-h":
-		fmt.Fprint(c.stdout, tableHelp)
+		c.stdout.Print(tableHelp)
 		return exitDone
 	default:
 		return c.misuse(fmt.Sprintf("there is no command table %q", args[0]), subs)
@@ -139,15 +138,15 @@ func (c *command) createTable(ctx context.Context, of *tableOf) int {
 	}
 	switch about := strings.Join(is, ", "); {
 	case before.Status == "":
-		fmt.Fprintf(c.stdout, "created table %s: %s\n", of.where, about)
+		c.stdout.Printf("created table %s: %s\n", of.where, about)
 	case before.TTL == "" && t.TTL != "":
-		fmt.Fprintf(c.stdout, "table %s was there already: %s; the TTL was off before\n", of.where, about)
+		c.stdout.Printf("table %s was there already: %s; the TTL was off before\n", of.where, about)
 	default:
-		fmt.Fprintf(c.stdout, "table %s was there already: %s\n", of.where, about)
+		c.stdout.Printf("table %s was there already: %s\n", of.where, about)
 	}
 	status := c.complainOfTable(of, t)
 	if status == exitDone && before.Status == "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: functions and commands find it by WIREPOST_STORE=%s\n", quote(of.url))
+		c.stderr.Printf("wirepost: hint: functions and commands find it by WIREPOST_STORE=%s\n", terminal.Word(of.url))
 	}
 	return status
 }
@@ -160,7 +159,7 @@ func (c *command) checkTable(ctx context.Context, of *tableOf) int {
 	want := dynamostore.Definition()
 	ok := func(holds bool, what string) {
 		if holds {
-			fmt.Fprintln(c.stdout, "ok", what)
+			c.stdout.Printf("ok %s\n", what)
 		}
 	}
 	ok(t.Status != "", fmt.Sprintf("the table %s is %s", of.where, t.Status))
@@ -181,15 +180,15 @@ func (c *command) complainOfTable(of *tableOf, t dynamostore.Table) int {
 	for _, p := range problems {
 		what, cure, _ := strings.Cut(p, "; ")
 		if ours && strings.HasPrefix(what, "TTL is off") {
-			cure += fmt.Sprintf(", as 'wirepost table create %s' does", quote(of.url))
+			cure += fmt.Sprintf(", as 'wirepost table create %s' does", terminal.Word(of.url))
 		}
 		c.complain("table "+of.where+": "+what, cure)
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", w)
+		c.stderr.Printf("wirepost: hint: %s\n", w)
 	}
 	if t.TTLUnknown != "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: without TTL, rows of connections that ended without a word stay until 'wirepost sweep' removes them\n")
+		c.stderr.Printf("wirepost: hint: without TTL, rows of connections that ended without a word stay until 'wirepost sweep' removes them\n")
 	}
 	if len(problems) > 0 {
 		return exitFailed
@@ -198,7 +197,7 @@ func (c *command) complainOfTable(of *tableOf, t dynamostore.Table) int {
 }
 
 func (c *command) noTable(of *tableOf) int {
-	c.complain("there is no table "+of.where, fmt.Sprintf("create it with 'wirepost table create %s', or name the right region", quote(of.url)))
+	c.complain("there is no table "+of.where, fmt.Sprintf("create it with 'wirepost table create %s', or name the right region", terminal.Word(of.url)))
 	return exitFailed
 }
 
@@ -242,13 +241,11 @@ func (c *command) describeTable(ctx context.Context, of *tableOf, asJSON bool) i
 	if want := dynamostore.Definition(); t.Key == want.Key && t.KeyTypes == want.KeyTypes {
 		stages, unread = of.store.Stages(ctx)
 	} else {
-		unread = &hinted{errors.New("the stages known in it cannot be read: it has other keys than wirepost's"), fmt.Sprintf("'wirepost table check %s' says what to do", quote(of.url))}
+		unread = &hinted{errors.New("the stages known in it cannot be read: it has other keys than wirepost's"), fmt.Sprintf("'wirepost table check %s' says what to do", terminal.Word(of.url))}
 	}
 	if asJSON {
 		d := described{t.Name, of.url, t.Status, [2]describedKey{{t.Key[0], t.KeyTypes[0]}, {t.Key[1], t.KeyTypes[1]}}, t.OnDemand, t.TTL, t.TTLUnknown, t.Rows, t.Bytes, stages}
-		lines := json.NewEncoder(c.stdout)
-		lines.SetEscapeHTML(false)
-		if err := lines.Encode(d); err != nil {
+		if err := c.stdout.JSON(d); err != nil {
 			return c.fail(err)
 		}
 	} else if err := c.printTable(of, t, stages); err != nil {
@@ -270,20 +267,19 @@ func (c *command) printTable(of *tableOf, t dynamostore.Table, stages []wirepost
 	} else if t.TTL != "" {
 		ttl = "on " + t.TTL
 	}
-	fmt.Fprintf(c.stdout, "table    %s\n", of.where)
-	fmt.Fprintf(c.stdout, "status   %s\n", t.Status)
-	fmt.Fprintf(c.stdout, "keys     %s\n", keysOf(t))
-	fmt.Fprintf(c.stdout, "billing  %s\n", billing)
-	fmt.Fprintf(c.stdout, "TTL      %s\n", ttl)
-	fmt.Fprintf(c.stdout, "holds    %d rows, %d bytes (DynamoDB counts about every six hours)\n", t.Rows, t.Bytes)
+	c.stdout.Printf("table    %s\n", of.where)
+	c.stdout.Printf("status   %s\n", t.Status)
+	c.stdout.Printf("keys     %s\n", keysOf(t))
+	c.stdout.Printf("billing  %s\n", billing)
+	c.stdout.Printf("TTL      %s\n", ttl)
+	c.stdout.Printf("holds    %d rows, %d bytes (DynamoDB counts about every six hours)\n", t.Rows, t.Bytes)
 	if len(stages) == 0 {
 		return nil
 	}
-	fmt.Fprintln(c.stdout)
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENDPOINT\tURL\tLEARNED")
+	c.stdout.Print("\n")
+	table := c.stdout.Table("ENDPOINT", "URL", "LEARNED")
 	for _, r := range stages {
-		fmt.Fprintf(table, "%s\t%s\t%s ago\n", r.Identity, r.URL, age(r.EventTime))
+		table.Row(r.Identity, r.URL, fmt.Sprintf("%s ago", age(r.EventTime)))
 	}
 	return table.Flush()
 }

@@ -67,7 +67,9 @@ func (c *command) tail(ctx context.Context, args []string) int {
 	lines.Buffer(nil, 1<<20)
 	for n := 0; lines.Scan(); n++ {
 		if *asJSON {
-			fmt.Fprintf(c.stdout, "%s\n", lines.Bytes())
+			if err := c.stdout.Data(lines.Bytes()); err != nil {
+				return c.fail(err)
+			}
 			continue
 		}
 		if *kept && n == 0 {
@@ -85,14 +87,14 @@ func (c *command) tail(ctx context.Context, args []string) int {
 	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return c.fail(fmt.Errorf("follow the running 'wirepost dev': %w", err))
 	}
-	fmt.Fprintln(c.stderr, "wirepost: hint: 'wirepost dev' has ended")
+	c.stderr.Print("wirepost: hint: 'wirepost dev' has ended\n")
 	return exitDone
 }
 
 // printRecord prints a record in one line, and its log lines below.
 func (c *command) printRecord(r *inspector.Record) {
 	if r.Kind == "skipped" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %d changes came faster than they could be shown\n", r.Size)
+		c.stderr.Printf("wirepost: hint: %d changes came faster than they could be shown\n", r.Size)
 		return
 	}
 	mark := " "
@@ -118,30 +120,24 @@ func (c *command) printRecord(r *inspector.Record) {
 	if r.Took != 0 {
 		took = time.Duration(r.Took).Round(10 * time.Microsecond).String()
 	}
-	fmt.Fprintf(c.stdout, "%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(printable(r.Connection), "-"),
-		cmp.Or(printable(r.Route), "-"), status, took, printable(said))
+	c.stdout.Printf("%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(oneLine(r.Connection), "-"),
+		cmp.Or(oneLine(r.Route), "-"), status, took, oneLine(said))
 	for _, line := range r.Lines {
-		fmt.Fprintf(c.stdout, "             | %s\n", printable(line))
+		c.stdout.Printf("             | %s\n", oneLine(line))
 	}
 }
 
-// printable is a text in one line of a terminal, without what moves its cursor.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !strconv.IsPrint(r):
-			return '\ufffd'
-		}
-		return r
-	}, s)
+// oneLine is the beginning of a text, with spaces in the place of its line ends.
+func oneLine(s string) string {
+	s = lineEnds.Replace(s)
 	const most = 160
 	if runes := []rune(s); len(runes) > most {
 		return string(runes[:most]) + "…"
 	}
 	return s
 }
+
+var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ", "\t", " ")
 
 // followControl asks the running dev for a stream, which ends with the context. The
 // caller closes it.

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/template"
 	"github.com/wirepost/wirepost/internal/lambdart"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // templateFlags are what the flags of dev say of a template.
@@ -49,7 +50,7 @@ func (c *command) readTemplate(d *devFlags) (*app.App, error) {
 		return nil, err
 	}
 	a, notes, err := template.Read(d.template.file, &template.Options{
-		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.stage, Region: d.region, Env: os.Getenv,
+		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.stage, Region: d.region, Env: d.getenv,
 	})
 	if err != nil {
 		c.tell(notes, d.verbose, "")
@@ -81,9 +82,21 @@ func (c *command) resolveTemplate(d *devFlags, a *app.App, apiID, domain string)
 func (c *command) tell(notes []app.Note, verbose bool, domain string) {
 	for _, n := range notes {
 		if n.Severity == app.Warning || verbose || domain != "" && strings.Contains(n.Text, domain) {
-			fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", n)
+			c.stderr.Printf("wirepost: hint: %s\n", n)
 		}
 	}
+}
+
+// getenv is the environment that a template may name, and give to its functions. An
+// account's number is in ARNs, which are read all the same.
+func (d *devFlags) getenv(name string) string {
+	switch {
+	case d.inherit || !ofCaller(name):
+		return os.Getenv(name)
+	case name == "AWS_ACCOUNT_ID":
+		return "000000000000"
+	}
+	return ""
 }
 
 func pairs(flag string, all many) (map[string]string, error) {
@@ -202,7 +215,7 @@ func sourceOf(f app.Function, folder string) (lambdart.Source, error) {
 	case filepath.Ext(f.Code.Path) == ".zip":
 		err := unpack(f.Code.Path, folder)
 		if errors.Is(err, fs.ErrNotExist) {
-			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code.Path), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", quote(f.Code.Path))}
+			return lambdart.Source{}, &hinted{fmt.Errorf("its code %s is not there", f.Code.Path), fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", terminal.Word(f.Code.Path))}
 		}
 		if err != nil {
 			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Code.Path, err)
@@ -242,9 +255,9 @@ func (c *command) createTables(ctx context.Context, d *devFlags, a *app.App, all
 		for _, t := range a.Tables {
 			all.absentTables = append(all.absentTables, t.Name)
 		}
-		fmt.Fprintf(c.stderr, "wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
+		c.stderr.Printf("wirepost: hint: the template's tables are not there: %s; name a DynamoDB server with --dynamodb, such as http://127.0.0.1:8000\n", strings.Join(all.absentTables, ", "))
 		if slices.ContainsFunc(a.Functions, func(f app.Function) bool { return all.lends(f.Env["WIREPOST_STORE"]) }) {
-			fmt.Fprintf(c.stderr, "wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
+			c.stderr.Printf("wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead\n")
 		}
 		return nil
 	}
@@ -267,10 +280,10 @@ func (c *command) createTables(ctx context.Context, d *devFlags, a *app.App, all
 		if err := dynamodb.NewTableExistsWaiter(db).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &t.Name}, tablesTime); err != nil {
 			return fmt.Errorf("%s: create table %s at %s: %s", t.Position, t.Name, d.template.dynamodb, cause(err))
 		}
-		fmt.Fprintf(c.stderr, "wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
+		c.stderr.Printf("wirepost: hint: created table %s at %s\n", t.Name, d.template.dynamodb)
 	}
 	if url := storeOfFunctions(a, d.template.dynamodb); url != "" && d.store == "" && os.Getenv("WIREPOST_STORE") == "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
+		c.stderr.Printf("wirepost: hint: the functions keep their connections in %s; the commands in this folder look there\n", url)
 		return keepStoreURL(url)
 	}
 	return nil

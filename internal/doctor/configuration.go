@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // version says what this program is made of, and looks at the configuration of
@@ -216,12 +217,7 @@ func (d *run) variant() {
 func shownURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return '·'
-			}
-			return r
-		}, raw)
+		return terminal.Line(raw)
 	}
 	if u.User != nil {
 		u.User = url.User("…")

@@ -162,7 +162,7 @@ func controlRows() []row {
 		})},
 		{name: "the function may be invoked for $connect only", make: controlled(func(_ *world, a awsAPI) {
 			a[functionPolicy] = policy("arn:aws:execute-api:eu-west-1:111122223333:abc123/*/$connect")
-		}), want: problems(wirepost.ProblemInvokePermission), says: []string{"chat has no permission for the routes $disconnect, $default", "--source-arn 'arn:aws:execute-api:eu-west-1:111122223333:abc123/*'"}},
+		}), want: problems(wirepost.ProblemInvokePermission), says: []string{"chat has no permission for the routes $disconnect, $default", `--source-arn "arn:aws:execute-api:eu-west-1:111122223333:abc123/*"`}},
 		{name: "one wildcard too many", make: controlled(func(_ *world, a awsAPI) {
 			a[functionPolicy] = policy("arn:aws:execute-api:eu-west-1:111122223333:abc123/*/*/*")
 		}), want: problems(wirepost.ProblemInvokePermission)},

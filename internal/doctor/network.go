@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // tcpTime bounds one attempt to open a TCP connection.
@@ -132,7 +133,7 @@ func (d *run) dns(ctx context.Context) {
 			if isExecuteAPI(host) {
 				d.fail("dns", wirepost.ProblemEndpointUnresolved,
 					fmt.Sprintf("%s does not resolve while %s does: the API ID or the region is wrong, or the API was deleted", host, other),
-					"list the APIs that there are: aws apigatewayv2 get-apis --region "+region)
+					"list the APIs that there are: aws apigatewayv2 get-apis --region "+terminal.Word(region))
 				return
 			}
 			d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s does not resolve while %s does", host, other),
@@ -217,7 +218,7 @@ func (d *run) tcp(ctx context.Context) {
 	d.gone = "no connection can be opened"
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) && d.loopback:
-		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "start the gateway with 'wirepost dev' in its folder (with --listen "+where+"), or correct the port")
+		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "start the gateway with 'wirepost dev' in its folder (with --listen "+terminal.Word(where)+"), or correct the port")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "check what the name points to")
 	case d.o.InFunction:

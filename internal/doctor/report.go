@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // Status of a check.
@@ -96,12 +96,12 @@ func (r *Report) check(name string) *Check {
 	return nil
 }
 
-// Text writes the report for people.
+// Text writes the report for people. What others have said is harmless to a terminal.
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	head := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%-9s %s\n", name, value)
+			fmt.Fprintf(&b, "%-9s %s\n", name, terminal.Line(value))
 		}
 	}
 	endpoint := r.Endpoint
@@ -125,11 +125,11 @@ func (r *Report) Text(w io.Writer) error {
 		line := fmt.Sprintf("%-4s  %-16s", c.Status, c.Name)
 		switch c.Status {
 		case OK:
-			line += "  " + c.Sentence
+			line += "  " + terminal.Line(c.Sentence)
 		case Skip:
-			line += "  (" + c.Sentence + ")"
+			line += "  (" + terminal.Line(c.Sentence) + ")"
 		default:
-			line += "  " + string(c.Problem) + ": " + c.Sentence
+			line += "  " + string(c.Problem) + ": " + terminal.Line(c.Sentence)
 		}
 		b.WriteString(strings.TrimRight(line, " "))
 		b.WriteByte('\n')
@@ -137,7 +137,7 @@ func (r *Report) Text(w io.Writer) error {
 			continue
 		}
 		if c.Answer != nil {
-			fmt.Fprintf(&b, "      answer: %d %s\n", c.Answer.Status, oneLine(c.Answer.Body))
+			fmt.Fprintf(&b, "      answer: %d %s\n", c.Answer.Status, terminal.Line(oneLine(c.Answer.Body)))
 		}
 		if len(c.Candidates) > 0 {
 			b.WriteString("      in order of likelihood:\n")
@@ -145,22 +145,16 @@ func (r *Report) Text(w io.Writer) error {
 				fmt.Fprintf(&b, "        %s: %s\n", p, p.Sentence())
 			}
 		}
-		fmt.Fprintf(&b, "      fix: %s\n", c.Fix)
+		fmt.Fprintf(&b, "      fix: %s\n", terminal.Line(c.Fix))
 		if c.See != "" {
 			fmt.Fprintf(&b, "      see: %s\n", c.See)
 		}
 	}
 	fmt.Fprintf(&b, "\n%d ok, %d warn, %d fail, %d skip\n", count[OK], count[Warn], count[Fail], count[Skip])
 	if send := r.check("send"); send != nil && send.Status == Skip && count[Fail] == 0 {
-		fmt.Fprintf(&b, "whether a send would work was not tried: %s\n", send.Sentence)
+		fmt.Fprintf(&b, "whether a send would work was not tried: %s\n", terminal.Line(send.Sentence))
 	}
-	// What others said must not move the cursor of a terminal.
-	_, err := io.WriteString(w, strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) && c != '\n' {
-			return '·'
-		}
-		return c
-	}, b.String()))
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 const (
@@ -199,7 +200,7 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 			why, command = "which answers 403 Forbidden", "doctor"
 		}
 		sentences = append(sentences, fmt.Sprintf("%s to %s, %s", plural(s.k.rows, "connection belongs", "connections belong"), s.k.identity, why))
-		fixes = append(fixes, fmt.Sprintf("'wirepost %s --api %s --stage %s%s'", command, s.k.identity.APIID, s.k.identity.Stage, d.o.StoreFlag))
+		fixes = append(fixes, fmt.Sprintf("'wirepost %s --api %s --stage %s%s'", command, terminal.Word(s.k.identity.APIID), terminal.Word(s.k.identity.Stage), d.o.StoreFlag))
 	}
 	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(sentences, "; "), "run "+strings.Join(fixes, " and "))
 }
@@ -274,7 +275,7 @@ func (d *run) storeHosts() {
 			return
 		case ep.APIID != "" && ep.APIID != r.APIID:
 			d.fail("store-hosts", wirepost.ProblemStoreHost, fmt.Sprintf("the record of %s has the host of another API, %s", r.Identity, r.URL),
-				fmt.Sprintf("run 'wirepost sweep --api %s%s', and let a client connect", r.APIID, d.o.StoreFlag))
+				fmt.Sprintf("run 'wirepost sweep --api %s%s', and let a client connect", terminal.Word(r.APIID), d.o.StoreFlag))
 			return
 		}
 	}

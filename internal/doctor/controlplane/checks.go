@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/doctor"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // What is read of AWS's answers. The names are those of the API Gateway V2 reference's
@@ -248,7 +249,7 @@ func (a *asking) routeResponses(all []route) {
 			if len(half) == 1 {
 				defer func(id string) {
 					c := &a.checks[slices.IndexFunc(a.checks, func(c doctor.Check) bool { return c.Name == "route-responses" })]
-					c.Fix = strings.ReplaceAll(c.Fix, "<route-id>", id)
+					c.Fix = strings.ReplaceAll(c.Fix, "<route-id>", terminal.Word(id))
 				}(r.RouteID)
 			}
 		}
@@ -304,8 +305,8 @@ func (a *asking) invoke(all []route) {
 			name := functionName(arn)
 			a.problem("invoke", doctor.Fail, wirepost.ProblemInvokePermission,
 				fmt.Sprintf("the function %s has no permission for the routes %s", name, strings.Join(denied, ", ")),
-				fmt.Sprintf("aws lambda add-permission --function-name %s --statement-id wirepost --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn '%s'",
-					name, strings.TrimSuffix(a.routeARN(arn, "*"), a.target.Stage+"/*")+"*"))
+				fmt.Sprintf("aws lambda add-permission --function-name %s --statement-id wirepost --action lambda:InvokeFunction --principal apigateway.amazonaws.com --source-arn %s",
+					terminal.Word(name), terminal.Word(strings.TrimSuffix(a.routeARN(arn, "*"), a.target.Stage+"/*")+"*")))
 			return
 		}
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/doctor"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // callTime bounds one request, checkTime all of them.
@@ -97,7 +98,7 @@ func (a *asking) found(name string, s doctor.Status, p wirepost.Problem, sentenc
 		sentence = p.Sentence()
 	}
 	if fix == "" {
-		fix = strings.NewReplacer("<api-id>", a.target.APIID, "<stage>", a.target.Stage, "<region>", a.target.Region, "<domain>", a.target.Host).Replace(p.Fix())
+		fix = strings.NewReplacer("<api-id>", terminal.Word(a.target.APIID), "<stage>", terminal.Word(a.target.Stage), "<region>", terminal.Word(a.target.Region), "<domain>", a.target.Host).Replace(p.Fix())
 	}
 	return doctor.Check{Name: name, Status: s, Problem: p, Sentence: sentence, Fix: fix, See: p.URL()}
 }

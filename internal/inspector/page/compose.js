@@ -19,7 +19,7 @@ export class Compose {
     this.sendButton = h("button", { class: "primary", id: "client-send", onclick: () => this.sendMessage() }, "Send");
     this.sender = h("div", { class: "group", hidden: true }, field("Client", this.from), field("Message", this.message),
       h("p", { class: "buttons" }, this.sendButton,
-        h("button", { onclick: () => copy(wscat(this.actions.connect(), this.queries?.get(this.from.value), this.message.value)) }, "Copy as wscat"),
+        h("button", { onclick: () => copy(() => wscat(this.actions.connect(), this.queries?.get(this.from.value), this.message.value)) }, "Copy as wscat"),
         h("button", { id: "client-close", onclick: () => this.closeClient() }, "Close this client")));
     this.audience = h("input", { id: "post-to", list: "audiences", spellcheck: false, autocomplete: "off", value: "everyone" });
     this.audiences = h("datalist", { id: "audiences" });
@@ -30,7 +30,7 @@ export class Compose {
         field("Query", this.query, "what the URL has behind its question mark"),
         h("details", {}, h("summary", {}, "Headers and subprotocols"), field("Headers, one a line", this.headers), field("Subprotocols, by commas", this.protocols)),
         h("p", { class: "buttons" }, h("button", { class: "primary", id: "client-connect", onclick: () => this.connect() }, "Connect"),
-          h("button", { onclick: () => copy(wscat(this.actions.connect(), this.query.value)) }, "Copy as wscat")),
+          h("button", { onclick: () => copy(() => wscat(this.actions.connect(), this.query.value)) }, "Copy as wscat")),
         this.sender),
       h("section", { class: "box" }, h("h3", {}, "To an audience"),
         field("Audience", h("span", {}, this.audience, this.audiences), "everyone, user:NAME, topic:NAME or connection:ID"),
@@ -38,8 +38,8 @@ export class Compose {
         h("p", { class: "buttons" },
           h("button", { class: "primary", id: "post-send", onclick: () => this.publish("publish") }, "Post"),
           h("button", { id: "post-kick", onclick: () => this.publish("kick") }, "Kick"),
-          h("button", { onclick: () => copy(wirepostSend(this.audience.value, this.data.value)) }, "Copy as wirepost"),
-          h("button", { onclick: () => copy(wirepostKick(this.audience.value)) }, "Copy kick")),
+          h("button", { onclick: () => copy(() => wirepostSend(this.audience.value, this.data.value)) }, "Copy as wirepost"),
+          h("button", { onclick: () => copy(() => wirepostKick(this.audience.value)) }, "Copy kick")),
         this.result));
   }
 

@@ -34,10 +34,14 @@ export function toast(text, bad) {
   toastTimer = setTimeout(() => { t.hidden = true; }, bad ? 8000 : 3000);
 }
 
-export async function copy(text) {
+// copy puts on the clipboard what make returns, or says its error, and a note if there
+// is one.
+export async function copy(make, note) {
+  let text;
+  try { text = make(); } catch (error) { toast(error.message, true); return; }
   try {
     await navigator.clipboard.writeText(text);
-    toast("Copied");
+    toast(note || "Copied", !!note);
   } catch {
     toast("The browser did not allow copying", true);
   }

@@ -1,12 +1,15 @@
 import { $, h, clock, took, bytes, code, copy, dot } from "./dom.js";
 import { get } from "./api.js";
 import { kindOf, statusText } from "./timeline.js";
-import { wscat, wirepostSend, wirepostKick } from "./command.js";
+import { wscat, wirepostSend, wirepostKick, json } from "./command.js";
 
 const sentences = {
   handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", frame: "Client gets a frame",
   post: "Post to the connection", get: "Somebody asks about the connection", delete: "Somebody closes the connection", close: "Connection is over",
 };
+
+// notWhole says of a payload that is not kept as it was that its copy is not, either.
+const notWhole = (r) => (r.masked || new TextEncoder().encode(r.text || "").length !== (r.size || 0)) && "Copied, but not as it was: it was cut, masked, or is no UTF-8";
 
 // Exchange shows a record with all that belongs to it.
 export class Exchange {
@@ -102,7 +105,7 @@ export class Exchange {
     const text = r.text || "";
     if (r.kind === "invocation") {
       all.push(h("button", { class: "primary", onclick: () => this.actions.replay(r) }, "Edit and replay"),
-        h("button", { onclick: () => copy(text) }, "Copy event"));
+        h("button", { onclick: () => copy(() => json(text), notWhole(r)) }, "Copy event"));
     }
     if (r.kind === "message" || r.kind === "handshake") {
       all.push(h("button", { onclick: () => this.copyWscat(r) }, "Copy as wscat"));
@@ -112,10 +115,10 @@ export class Exchange {
     }
     if (r.kind === "post") {
       const to = `connection:${r.connection}`;
-      all.push(h("button", { onclick: () => copy(wirepostSend(to, text)) }, "Copy as wirepost"),
+      all.push(h("button", { onclick: () => copy(() => wirepostSend(to, text), notWhole(r)) }, "Copy as wirepost"),
         h("button", { onclick: () => this.actions.compose({ to, data: text }) }, "Post again…"));
     }
-    if (r.kind === "delete") all.push(h("button", { onclick: () => copy(wirepostKick(`connection:${r.connection}`)) }, "Copy as wirepost"));
+    if (r.kind === "delete") all.push(h("button", { onclick: () => copy(() => wirepostKick(`connection:${r.connection}`)) }, "Copy as wirepost"));
     return all;
   }
 
@@ -127,6 +130,6 @@ export class Exchange {
       try { target = (await get("records", query)).records[0]?.preview; } catch { /* the URL goes without */ }
     }
     const query = (target || "").split("?")[1];
-    copy(wscat(this.actions.connect(), query, r.kind === "message" ? r.text : undefined));
+    copy(() => wscat(this.actions.connect(), query, r.kind === "message" ? r.text || "" : undefined), r.kind === "message" && notWhole(r));
   }
 }

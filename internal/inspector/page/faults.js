@@ -27,7 +27,7 @@ export class Faults {
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     panel.append(
       h("section", { class: "box" }, h("h3", {}, "What goes wrong"), h("p", { class: "sub" }, "Rules change at once, while clients stay connected. Of several that apply the first wins."), this.list,
-        h("p", { class: "buttons" }, h("button", { id: "faults-clear", onclick: () => this.set([]) }, "All off"), h("button", { onclick: () => copy(wirepostFault(this.on.map((r) => r.rule))) }, "Copy as wirepost"))),
+        h("p", { class: "buttons" }, h("button", { id: "faults-clear", onclick: () => this.set([]) }, "All off"), h("button", { onclick: () => copy(() => wirepostFault(this.on.map((r) => r.rule))) }, "Copy as wirepost"))),
       h("section", { class: "box" }, h("h3", {}, "A rule of your own"),
         h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); this.add(this.custom.value.trim()); } },
           h("label", { class: "field" }, h("span", {}, "WHERE:WHAT[:KEY=VALUE,…]"), this.custom), h("button", { class: "primary", id: "fault-add" }, "Switch on")),

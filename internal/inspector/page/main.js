@@ -153,7 +153,7 @@ $("import-file").addEventListener("change", (e) => {
 $("back").addEventListener("click", back);
 $("theme").addEventListener("click", theme);
 $("help").addEventListener("click", () => $("keys").showModal());
-$("connect").addEventListener("click", () => copy(config.connect));
+$("connect").addEventListener("click", () => copy(() => config.connect));
 for (const b of document.querySelectorAll("[data-show]")) b.addEventListener("click", () => showPane(b.dataset.show));
 for (const t of tabs) {
   $(`tab-${t}`).addEventListener("click", () => showTab(t));
