@@ -38,7 +38,8 @@ var importRules = []struct {
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/terminal", nil, nil, "what anybody has written is made harmless before it is printed; whoever prints may import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
-	{"internal/lambdart", nil, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
+	{"internal/atomicfile", nil, nil, "small files that a full disk leaves whole or as they were, for the command and the functions that it runs"},
+	{"internal/lambdart", []string{"internal/atomicfile"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
@@ -59,7 +60,7 @@ var importRules = []struct {
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws"}, "wiring; AWS's signer for the one call to SQS"},
-	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

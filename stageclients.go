@@ -98,6 +98,9 @@ func (s *stageClients) client(ctx context.Context, id Identity) (*endpointClient
 	moment, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	c, err := s.reread(moment, id, k.reads)
+	if err != nil && ctx.Err() != nil {
+		return k.client, nil // that the caller has left says nothing about the store
+	}
 	if err != nil && !errors.Is(err, ErrNoEndpoint) {
 		s.o.Logger.Warn("the endpoint of a stage could not be read again; the last one is used", "endpoint", id.String(), "error", err)
 		// Asked again when the record is old once more, and not by each post.

@@ -229,6 +229,10 @@ func (s *Store) identityOf(ctx context.Context, code, connectionID string, conne
 	s.mu.Unlock()
 	if !ok && !asked {
 		if err := s.eachStage(ctx, func(id wirepost.Identity, _ item) error { s.learn(id); return nil }); err != nil {
+			// A caller that has left, or a read that failed, explains nothing.
+			s.mu.Lock()
+			delete(s.unknown, code)
+			s.mu.Unlock()
 			return id, false, err
 		}
 		id, ok = known()

@@ -14,16 +14,26 @@
 // jwk is refused: nothing in a token says where its key is from.
 //
 // sub is the user. One claim, "wirepost" unless [Options].Claim names another, is
-// an object that says what the connection may do; see [Rights].
+// an object that says what the connection may do; see [Rights]. It may also be a
+// string with the JSON text of that object, because some identity providers can only
+// give strings.
 //
 // # Keys
 //
 // A fixed key, or a key set behind an https URL. The set is fetched when a token
 // needs it, and never in the background: a Lambda is frozen between events. It is
-// fetched again when it is an hour old, and for a key ID that it does not have at
-// most once a minute; one fetch runs at a time, for 2 s at most, without
-// redirects, and takes 256 KiB at most. While the URL does not answer the last
-// good set is used for 24 hours.
+// fetched again when it is an hour old, and for a key that it does not have at most
+// once a minute, or 5 s after a fetch that failed. One fetch runs at a time, for 2 s
+// at most, without redirects, and takes 256 KiB and 100 keys at most. While the URL
+// does not answer, the last good set is used for 24 hours.
+//
+// Callers share a fetch, and each waits for it no longer than its own context: one
+// that is cancelled changes nothing for the others. When the last of them leaves, the
+// fetch is stopped, and nothing is remembered of it.
+//
+// A token's kid names its key. Where the set has no key of that ID, the keys that
+// have none are tried if their kty and alg fit the token; a set may have 8 of them
+// for each algorithm. A token without a kid is checked with the only key of the set.
 package jwtauth
 
 import (
@@ -154,7 +164,8 @@ type Token struct {
 }
 
 // ErrKeys says that a token could not be checked because the key set could not be
-// fetched. Every other error of [Verifier.Verify] is the token's own.
+// fetched, or not before the caller's context ended; the error then wraps the
+// context's, too. Every other error of [Verifier.Verify] is the token's own.
 var ErrKeys = errors.New("the key set is not available")
 
 // Verify checks a token. The error is for the log: it never has the token in it,
@@ -163,8 +174,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 	if len(token) > MaxToken {
 		return Token{}, fmt.Errorf("the token has %d bytes, %d at most are looked at", len(token), MaxToken)
 	}
-	claims := jwt.MapClaims{}
-	_, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return v.keyFor(ctx, t) })
+	claims, err := v.verified(ctx, token)
 	if err != nil {
 		return Token{}, err
 	}
@@ -179,36 +189,72 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("the token's sub is no user: %w", err)
 	}
-	rights, err := rightsOf(claims[v.o.Claim])
+	rights, err := rightsIn(claims[v.o.Claim])
 	if err != nil {
 		return Token{}, fmt.Errorf("the token's claim %q: %w", v.o.Claim, err)
 	}
 	return Token{user, rights, end.Add(Leeway)}, nil
 }
 
-// keyFor finds the key of a token. The algorithm is the key's: a header that names
-// another one is a token that was made to be checked wrongly.
-func (v *Verifier) keyFor(ctx context.Context, t *jwt.Token) (any, error) {
-	for _, name := range [...]string{"crit", "jku", "x5u", "jwk"} {
-		if _, there := t.Header[name]; there {
-			return nil, fmt.Errorf("the token's header has %q", name)
-		}
-	}
-	k := v.fixed
-	if k == nil {
-		kid, ok := t.Header["kid"].(string)
-		if _, there := t.Header["kid"]; there && !ok {
-			return nil, errors.New("the token's kid is not a string")
-		}
-		var err error
-		if k, err = v.set.find(ctx, kid); err != nil {
+// verified checks a token's signature and times, and returns its claims.
+func (v *Verifier) verified(ctx context.Context, token string) (jwt.MapClaims, error) {
+	var of wanted
+	guessed := false // the key is not named by its ID
+	claims := jwt.MapClaims{}
+	_, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (found any, err error) {
+		if of, err = header(t); err != nil {
 			return nil, err
 		}
+		if v.fixed != nil {
+			return verifiedWith(of, v.fixed)
+		}
+		all, err := v.set.find(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		guessed = of.kid == "" || all[0].kid == ""
+		return verifiedWith(of, all...)
+	})
+	if !guessed || !errors.Is(err, jwt.ErrTokenSignatureInvalid) && !errors.Is(err, errAlgorithm) {
+		return claims, err
 	}
-	if t.Method.Alg() != k.alg {
-		return nil, fmt.Errorf("the token's header says %s, its key is for %s", t.Method.Alg(), k.alg)
+	newer := v.set.newer(ctx, of)
+	if newer == nil {
+		return claims, err
 	}
-	return k.public, nil
+	clear(claims)
+	_, err = v.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return verifiedWith(of, newer...) })
+	return claims, err
+}
+
+// header reads what a token's header says of its key. Nothing in a token says where
+// its key is from.
+func header(t *jwt.Token) (wanted, error) {
+	for _, name := range [...]string{"crit", "jku", "x5u", "jwk"} {
+		if _, there := t.Header[name]; there {
+			return wanted{}, fmt.Errorf("the token's header has %q", name)
+		}
+	}
+	kid, ok := t.Header["kid"].(string)
+	if _, there := t.Header["kid"]; there && !ok {
+		return wanted{}, errors.New("the token's kid is not a string")
+	}
+	return wanted{kid, t.Method.Alg()}, nil
+}
+
+var errAlgorithm = errors.New("the token's header and its key differ")
+
+// verifiedWith is what the parser takes of keys. The algorithm is the key's: a header
+// that names another one is a token that was made to be checked wrongly.
+func verifiedWith(of wanted, all ...*key) (any, error) {
+	var set jwt.VerificationKeySet
+	for _, k := range all {
+		if k.alg != of.alg {
+			return nil, fmt.Errorf("%w: the header says %s, the key is for %s", errAlgorithm, of.alg, k.alg)
+		}
+		set.Keys = append(set.Keys, k.public)
+	}
+	return set, nil
 }
 
 // Connect is the hook [wirepost.MuxOptions].Connect: it checks the origin, finds

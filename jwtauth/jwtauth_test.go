@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/jwtauth"
 )
 
@@ -255,6 +257,31 @@ func TestTheClaimMayHaveAnotherName(t *testing.T) {
 	}
 }
 
+// Some identity providers have claims of text only.
+func TestTheClaimMayBeTheJSONTextOfAnObject(t *testing.T) {
+	v := verifier(t, nil)
+	verify := func(claim any) (jwtauth.Token, error) {
+		return v.Verify(t.Context(), sign(t, jwt.SigningMethodHS256, keys().secret, claims(map[string]any{"wirepost": claim}), nil))
+	}
+	got, err := verify(` {"subscribe":["room.*"],"publish":["user:bob"],"deny":{"subscribe":["room.staff"]}} `)
+	if err != nil || !got.Rights.MaySubscribe("room.1") || got.Rights.MaySubscribe("room.staff") || !got.Rights.MaySend(wirepost.ToUser("bob")) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, none := range []string{"", " ", "null", "{}"} {
+		if got, err := verify(none); err != nil || got.User != "alice" || got.Rights.MaySubscribe("lobby") {
+			t.Errorf("%q: %+v, %v", none, got, err)
+		}
+	}
+	for _, bad := range []string{
+		"*", "lobby", `"lobby"`, `["lobby"]`, "7", "true", `{"subscribe":["*"]`, `{"subscribe":["*"]}{}`, `{"subscribe":["*"],"denied":{}}`,
+		`{"subscribe":["a*b"]}`, `"{\"subscribe\":[\"*\"]}"`, strings.Repeat("[", 4000),
+	} {
+		if got, err := verify(bad); err == nil || !strings.Contains(err.Error(), `the token's claim "wirepost"`) {
+			t.Errorf("%.40q: %+v, %v", bad, got, err)
+		}
+	}
+}
+
 func TestOptionsThatCannotBeMeantAreNamed(t *testing.T) {
 	k := keys()
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
@@ -320,6 +347,32 @@ func FuzzToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, token string) {
 		if got, err := v.Verify(context.Background(), token); err == nil {
 			t.Errorf("a token that nobody signed was taken: %+v", got)
+		}
+	})
+}
+
+// The JSON text of a claim in a string means what the claim itself means.
+func FuzzClaimText(f *testing.F) {
+	for _, text := range []string{`{"subscribe":["a","room.*"],"deny":{"publish":["*"]}}`, "null", "{}", "[]", `"x"`, `{"deny":null}`, `{"deny":{"subscribe":["a"]},"Deny":{}}`} {
+		f.Add(text)
+	}
+	v := verifier(f, nil)
+	f.Fuzz(func(t *testing.T, text string) {
+		var object any
+		if json.Unmarshal([]byte(text), &object) != nil {
+			return
+		}
+		if _, isText := object.(string); isText {
+			return
+		}
+		verify := func(claim any) (jwtauth.Token, error) {
+			c := claims(map[string]any{"wirepost": claim})
+			return v.Verify(context.Background(), sign(t, jwt.SigningMethodHS256, keys().secret, c, nil))
+		}
+		own, ownErr := verify(object)
+		in, inErr := verify(text)
+		if (ownErr == nil) != (inErr == nil) || !reflect.DeepEqual(own.Rights, in.Rights) {
+			t.Errorf("%q: the claim itself is %+v, %v, in a string %+v, %v", text, own.Rights, ownErr, in.Rights, inErr)
 		}
 	})
 }

@@ -16,7 +16,8 @@ import (
 // key is a key with the one algorithm that it is for.
 type key struct {
 	alg    string
-	public any // as golang-jwt takes it; a []byte for HS256
+	public any    // as golang-jwt takes it; a []byte for HS256
+	kid    string // in a key set; may be empty
 }
 
 // minSecret is the least size of an HMAC secret: that of the hash (RFC 7518, 3.2).
@@ -33,7 +34,7 @@ func parseKey(s string) (*key, error) {
 		if len(raw) < minSecret {
 			return nil, fmt.Errorf("the secret has %d bytes; HS256 needs %d at least, such as: openssl rand -base64 32", len(raw), minSecret)
 		}
-		return &key{"HS256", raw}, nil
+		return &key{alg: "HS256", public: raw}, nil
 	}
 	if !strings.Contains(s, "\n") {
 		s = strings.ReplaceAll(s, `\n`, "\n")
@@ -76,14 +77,14 @@ func newKey(public any) (*key, error) {
 		if n := k.N.BitLen(); n < 2048 || n > 8192 {
 			return nil, fmt.Errorf("the RSA key has %d bits; 2,048 to 8,192 are possible", n)
 		}
-		return &key{"RS256", k}, nil
+		return &key{alg: "RS256", public: k}, nil
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() {
 			return nil, fmt.Errorf("the key is of the curve %s; ES256 is of P-256", k.Curve.Params().Name)
 		}
-		return &key{"ES256", k}, nil
+		return &key{alg: "ES256", public: k}, nil
 	case ed25519.PublicKey:
-		return &key{"EdDSA", k}, nil
+		return &key{alg: "EdDSA", public: k}, nil
 	}
 	return nil, fmt.Errorf("a key of type %T is for none of RS256, ES256 and EdDSA", public)
 }

@@ -2,11 +2,9 @@ package jwtauth
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,10 +18,12 @@ import (
 const (
 	maxSet       = 256 << 10
 	maxKeys      = 100
+	maxUnnamed   = 8 // keys without an ID of one algorithm: a token may have to be tried with each
+	maxKeyID     = 200
 	fetchTimeout = 2 * time.Second
 	fetchAgain   = time.Hour       // a set of this age is fetched again
 	fetchPause   = time.Minute     // between two fetches while there is a good set
-	retryPause   = 5 * time.Second // between two fetches while there is none
+	retryPause   = 5 * time.Second // between two fetches after one that failed, for a key that is not there
 	setLife      = 24 * time.Hour  // how long the last good set is used
 )
 
@@ -36,13 +36,24 @@ type keySet struct {
 	o      *Options
 	client *http.Client
 
-	fetching chan struct{} // has room for one fetch
+	mu      sync.Mutex
+	keys    keys
+	good    time.Time // when keys were fetched
+	tried   time.Time // when a fetch last ended
+	err     error     // why the last fetch failed; nil if it did not
+	running *fetch    // nil: none
+}
 
-	mu    sync.Mutex
-	keys  map[string]*key // by key ID; nil where two keys have it
-	good  time.Time       // when keys were fetched
-	tried time.Time       // when a fetch last ended
-	err   error           // why the last fetch failed
+// keys are those of a set.
+type keys struct {
+	named   map[string]*key // by key ID; nil where two keys have it
+	unnamed []*key
+}
+
+// wanted is what a token's header says of its key.
+type wanted struct {
+	kid string // empty: nothing
+	alg string
 }
 
 func newKeySet(raw string, o *Options) (*keySet, error) {
@@ -52,158 +63,179 @@ func newKeySet(raw string, o *Options) (*keySet, error) {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: fetchTimeout,
-			DisableKeepAlives:   true, // the next fetch is an hour away, and a freeze between
-			ForceAttemptHTTP2:   true,
-		}
+		transport = newTransport()
 	}
-	return &keySet{url: u.String(), o: o, fetching: make(chan struct{}, 1), client: &http.Client{
+	return &keySet{url: u.String(), o: o, client: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// find is the key of an ID, fetched if it has to be. Without an ID it is the only
-// key that there is.
-func (s *keySet) find(ctx context.Context, kid string) (*key, error) {
-	if len(kid) > 200 {
-		return nil, fmt.Errorf("the token's kid has %d bytes", len(kid))
+// find returns the keys that a token may be signed with. It fetches the set if that
+// is due, and waits for the fetch no longer than ctx.
+func (s *keySet) find(ctx context.Context, w wanted) ([]*key, error) {
+	if len(w.kid) > maxKeyID {
+		return nil, fmt.Errorf("the token's kid has %d bytes", len(w.kid))
 	}
-	k, due, err := s.look(kid)
-	if !due {
-		return k, err
-	}
-	if k != nil {
-		// There is a key to go on with: who comes while another fetches does not wait.
-		select {
-		case s.fetching <- struct{}{}:
-		default:
-			return k, nil
-		}
-	} else {
-		select {
-		case s.fetching <- struct{}{}:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrKeys, ctx.Err())
-		}
-	}
-	defer func() { <-s.fetching }()
-	if k, due, err = s.look(kid); !due { // another has fetched meanwhile
-		return k, err
-	}
-	keys, fetchErr := s.fetch(ctx)
 	s.mu.Lock()
-	s.tried, s.err = s.now(), fetchErr
-	if fetchErr == nil {
-		s.keys, s.good = keys, s.tried
-	}
+	found, due, err := s.look(w)
 	s.mu.Unlock()
-	if fetchErr != nil {
-		s.o.Logger.Warn("the key set could not be fetched", "url", s.url, "error", fetchErr)
+	if !due {
+		return found, err
 	}
-	k, _, err = s.look(kid)
-	return k, err
+	return s.fetched(ctx, w, found)
+}
+
+// newer fetches the set, unless it was fetched a moment ago, and returns the keys that
+// a token may be signed with by the new one; nil if there is none. It is for a token
+// whose key was guessed wrong: the key may be newer than the set.
+func (s *keySet) newer(ctx context.Context, w wanted) []*key {
+	s.mu.Lock()
+	due := !s.within(s.tried, s.pause())
+	before := s.good
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	found, err := s.fetched(ctx, w, nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || s.good.Equal(before) {
+		return nil
+	}
+	return found
 }
 
 func (s *keySet) now() time.Time { return s.o.Now().Round(0) } // a frozen process's other clock stands still
 
-// look finds a key in what is there, and says whether a fetch is due.
-func (s *keySet) look(kid string) (k *key, due bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	within := func(t time.Time, d time.Duration) bool {
-		age := now.Sub(t)
-		return age < d && age >= 0
-	}
-	if s.good.IsZero() || now.Sub(s.good) >= setLife {
-		err = ErrKeys
-		if s.err != nil {
-			err = fmt.Errorf("%w: %w", ErrKeys, s.err)
-		}
-		return nil, !within(s.tried, retryPause), err
-	}
-	if kid == "" && len(s.keys) == 1 {
-		for _, k = range s.keys {
-		}
-	} else if kid != "" {
-		k = s.keys[kid]
-	}
-	if k == nil {
-		if kid == "" {
-			err = fmt.Errorf("the token has no kid, and the key set has %d keys", len(s.keys))
-		} else {
-			err = fmt.Errorf("the key set has no key %q", clip(kid))
-		}
-	}
-	due = (k == nil && kid != "" || !within(s.good, fetchAgain)) && !within(s.tried, fetchPause)
-	return k, due, err
+func (s *keySet) within(t time.Time, d time.Duration) bool {
+	age := s.now().Sub(t)
+	return age < d && age >= 0
 }
 
-func (s *keySet) fetch(ctx context.Context) (map[string]*key, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
-	if err != nil {
-		return nil, err
+// pause is how long a fetch for a key that is not there waits after the last one.
+func (s *keySet) pause() time.Duration {
+	if s.err != nil {
+		return retryPause
 	}
-	r.Header.Set("Accept", "application/json")
-	resp, err := s.client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %d, not 200", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxSet+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxSet {
-		return nil, fmt.Errorf("the answer has more than %d bytes", maxSet)
-	}
-	return parseSet(body)
+	return fetchPause
 }
 
-// parseSet reads a key set. Keys that are not for checking signatures with one of
-// the algorithms here are left out, as RFC 7517, section 5, has it.
-func parseSet(body []byte) (map[string]*key, error) {
+// look finds keys in what is there, and says whether a fetch is due. The lock is
+// held.
+func (s *keySet) look(w wanted) (found []*key, due bool, err error) {
+	if s.good.IsZero() || s.now().Sub(s.good) >= setLife {
+		return nil, !s.within(s.tried, retryPause), s.unavailable()
+	}
+	found, err = s.keys.of(w)
+	if len(found) > 0 {
+		return found, !s.within(s.good, fetchAgain) && !s.within(s.tried, fetchPause), nil
+	}
+	if s.err != nil && w.kid != "" {
+		// Whether there is such a key by now is not known, and the token may be good.
+		err = s.unavailable()
+	}
+	stale := w.kid != "" || !s.within(s.good, fetchAgain)
+	return nil, stale && !s.within(s.tried, s.pause()), err
+}
+
+func (s *keySet) unavailable() error {
+	if s.err != nil {
+		return fmt.Errorf("%w: %w", ErrKeys, s.err)
+	}
+	return ErrKeys
+}
+
+// of returns the keys that a token may be signed with: the one of its key ID, or,
+// since RFC 7517, section 4.5, makes the ID of a key optional, those without an ID
+// that are for the token's algorithm. A token without an ID is of the only key that
+// there is.
+func (k *keys) of(w wanted) ([]*key, error) {
+	all := len(k.named) + len(k.unnamed)
+	if w.kid == "" {
+		if all != 1 {
+			return nil, fmt.Errorf("the token has no kid, and the key set has %d keys", all)
+		}
+		for _, only := range k.named {
+			if only != nil {
+				return []*key{only}, nil
+			}
+		}
+		return k.unnamed, nil
+	}
+	if named, ok := k.named[w.kid]; ok {
+		if named == nil {
+			return nil, fmt.Errorf("the key set has more than one key %q", clip(w.kid))
+		}
+		return []*key{named}, nil
+	}
+	var fit []*key
+	for _, one := range k.unnamed {
+		if one.alg == w.alg {
+			fit = append(fit, one)
+		}
+	}
+	if len(fit) == 0 {
+		return nil, fmt.Errorf("the key set has no key %q", clip(w.kid))
+	}
+	return fit, nil
+}
+
+// parseSet reads a key set. Keys that cannot be read, or are not for checking
+// signatures with one of the algorithms here, are left out, as RFC 7517, section 5,
+// has it.
+func parseSet(body []byte) (keys, error) {
 	var set struct {
-		Keys []jwkset.JWKMarshal `json:"keys"`
+		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
-		return nil, fmt.Errorf("the answer is not a key set: %w", err)
+		return keys{}, fmt.Errorf("the answer is not a key set: %w", err)
 	}
 	if len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("the key set has %d keys, %d at most are looked at", len(set.Keys), maxKeys)
+		return keys{}, fmt.Errorf("the key set has %d keys, %d at most are looked at", len(set.Keys), maxKeys)
 	}
-	keys := map[string]*key{}
-	for _, m := range set.Keys {
-		if m.USE != "" && m.USE != jwkset.UseSig || len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify) {
-			continue
+	all := keys{named: map[string]*key{}}
+	unnamed := map[string]int{}
+	for _, raw := range set.Keys {
+		kid, k := parseJWK(raw)
+		switch _, twice := all.named[kid]; {
+		case k == nil:
+		case kid == "":
+			all.unnamed = append(all.unnamed, k)
+			if unnamed[k.alg]++; unnamed[k.alg] > maxUnnamed {
+				return keys{}, fmt.Errorf("the key set has more than %d keys for %s without a kid", maxUnnamed, k.alg)
+			}
+		case twice:
+			all.named[kid] = nil // nobody can say which is meant
+		default:
+			all.named[kid] = k
 		}
-		// Only what makes the public key: no certificates, no URLs, no private parts.
-		parsed, err := jwkset.NewJWKFromMarshal(
-			jwkset.JWKMarshal{KTY: m.KTY, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E},
-			jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipAll: true})
-		if err != nil {
-			continue
-		}
-		k, err := newKey(parsed.Key())
-		if err != nil || m.ALG != "" && string(m.ALG) != k.alg {
-			continue
-		}
-		if _, twice := keys[m.KID]; twice {
-			k = nil // nobody can say which is meant
-		}
-		keys[m.KID] = k
 	}
-	if len(keys) == 0 {
-		return nil, errors.New("the key set has no key for RS256, ES256 or EdDSA")
+	if len(all.named)+len(all.unnamed) == 0 {
+		return keys{}, errors.New("the key set has no key for RS256, ES256 or EdDSA")
 	}
-	return keys, nil
+	return all, nil
+}
+
+// parseJWK reads one key; nil if it is not for here.
+func parseJWK(raw json.RawMessage) (kid string, k *key) {
+	var m jwkset.JWKMarshal
+	if json.Unmarshal(raw, &m) != nil || len(m.KID) > maxKeyID {
+		return "", nil
+	}
+	if m.USE != "" && m.USE != jwkset.UseSig || len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify) {
+		return "", nil
+	}
+	// Only what makes the public key: no certificates, no URLs, no private parts.
+	parsed, err := jwkset.NewJWKFromMarshal(
+		jwkset.JWKMarshal{KTY: m.KTY, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E},
+		jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipAll: true})
+	if err != nil {
+		return "", nil
+	}
+	if k, err = newKey(parsed.Key()); err != nil || m.ALG != "" && string(m.ALG) != k.alg {
+		return "", nil
+	}
+	k.kid = m.KID
+	return k.kid, k
 }

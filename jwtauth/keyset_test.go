@@ -59,14 +59,17 @@ type idp struct {
 	err     error
 	hold    chan struct{} // a fetch waits until it is closed
 	fetches atomic.Int32
+	held    atomic.Int32 // fetches that wait at the moment
 	now     time.Time
 }
 
 func (p *idp) RoundTrip(r *http.Request) (*http.Response, error) {
 	p.fetches.Add(1)
-	if p.hold != nil {
+	if hold := p.hold; hold != nil {
+		p.held.Add(1)
+		defer p.held.Add(-1)
 		select {
-		case <-p.hold:
+		case <-hold:
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
@@ -140,6 +143,89 @@ func TestATokenWithoutAnIDIsOfTheOnlyKey(t *testing.T) {
 	}
 }
 
+// unnamed is a public key as a set has it that gives its keys no IDs.
+func unnamed(key crypto.Signer) map[string]any {
+	k := jwk("", key)
+	delete(k, "kid")
+	return k
+}
+
+func TestAKeyWithoutAnIDIsTriedIfItsAlgorithmFits(t *testing.T) {
+	k := keys()
+	p := &idp{body: set(unnamed(k.rsa2), unnamed(k.rsa), unnamed(k.ec), jwk("d", k.ed))}
+	v := p.verifier(t)
+	for name, tt := range map[string]struct {
+		kid string
+		key crypto.Signer
+	}{
+		"RS256, the second of two": {"any", k.rsa}, "RS256, the first": {"any", k.rsa2}, "ES256": {"any", k.ec}, "a key that has an ID": {"d", k.ed},
+	} {
+		if _, err := v.Verify(t.Context(), p.token(t, tt.kid, tt.key)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, token := range map[string]string{
+		"no key of this algorithm is without an ID": p.token(t, "any", k.ed),
+		"the ID is that of another key":             p.token(t, "d", k.rsa),
+		"a token without an ID, of several keys":    p.token(t, "", k.rsa),
+		"an HMAC with a public key":                 forge(`{"alg":"HS256","kid":"any"}`, claims(nil), k.rsa.N.Bytes()),
+		"alg none":                                  forge(`{"alg":"none","kid":"any"}`, claims(nil), nil),
+		"a kid like a path":                         p.token(t, "../../dev/null", k.ed),
+		"a kid with a NUL":                          p.token(t, "d\x00", k.ed),
+	} {
+		if got, err := v.Verify(t.Context(), token); err == nil || errors.Is(err, jwtauth.ErrKeys) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if n := p.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches, want 1", n)
+	}
+}
+
+func TestAKeyWithoutAnIDMayBeRotated(t *testing.T) {
+	k := keys()
+	for name, kid := range map[string]string{"a token with an ID": "any", "a token without": ""} {
+		t.Run(name, func(t *testing.T) {
+			p := &idp{body: set(unnamed(k.rsa))}
+			v := p.verifier(t)
+			want := func(what string, key crypto.Signer, ok bool, fetches int32) {
+				t.Helper()
+				_, err := v.Verify(t.Context(), p.token(t, kid, key))
+				if (err == nil) != ok || errors.Is(err, jwtauth.ErrKeys) || p.fetches.Load() != fetches {
+					t.Errorf("%s: %v after %d fetches, want %v after %d", what, err, p.fetches.Load(), ok, fetches)
+				}
+			}
+			want("the first", k.rsa, true, 1)
+			p.body = set(unnamed(k.ec))
+			want("the next within a minute", k.ec, false, 1)
+			p.now = p.now.Add(time.Minute)
+			want("the old one asks for nothing", k.rsa, true, 1)
+			want("the next after a minute", k.ec, true, 2)
+			want("the old one then", k.rsa, false, 2)
+			p.now = p.now.Add(time.Minute)
+			want("the old one a minute later, which asks once", k.rsa, false, 3)
+			want("the old one again", k.rsa, false, 3)
+		})
+	}
+}
+
+func TestOneBadKeyDoesNotSpoilASet(t *testing.T) {
+	k := keys()
+	for name, bad := range map[string]any{
+		"null": nil, "a number": 7, "a string": "x", "a list": []any{}, "a kid that is a number": map[string]any{"kty": "RSA", "kid": 7},
+		"a kid of 300 bytes": jwk(strings.Repeat("r", 300), k.rsa2), "a key_ops that is text": map[string]any{"kty": "RSA", "key_ops": "verify"},
+	} {
+		text, err := json.Marshal(map[string]any{"keys": []any{bad, jwk("r", k.rsa)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &idp{body: string(text)}
+		if _, err := p.verifier(t).Verify(t.Context(), p.token(t, "r", k.rsa)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestARotatedKeyIsFetchedAtMostOnceAMinute(t *testing.T) {
 	k := keys()
 	p := &idp{body: set(jwk("old", k.rsa))}
@@ -209,6 +295,10 @@ func TestAnAnswerThatIsNoKeySetIsNone(t *testing.T) {
 	for i := range many {
 		many[i] = jwk(fmt.Sprint(i), k.ec)
 	}
+	nameless := make([]map[string]any, 9)
+	for i := range nameless {
+		nameless[i] = unnamed(k.ec)
+	}
 	with := func(k map[string]any, name string, value any) map[string]any {
 		k[name] = value
 		return k
@@ -222,6 +312,7 @@ func TestAnAnswerThatIsNoKeySetIsNone(t *testing.T) {
 		"no keys":         {body: `{"keys":[]}`},
 		"too large":       {body: set(good)[:len(set(good))-1] + strings.Repeat(" ", 256<<10) + "}"},
 		"too many":        {body: set(many...)},
+		"too many no kid": {body: set(append(nameless, good)...)},
 		"a secret":        {body: set(map[string]any{"kty": "oct", "kid": "r", "k": b64(k.secret)})},
 		"a small key":     {body: set(small)},
 		"for encryption":  {body: set(with(jwk("r", k.rsa), "use", "enc"))},

@@ -101,7 +101,24 @@ func checkPatterns(patterns []string, subscribe bool) error {
 	return nil
 }
 
-// rightsOf reads the claim. A claim that is absent allows nothing. A member that
+// rightsIn reads the claim of a token, which is an object, or the JSON text of one in a
+// string: some identity providers can only give strings. An empty string is no claim.
+func rightsIn(claim any) (Rights, error) {
+	text, ok := claim.(string)
+	if !ok {
+		return rightsOf(claim)
+	}
+	if strings.TrimSpace(text) == "" {
+		return Rights{}, nil
+	}
+	var inside any
+	if err := json.Unmarshal([]byte(text), &inside); err != nil {
+		return Rights{}, fmt.Errorf("it is a string, and not one with the JSON text of an object: %w", err)
+	}
+	return rightsOf(inside)
+}
+
+// rightsOf reads an object. A claim that is absent allows nothing. A member that
 // is not known is refused: it may be meant as a denial.
 func rightsOf(claim any) (Rights, error) {
 	var r Rights

@@ -290,6 +290,9 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return s.ended(ctx)
 	}
 	say := func(what string) error { return fmt.Errorf("%s: %w", what, err) }
+	if code(err) == sqlite3.SQLITE_IOERR_SHMSIZE { // what SQLite says where a full disk has no room for its index
+		return say("the disk is full; free some space")
+	}
 	switch code(err) & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return say(fmt.Sprintf("another program has kept the file locked for %v; end that program, or try again", busyTimeout))

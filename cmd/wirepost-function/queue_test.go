@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wirepost/wirepost"
 )
@@ -117,5 +121,34 @@ func TestAQueueURLHasARegion(t *testing.T) {
 		} else if want != "" || strings.Contains(err.Error(), "password") {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+func TestWhoWaitsForCredentialsLeavesWithItsOwnContext(t *testing.T) {
+	s := sqsAt(t, "http://127.0.0.1:9/123456789012/jobs")
+	begun, let := make(chan struct{}), make(chan struct{})
+	s.credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		close(begun)
+		<-let
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+	}))
+	first := make(chan error, 1)
+	go func() { _, err := s.retrieve(t.Context()); first <- err }()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := make(chan error, 1)
+	go func() { _, err := s.retrieve(ctx); second <- err }()
+	select {
+	case err := <-second:
+		if err == nil {
+			t.Error("a call whose context has ended got credentials that nobody had found")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a call whose context has ended waits for another's")
+	}
+	close(let)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 }

@@ -16,7 +16,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/atomicfile"
 )
 
 const (
@@ -36,39 +39,62 @@ type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	pem         []byte
+	said        string // what the user has to know of it; may be empty
 }
 
-// openAuthority reads the folder's authority, and makes one where there is none or
-// where it ends soon.
+// openAuthority reads the folder's authority, and makes one where there is none,
+// where it ends soon, and where a full disk or lost power has left nothing of it that
+// could be used.
 func openAuthority(now time.Time) (*authority, error) {
 	a, err := readAuthority()
 	if err == nil && now.Add(2*leafLife).Before(a.certificate.NotAfter) {
 		return a, nil
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	lost, isLost := errors.AsType[lostAuthority](err)
+	if err != nil && !isLost && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &hinted{fmt.Errorf("read the certificate authority of this folder: %w", err), "remove " + authorityFile + " and " + authorityKeyFile + "; new ones are made"}
 	}
-	return makeAuthority(now)
+	if a, err = makeAuthority(now); err == nil && isLost {
+		a.said = fmt.Sprintf("%s, so a new authority was made; what trusts the old %s has to read it again", lost, authorityFile)
+	}
+	return a, err
 }
 
+// lostAuthority says why nothing can be used of the files of an authority.
+type lostAuthority string
+
+func (l lostAuthority) Error() string { return string(l) }
+
 func readAuthority() (*authority, error) {
-	cert, err := os.ReadFile(authorityFile)
-	if err != nil {
-		return nil, err
+	var all [2][]byte
+	for i, file := range []string{authorityFile, authorityKeyFile} {
+		var err error
+		if all[i], err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+		if len(bytes.Trim(all[i], "\x00\n")) == 0 {
+			return nil, lostAuthority(file + " was empty")
+		}
 	}
-	key, err := os.ReadFile(authorityKeyFile)
-	if err != nil {
-		return nil, err
-	}
+	cert, key := all[0], all[1]
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
+		if isPEM(cert, "CERTIFICATE") && isPEM(key, "PRIVATE KEY") && strings.Contains(err.Error(), "does not match") {
+			// One of the two was renewed and the other was not.
+			return nil, lostAuthority(authorityKeyFile + " was not the key of " + authorityFile)
+		}
 		return nil, err
 	}
 	private, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok || !pair.Leaf.IsCA {
 		return nil, fmt.Errorf("%s is not an authority that wirepost made", authorityFile)
 	}
-	return &authority{pair.Leaf, private, cert}, nil
+	return &authority{certificate: pair.Leaf, key: private, pem: cert}, nil
+}
+
+func isPEM(text []byte, kind string) bool {
+	block, rest := pem.Decode(text)
+	return block != nil && block.Type == kind && len(bytes.TrimSpace(rest)) == 0
 }
 
 func makeAuthority(now time.Time) (*authority, error) {
@@ -100,12 +126,12 @@ func makeAuthority(now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{certificate, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-	// The key first: a certificate without its key would be an error of every run.
-	if err := replaceFile(authorityKeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+	a := &authority{certificate: certificate, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	// The key first: a certificate without its key could be used for nothing.
+	if err := atomicfile.Write(authorityKeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
 		return nil, err
 	}
-	return a, replaceFile(authorityFile, a.pem, 0o600)
+	return a, atomicfile.Write(authorityFile, a.pem, 0o600)
 }
 
 // serve is what the gateway shows: a certificate for this machine's own names, made
@@ -143,7 +169,7 @@ func (a *authority) bundle() (path string, err error) {
 		}
 	}
 	all.Write(a.pem)
-	if err := replaceFile(bundleFile, all.Bytes(), 0o600); err != nil {
+	if err := atomicfile.Write(bundleFile, all.Bytes(), 0o600); err != nil {
 		return "", err
 	}
 	return filepath.Abs(bundleFile)
@@ -162,24 +188,4 @@ func serial() *big.Int {
 		panic(err) // crypto/rand does not fail
 	}
 	return n
-}
-
-// replaceFile writes a file in one step: nobody reads half of it.
-func replaceFile(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/atomicfile"
 	"github.com/wirepost/wirepost/internal/control"
 )
 
@@ -63,7 +64,7 @@ func serveControl(l net.Listener, o control.Options) (where controlAddress, stop
 	where = controlAddress{"http://" + l.Addr().String(), o.Token}
 	b, err := json.Marshal(where)
 	if err == nil {
-		err = replaceFile(controlFile, append(b, '\n'), 0o600)
+		err = atomicfile.Write(controlFile, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		l.Close()
@@ -87,13 +88,15 @@ func runningControl() (controlAddress, error) {
 	var where controlAddress
 	b, err := os.ReadFile(controlFile)
 	if err == nil {
-		err = json.Unmarshal(b, &where)
+		if err = json.Unmarshal(b, &where); err == nil && (where.URL == "" || where.Token == "") {
+			err = errors.New("it has no address or no token")
+		}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return where, &hinted{errors.New("no 'wirepost dev' runs in this folder"), "start it, or run this in its folder"}
 	case err != nil:
-		return where, fmt.Errorf("read %s: %w", controlFile, err)
+		return where, &hinted{fmt.Errorf("read %s: %w", controlFile, err), "start 'wirepost dev' in this folder again, which writes it anew"}
 	}
 	return where, nil
 }

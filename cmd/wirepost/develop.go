@@ -42,9 +42,15 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.failWith(err)
 	}
 	defer unlock()
-	id, err := apiID()
+	if err := clearFolder(); err != nil {
+		return c.fail(fmt.Errorf("remove what a killed run has left: %w", err))
+	}
+	id, said, err := apiID(ctx)
 	if err != nil {
 		return c.failWith(err)
+	}
+	if said != "" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", said)
 	}
 	// What is wrong with the flags is said before anything is opened.
 	if err := (wirepost.Identity{APIID: id, Stage: cmp.Or(d.stage, "dev"), Region: d.region}).Validate(); err != nil {
@@ -75,6 +81,9 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	ca, err := openAuthority(time.Now())
 	if err != nil {
 		return c.failWith(err)
+	}
+	if ca.said != "" {
+		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", ca.said)
 	}
 	secure, err := ca.serve(time.Now())
 	if err != nil {

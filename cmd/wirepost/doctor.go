@@ -131,7 +131,10 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 			o.StoreErr = fmt.Errorf("%w (%s)", h.error, h.hint)
 		}
 	}
-	if pair := storedKeyPair(); pair != nil {
+	switch pair, err := storedKeyPair(); {
+	case err != nil:
+		o.LoopbackCredentials = noPair{err}
+	case pair != nil:
 		o.LoopbackCredentials = pair
 	}
 

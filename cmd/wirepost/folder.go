@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/atomicfile"
 	"github.com/wirepost/wirepost/internal/terminal"
 	_ "github.com/wirepost/wirepost/sqlitestore" // the default store
 )
@@ -44,7 +45,7 @@ func keepStoreURL(url string) error {
 		}
 		return nil
 	}
-	if err := os.WriteFile(storeFile, []byte(url+"\n"), 0o600); err != nil {
+	if err := atomicfile.Write(storeFile, []byte(url+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the store's URL for other commands: %w", err)
 	}
 	return nil
@@ -79,6 +80,9 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
+// Fix is the cure, for the doctor.
+func (h *hinted) Fix() string { return h.hint }
+
 // failWith is fail for errors that may carry a hint.
 func (c *command) failWith(err error) int {
 	var h *hinted
@@ -93,34 +97,92 @@ var apiIDForm = regexp.MustCompile(`^[a-z0-9]{10}$`)
 
 // apiID is the folder's API: ten characters made once, so that what was stored
 // under them survives a restart and a change of port, and two laptops on one
-// table never meet.
-func apiID() (string, error) {
-	path := filepath.Join(folder, "api-id")
-	id, err := storedAPIID()
+// table never meet. said is for the user; empty if there is nothing to say.
+func apiID(ctx context.Context) (id, said string, err error) {
+	id, err = storedAPIID()
 	switch {
-	case err == nil && !apiIDForm.MatchString(id):
-		return "", &hinted{fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", path, id), "remove the file; connections of the earlier runs then count as another API's"}
+	case err == nil && apiIDForm.MatchString(id):
+		return id, "", nil
+	case err == nil && id != "":
+		return "", "", &hinted{fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", apiIDFile, id), "remove the file; connections of the earlier runs then count as another API's"}
 	case err == nil:
-		return id, nil
+		// Older versions left an empty file when the disk was full, and lost power does.
+		if id, err = lastAPIID(ctx); err != nil {
+			return "", "", fmt.Errorf("%s is empty; find the API ID in the store of this folder: %w", apiIDFile, err)
+		}
+		said = fmt.Sprintf("%s was empty; the API ID is %s again, which the store of this folder has", apiIDFile, id)
 	case !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("read the API ID: %w", err)
+		return "", "", fmt.Errorf("read the API ID: %w", err)
 	}
+	if id == "" {
+		if id = newAPIID(); err == nil {
+			said = fmt.Sprintf("%s was empty; the new API ID is %s, and connections of earlier runs, if there are any, count as another API's", apiIDFile, id)
+		}
+	}
+	if err := atomicfile.Write(apiIDFile, []byte(id+"\n"), 0o600); err != nil {
+		return "", "", fmt.Errorf("keep the API ID: %w", err)
+	}
+	return id, said, nil
+}
+
+var apiIDFile = filepath.Join(folder, "api-id")
+
+func newAPIID() string {
 	const alphabet = "abcdefghijklmnopqrstuvwxyz234567" // 32: no bias
 	b := make([]byte, 10)
 	rand.Read(b)
 	for i := range b {
 		b[i] = alphabet[b[i]%32]
 	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
-		return "", fmt.Errorf("keep the API ID: %w", err)
-	}
-	return string(b), nil
+	return string(b)
 }
 
-// storedAPIID is the folder's API, if dev has run here.
+// lastAPIID is the API of the newest endpoint of this machine in the store that is in
+// the folder, and so nobody else's; empty if it has none.
+func lastAPIID(ctx context.Context) (string, error) {
+	if noDefaultStore() {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	store, err := openStore(ctx, defaultStore)
+	if err != nil {
+		return "", err
+	}
+	defer store.Close()
+	stages, err := store.Stages(ctx)
+	if err != nil {
+		return "", err
+	}
+	var newest wirepost.StageRecord
+	for _, r := range stages {
+		if onThisMachine(r.URL) && apiIDForm.MatchString(r.APIID) && r.Newer(newest) {
+			newest = r
+		}
+	}
+	return newest.APIID, nil
+}
+
+// storedAPIID is the folder's API, if dev has run here; empty if the file is. Lost
+// power may leave zeros in a file.
 func storedAPIID() (string, error) {
-	b, err := os.ReadFile(filepath.Join(folder, "api-id"))
-	return strings.TrimSpace(string(b)), err
+	b, err := os.ReadFile(apiIDFile)
+	return strings.Trim(string(b), " \t\r\n\x00"), err
+}
+
+// clearFolder removes what a dev that was killed has not finished. The folder is
+// locked.
+func clearFolder() error {
+	err := atomicfile.Clean(folder)
+	functions := filepath.Join(folder, "functions")
+	entries, _ := os.ReadDir(functions) // not there: no function has run here
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		err = errors.Join(err, atomicfile.Clean(filepath.Join(functions, e.Name())))
+	}
+	return err
 }
 
 // keyPair is what signs when dev listens on an address that others can reach.
@@ -138,40 +200,49 @@ func newKeyPair() (keyPair, error) {
 	if err != nil {
 		return pair, err
 	}
-	if err := os.WriteFile(keyPairFile, b, 0o600); err != nil {
+	if err := atomicfile.Write(keyPairFile, b, 0o600); err != nil {
 		return pair, fmt.Errorf("keep the key pair: %w", err)
 	}
 	return pair, nil
 }
 
 // storedKeyPair is nil unless the last dev made a pair.
-func storedKeyPair() *keyPair {
+func storedKeyPair() (*keyPair, error) {
 	b, err := os.ReadFile(keyPairFile)
-	if err != nil {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
 	var pair keyPair
-	if json.Unmarshal(b, &pair) != nil || pair.AccessKeyID == "" {
-		return nil
+	if err == nil {
+		if err = json.Unmarshal(b, &pair); err == nil && (pair.AccessKeyID == "" || pair.SecretAccessKey == "") {
+			err = errors.New("it has no key pair")
+		}
 	}
-	return &pair
+	if err != nil {
+		return nil, &hinted{fmt.Errorf("read %s: %w", keyPairFile, err), "start 'wirepost dev' in this folder again, which makes a new pair or needs none"}
+	}
+	return &pair, nil
 }
 
 // publisherOptions sign with the pair that dev made in this folder, if there is one
 // and the store knows gateways on such machines only: AWS does not know the pair.
 func publisherOptions(ctx context.Context, store wirepost.Store) (*wirepost.PublisherOptions, error) {
 	o := &wirepost.PublisherOptions{}
-	pair := storedKeyPair()
-	if pair == nil {
+	pair, damaged := storedKeyPair()
+	if pair == nil && damaged == nil {
 		return o, nil
 	}
 	stages, err := store.Stages(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(stages, func(r wirepost.StageRecord) bool { return !onThisMachine(r.URL) }) {
-		o.Credentials = pair
+	if slices.ContainsFunc(stages, func(r wirepost.StageRecord) bool { return !onThisMachine(r.URL) }) {
+		return o, nil
 	}
+	if damaged != nil {
+		return nil, damaged
+	}
+	o.Credentials = pair
 	return o, nil
 }
 
@@ -195,3 +266,9 @@ func blamePair(err error, signedWith aws.CredentialsProvider) error {
 func (k *keyPair) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, Source: keyPairFile}, nil
 }
+
+// noPair stands for a key pair that cannot be read.
+type noPair struct{ err error }
+
+// Retrieve implements aws.CredentialsProvider.
+func (n noPair) Retrieve(context.Context) (aws.Credentials, error) { return aws.Credentials{}, n.err }

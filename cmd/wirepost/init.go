@@ -102,17 +102,37 @@ func copyStack(stack, folder string) (names []string, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder %s: %w", folder, err)
 	}
-	for _, name := range names {
-		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-		if err == nil {
-			_, err = f.Write(files[name])
-			err = errors.Join(err, f.Close())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", name, err)
+	for i, name := range names {
+		if err := writeNew(name, files[name]); err != nil {
+			// Half a stack would only be in the way of the next try.
+			for _, written := range names[:i] {
+				os.Remove(written)
+			}
+			return nil, fmt.Errorf("write %s, and nothing is left of the others: %w", name, err)
 		}
 	}
 	return names, nil
+}
+
+// writeNew writes a file that must not be there, whole or not at all.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return bare(err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(name)
+	}
+	return bare(err)
+}
+
+// bare is an error of package os without the name of the file.
+func bare(err error) error {
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		return wrong.Err
+	}
+	return err
 }
 
 // inModule reports whether a folder belongs to a Go module.

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/atomicfile"
 )
 
 const packageHelp = `Usage:
@@ -74,8 +76,8 @@ func (c *command) pack(ctx context.Context, args []string) int {
 	if err := zipFunction(&file, program); err != nil {
 		return c.fail(fmt.Errorf("make %s: %w", *output, err))
 	}
-	if err := replaceFile(*output, file.Bytes(), 0o644); err != nil {
-		return c.fail(fmt.Errorf("write %s: %w", *output, err))
+	if err := atomicfile.Write(*output, file.Bytes(), 0o644); err != nil {
+		return c.fail(err)
 	}
 	sum := sha256.Sum256(file.Bytes())
 	c.stdout.Printf("%s  %.2f MB  %s  sha256 %s\n", *output, float64(file.Len())/1e6, *arch, base64.StdEncoding.EncodeToString(sum[:]))

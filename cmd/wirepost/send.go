@@ -154,7 +154,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 	defer store.Close()
 	o, err := publisherOptions(ctx, store)
 	if err != nil {
-		return c.fail(err)
+		return c.failWith(err)
 	}
 	publisher := wirepost.NewPublisher(store, o)
 	defer publisher.Close()

@@ -104,7 +104,7 @@ func (c *command) sweep(ctx context.Context, args []string) int {
 	defer store.Close()
 	o, err := publisherOptions(ctx, store)
 	if err != nil {
-		return c.fail(err)
+		return c.failWith(err)
 	}
 	s := &sweeping{c: c, store: store, asker: newAsker(store, *o), keep: *dry, began: time.Now(), apis: map[wirepost.Identity]*swept{}}
 	defer s.asker.publisher.Close()

@@ -3,10 +3,16 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -45,21 +51,137 @@ func TestAnArchiveIsUnpackedIntoItsFolderOnly(t *testing.T) {
 		{[]string{"../bootstrap"}, `it has the file "../bootstrap", which would not be in its folder`},
 		{[]string{"/bootstrap"}, "would not be in its folder"},
 		{[]string{"a/../../b"}, "would not be in its folder"},
-		{[]string{"link"}, "link is neither a file nor a folder"},
-		{[]string{"same", "same"}, "exists"},
+		{[]string{"link"}, `"link" is neither a file nor a folder`},
+		{[]string{"same", "same"}, `it has the file "same" twice`},
+		{[]string{"a/./same", "a/same"}, `it has the file "a/same" twice`},
+		{[]string{"a\x00b"}, "would not be in its folder"},
+		{[]string{"a", "a/b"}, `"a/b": not a directory`},
+		{[]string{strings.Repeat("n", 256)}, "name too long"},
+		{[]string{strings.Repeat("d/", 3000) + "f"}, "name too long"},
+		{[]string{"..", "bootstrap"}, "would not be in its folder"},
+		{[]string{"../\x1b]52;c;eA==\a"}, `"../\x1b]52;c;eA==\a"`},
 	} {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "function.zip")
 		if err := os.WriteFile(file, zipOf(t, c.names...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := unpack(file, filepath.Join(dir, "code"))
+		code := filepath.Join(dir, "code")
+		if err := os.Mkdir(code, 0o700); err == nil {
+			err = os.WriteFile(filepath.Join(code, "old"), nil, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := unpack(file, code)
+		if left := entries(t, dir); !slices.Equal(left, []string{"code", "function.zip"}) {
+			t.Errorf("%.40q: left are %v", c.names, left)
+		}
+		if left := entries(t, code); (err != nil) != slices.Equal(left, []string{"old"}) {
+			t.Errorf("%.40q: %v, and the folder has %v", c.names, err, left)
+		}
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%q: %v, want %q", c.names, err, c.says)
 		}
 		if c.says == "" && !isProgram(filepath.Join(dir, "code", "lib", "a.txt")) {
 			t.Errorf("%q: a file is missing", c.names)
 		}
+	}
+}
+
+func entries(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// zeros is an archive with one file of so many zeros; lies, if it is not negative, is
+// what its directory says of the size.
+func zeros(t testing.TB, n, lies int64) []byte {
+	t.Helper()
+	out := bytes.Clone(bomb())
+	if n != maxUnpacked {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		if err := errors.Join(addFile(z, "bootstrap", 100), addFile(z, "zeros", n), z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		out = b.Bytes()
+	}
+	if lies >= 0 { // in the last entry of the directory
+		at := bytes.LastIndex(out, []byte("PK\x01\x02"))
+		binary.LittleEndian.PutUint32(out[at+24:], uint32(lies))
+	}
+	return out
+}
+
+// bomb is made once: it takes a while.
+var bomb = sync.OnceValue(func() []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	if err := errors.Join(addFile(z, "bootstrap", 100), addFile(z, "zeros", maxUnpacked), z.Close()); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+})
+
+func addFile(z *zip.Writer, name string, n int64) error {
+	w, err := z.Create(name)
+	if err == nil {
+		_, err = io.CopyN(w, nothing{}, n)
+	}
+	return err
+}
+
+type nothing struct{}
+
+func (nothing) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestAnArchiveThatIsTooLargeLeavesNothing(t *testing.T) {
+	var many bytes.Buffer
+	z := zip.NewWriter(&many)
+	for i := range maxUnpackedFiles + 1 {
+		if _, err := z.Create(strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		archive []byte
+		says    string
+	}{
+		"a bomb":               {zeros(t, maxUnpacked, -1), "it has more than 250 MB, and AWS Lambda takes no more"},
+		"a bomb that lies":     {zeros(t, maxUnpacked, 5), ""}, // archive/zip may find it first
+		"a bomb that says 4 G": {zeros(t, 10, 1<<32-2), "it has more than 250 MB, and AWS Lambda takes no more"},
+		"too many files":       {many.Bytes(), "it has 100001 files, and 100000 at most are unpacked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "function.zip")
+			if err := os.WriteFile(file, c.archive, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := unpack(file, filepath.Join(dir, "functions", "f", "code"))
+			if err == nil || c.says != "" && err.Error() != c.says {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+			if left := entries(t, dir); len(left) > 2 {
+				t.Errorf("left are %v", left)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "functions")); err == nil {
+				if left := entries(t, filepath.Join(dir, "functions", "f")); len(left) > 0 {
+					t.Errorf("left are %v", left)
+				}
+			}
+		})
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/atomicfile"
 )
 
 // Kind is how a Source is run.
@@ -286,8 +288,8 @@ func (f *Function) bootstrap(l *launch, interpreter, file string, text []byte) e
 	}
 	script := filepath.Join(f.folder, file)
 	if old, err := os.ReadFile(script); err != nil || !bytes.Equal(old, text) {
-		if err := os.WriteFile(script, text, 0o600); err != nil {
-			return fmt.Errorf("start function %s: write the program that calls its handler: %w", f.c.Name, err)
+		if err := atomicfile.Write(script, text, 0o600); err != nil {
+			return fmt.Errorf("start function %s: make the program that calls its handler: %w", f.c.Name, err)
 		}
 	}
 	l.args = []string{script}
