@@ -88,20 +88,20 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err != nil {
 		return c.failWith(err)
 	}
-	token := control.NewToken()
-	live := &control.Live{}
-	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
-		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})})
-	if err != nil {
-		return c.failWith(err)
-	}
-	defer stopControl()
-
 	level := slog.LevelWarn
 	if d.verbose {
 		level = slog.LevelDebug
 	}
 	logger := slog.New(inspector.LogHandler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})))
+	token := control.NewToken()
+	live := &control.Live{}
+	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
+		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})}, logger)
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer stopControl()
+
 	server := &gateway.Server{
 		RouteSelection: d.selection,
 		Stage:          d.stage,
@@ -213,17 +213,24 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	open := server.ConnectionCount()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	slow := time.AfterFunc(time.Second, func() {
-		fmt.Fprintln(c.stderr, "wirepost: hint: waiting for clients and functions to end, 10 s at most; Ctrl-C again ends at once")
-	})
-	err := server.Shutdown(deadline)
-	slow.Stop()
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(deadline) }() // ends with deadline
+	var err error
+	select {
+	case err = <-stopped:
+	case <-time.After(time.Second):
+		if open := server.Unfinished(); open != (gateway.Unfinished{}) {
+			fmt.Fprintf(c.stderr, "wirepost: hint: waiting for %v to end, %v at most; Ctrl-C again ends at once\n", open, shutdownTime)
+		}
+		err = <-stopped
+	}
 	if served := <-served; !errors.Is(served, http.ErrServerClosed) && err == nil {
 		err = served
 	}
+	unfinished, ok := errors.AsType[*gateway.UnfinishedError](err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintf(c.stderr, "wirepost: hint: a function was still running after %v and is ended with its process\n", shutdownTime)
+	case ok:
+		fmt.Fprintf(c.stderr, "wirepost: hint: %v had not ended after %v; wirepost has cut off what was left\n", unfinished.Unfinished, shutdownTime)
 	case err != nil:
 		return c.fail(fmt.Errorf("shut down: %w", err))
 	}
