@@ -141,6 +141,10 @@ func handshakeRows() []row {
 			a := httpRaw(t, newLab(t, &Server{}).host, "GET /dev HTTP/1.1\r\nHost: x\r\n\r\n")
 			is(t, a.status == 426, a)
 		}},
+		{id: "3.2 400: a handshake with a body", status: "UNCERTAIN", source: "no source", here: "400 at once", check: func(t *testing.T) {
+			status, _, _ := shake(t, newLab(t, &Server{}).host, "/dev", "Content-Length: 9\r\n")
+			is(t, status == 400, status)
+		}},
 		{id: "3.2 headers and body of a refused handshake", status: "UNCERTAIN", source: "recorded nowhere", here: "as of other execute-api errors: `{\"message\":…}`, content-type, x-amzn-requestid, x-amz-apigw-id, x-amzn-errortype", check: func(t *testing.T) {
 			a := httpRaw(t, newLab(t, &Server{}).host, "GET /prod HTTP/1.1\r\nHost: x\r\n"+handshakeFields+"\r\n")
 			want(t, a.body, `{"message":"Forbidden"}`, a.header.Get("Content-Type"), "application/json", a.header.Get("x-amzn-errortype"), "ForbiddenException")

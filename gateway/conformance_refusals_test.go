@@ -74,6 +74,7 @@ func refusalRows() []row {
 			is(t, a.status == 403 && strings.Contains(a.body, "Signature expired"), a)
 		}},
 		{id: "6.3 404: a path or method that matches no route", status: "UNCERTAIN", source: "simple-websockets-chat-app#40 has the text; the status is of other hosts", here: "404 NotFoundException", check: call("POST", "/dev/@connections/x/y", "", 404, "NotFoundException", `{"message":"No method found matching route @connections/x/y for http method POST."}`)},
+		{id: "6.3 a body that is never complete", status: "UNCERTAIN", source: "no source", here: "400 after 30 s, or what else the call is refused for after 5 s, and the connection is closed", check: TestARequestThatIsNeverCompleteIsAnsweredAndEnds},
 		{id: "6.3 413: over 128 KB", status: "DOC", source: "SDK model; gchq/sleeper#5755", check: call("POST", "/dev/@connections/ID", strings.Repeat("x", 128<<10+1), 413, "PayloadTooLargeException", "")},
 		{id: "6.3 the text of a 413", status: "UNCERTAIN", source: "no source", here: "`Request Too Long`", check: call("POST", "/dev/@connections/ID", strings.Repeat("x", 128<<10+1), 413, "PayloadTooLargeException", `{"message":"Request Too Long"}`)},
 		{id: "6.3 429: the client's buffer is full", status: "DOC", source: "SDK model", check: TestAStuckReaderGets429AndStallsNobody},

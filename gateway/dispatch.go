@@ -196,13 +196,16 @@ func (e *engine) tellDisconnect(p *peer, code int, reason string) {
 	}
 	requestID := e.newRequestID()
 	event := e.disconnectEvent(p, requestID, code, reason, e.now())
+	e.disconnectsWaiting.Add(1)
+	begins := false
 	select {
 	case e.leaving <- struct{}{}:
 		defer func() { <-e.leaving }()
+		begins = e.acquire(e.base.Done())
 	case <-e.base.Done():
-		return
 	}
-	if !e.acquire(e.base.Done()) {
+	e.disconnectsWaiting.Add(-1)
+	if !begins {
 		return
 	}
 	if _, err := e.call(e.disconnect.invocation(p.id, requestID), event); err != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,12 +62,15 @@ type engine struct {
 	// draining is closed when Shutdown begins.
 	draining chan struct{}
 
+	requestsOpen       atomic.Int64 // that are being answered
+	disconnectsWaiting atomic.Int64 // for their turn to be invoked
+
 	mu      sync.Mutex
 	stopped bool
 	servers []*http.Server
-	silent  map[net.Conn]struct{} // accepted, and no request has begun
-	work    int                   // connections, handshakes and invocations that are not over
-	quiet   chan struct{}         // closed once stopped and work is 0
+	sockets map[net.Conn]*socket
+	work    int           // connections, handshakes and invocations that are not over
+	quiet   chan struct{} // closed once stopped and work is 0
 }
 
 // route is one row of the routing table.
@@ -108,7 +112,7 @@ func newEngine(s *Server) (*engine, error) {
 		started:            time.Now(),
 		draining:           make(chan struct{}),
 		quiet:              make(chan struct{}),
-		silent:             make(map[net.Conn]struct{}),
+		sockets:            make(map[net.Conn]*socket),
 	}
 	if e.random == nil {
 		e.random = rand.Reader

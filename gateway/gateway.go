@@ -300,7 +300,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerMessage(w, http.StatusInternalServerError, "InternalServerErrorException", "Internal server error")
 		return
 	}
-	e.serve(w, r)
+	e.ServeHTTP(w, r)
 }
 
 func (s *Server) ready() (*engine, error) {

@@ -16,18 +16,18 @@ import (
 // The statuses are those of the sources that the developer guide, validated
 // tests and issues give; bodies and headers of refused handshakes are recorded
 // nowhere and follow other execute-api errors (UNCERTAIN).
-func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string) {
+func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string) (upgraded bool) {
 	// /{stage}, with or without a slash at its end.
 	if path[0] != e.stage || len(path) > 2 || len(path) == 2 && path[1] != "" {
 		e.log.Debug("refused a handshake: the path is not that of the stage", "path", r.URL.Path, "stage", e.stage)
 		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-		return
+		return false
 	}
 	if !hasToken(r.Header["Upgrade"], "websocket") || !hasToken(r.Header["Connection"], "upgrade") {
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
 		answerMessage(w, http.StatusUpgradeRequired, "BadRequestException", "Upgrade Required") // UNCERTAIN
-		return
+		return false
 	}
 	key := r.Header.Get("Sec-Websocket-Key")
 	nonce, err := base64.StdEncoding.DecodeString(key)
@@ -35,28 +35,31 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 	case r.Header.Get("Sec-Websocket-Version") != "13":
 		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
 		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
-		return
-	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || err != nil || len(nonce) != 16:
+		return false
+	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || err != nil || len(nonce) != 16 || r.ContentLength != 0:
+		// A body would be read as frames (that AWS refuses one is UNCERTAIN).
 		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
-		return
+		return false
 	}
 	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.origin(origin[0]) {
 		e.log.Warn("refused a handshake of a page of another origin", "origin", origin[0])
 		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-		return
+		return false
 	}
 	if !e.connects.take() {
 		e.counters.connectsThrottled.Add(1)
 		answerMessage(w, http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests") // body UNCERTAIN
-		return
+		return false
 	}
 	if !e.enter() {
 		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
-		return
+		return false
 	}
 	if !e.open(w, r, acceptKey(key)) {
 		e.leave()
+		return false
 	}
+	return true
 }
 
 // open asks $connect and upgrades. It reports whether the connection began,
@@ -128,7 +131,6 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 		return false
 	}
 	if watched != nil {
-		watched.upgraded = true
 		e.observer.Observe(Observation{Kind: ObservedHandshake, ConnectionID: p.id, RouteKey: "$connect", Status: http.StatusSwitchingProtocols,
 			Remote: r.RemoteAddr, Target: r.URL.RequestURI(), Fault: !fault.isZero(), Took: time.Since(began)})
 	}

@@ -62,7 +62,9 @@ func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, 
 	}
 	sent, refused := e.readSigned(w, r, now)
 	if refused != nil {
-		e.discardBody(w, r)
+		if refused != brokenBody {
+			e.discardBody(w, r)
+		}
 		return refused.answer(w)
 	}
 	if call.Kind == "" || call.ConnectionID == "" {
@@ -200,15 +202,12 @@ func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusa
 		room := make([]byte, headerRoom)
 		return body{room, room[headerRoom:]}, nil
 	}
-	// Who signs a post and then does not send it must not stay for ever.
-	deadlines := http.NewResponseController(w)
-	deadlines.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer deadlines.SetReadDeadline(time.Time{})
 	if r.ContentLength > 0 {
 		room := make([]byte, headerRoom+int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, room[headerRoom:]); err != nil {
-			return body{}, badRequest
+			return body{}, brokenBody
 		}
+		received(r)
 		return body{room, room[headerRoom:]}, nil
 	}
 	room := make([]byte, headerRoom, 4<<10)
@@ -223,9 +222,10 @@ func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusa
 		case len(room)-headerRoom > e.messageBytes:
 			return body{}, payloadTooLarge
 		case err == io.EOF:
+			received(r)
 			return body{room, room[headerRoom:]}, nil
 		case err != nil:
-			return body{}, badRequest
+			return body{}, brokenBody
 		}
 	}
 }
@@ -239,10 +239,13 @@ func (e *engine) discardBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 || r.Body == nil {
 		return
 	}
-	deadlines := http.NewResponseController(w)
-	deadlines.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer deadlines.SetReadDeadline(time.Time{})
-	io.CopyN(io.Discard, r.Body, maxDiscard)
+	e.receive(w, r, discardTimeout)
+	if len(r.Header["Expect"]) > 0 {
+		return // it comes only if it is asked for
+	}
+	if _, err := io.CopyN(io.Discard, r.Body, maxDiscard); err == io.EOF {
+		received(r)
+	}
 }
 
 // frames compiles the body to the bytes of one message, in place if it fits
@@ -282,6 +285,7 @@ var (
 	gone            = &refusal{http.StatusGone, "GoneException", ""} // bref's recording: no body
 	forbidden       = &refusal{http.StatusForbidden, "ForbiddenException", messageBody("Forbidden")}
 	badRequest      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}
+	brokenBody      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}                      // the body is cut, or never complete
 	payloadTooLarge = &refusal{http.StatusRequestEntityTooLarge, "PayloadTooLargeException", messageBody("Request Too Long")} // text UNCERTAIN
 	tooManyRequests = &refusal{http.StatusTooManyRequests, "TooManyRequestsException", messageBody("Too Many Requests")}
 	limitExceeded   = &refusal{http.StatusTooManyRequests, "LimitExceededException", messageBody("Limit Exceeded")} // text UNCERTAIN
@@ -303,6 +307,9 @@ func answerMessage(w http.ResponseWriter, status int, errorType, message string)
 var contentTypeJSON = []string{"application/json"}
 
 func answer(w http.ResponseWriter, status int, body []byte) {
+	if len(body) > 1<<10 { // net/http does not keep it until the handler has returned
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	}
 	header := w.Header()
 	if header["Content-Type"] == nil {
 		header["Content-Type"] = contentTypeJSON

@@ -79,7 +79,6 @@ type watchedAnswer struct {
 	status       int
 	connectionID string
 	fault        bool
-	upgraded     bool
 }
 
 // Unwrap lets http.ResponseController find what is below.
@@ -92,12 +91,13 @@ func (a *watchedAnswer) WriteHeader(status int) {
 
 // observedHandshake is handshake for an observer. What an upgraded connection does
 // comes after its handshake, so open tells of that itself.
-func (e *engine) observedHandshake(w http.ResponseWriter, r *http.Request, path []string) {
+func (e *engine) observedHandshake(w http.ResponseWriter, r *http.Request, path []string) (upgraded bool) {
 	began := time.Now()
 	a := &watchedAnswer{ResponseWriter: w}
-	e.handshake(a, r, path)
-	if !a.upgraded {
+	upgraded = e.handshake(a, r, path)
+	if !upgraded {
 		e.observer.Observe(Observation{Kind: ObservedHandshake, ConnectionID: a.connectionID, RouteKey: "$connect", Status: a.status,
 			Remote: r.RemoteAddr, Target: r.URL.RequestURI(), Fault: a.fault, Took: time.Since(began)})
 	}
+	return upgraded
 }

@@ -11,15 +11,6 @@ import (
 	"time"
 )
 
-// Timeouts of Serve's own http.Server. A handshake or a signed post is a few
-// hundred bytes of header; who needs longer than this is not a client.
-const (
-	headerTimeout    = 10 * time.Second
-	keepAliveTimeout = 2 * time.Minute
-	bodyTimeout      = 30 * time.Second
-	maxHeaderBytes   = 64 << 10
-)
-
 // reachKey is the context key under which Serve keeps who can reach the
 // listener, a reach.
 type reachKey struct{}
@@ -41,7 +32,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	where := reachOf(l.Addr())
 	server := &http.Server{
-		Handler:           s,
+		Handler:           e,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       keepAliveTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -49,7 +40,8 @@ func (s *Server) Serve(l net.Listener) error {
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.Background(), reachKey{}, where)
 		},
-		ConnState: e.noteState,
+		ConnContext: e.newSocket,
+		ConnState:   e.noteState,
 	}
 	e.mu.Lock()
 	if e.stopped {
@@ -71,7 +63,8 @@ func (s *Server) Serve(l net.Listener) error {
 // 1001 "Going away", and waits until each $disconnect and each other
 // invocation has returned. Clients get at most half of the time left in ctx to
 // answer the close frame. When ctx ends first, all that is left is ended
-// anyway, the functions' contexts too, and ctx's error is returned.
+// anyway, the functions' contexts too, and the error is an *UnfinishedError with
+// ctx's. A request whose body is not complete gets half a second for the rest.
 func (s *Server) Shutdown(ctx context.Context) error {
 	e, err := s.ready()
 	if err != nil {
@@ -86,11 +79,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	servers := e.servers
-	// Who has said nothing yet will get no answer; net/http would wait 5 seconds.
-	for nc := range e.silent {
-		socketOf(nc).Close()
-	}
-	clear(e.silent)
+	e.hurry()
 	e.mu.Unlock()
 
 	wait := e.closeWait
@@ -114,6 +103,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			err = stopError
 		}
 	}
+	if err != nil && err == ctx.Err() {
+		err = &UnfinishedError{e.unfinished(), err}
+	}
 	e.end()
 	e.table.each((*conn).kill)
 	for _, server := range servers {
@@ -122,28 +114,26 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// noteState keeps the connections that have asked for nothing yet.
-func (e *engine) noteState(nc net.Conn, state http.ConnState) {
-	if state == http.StateIdle {
-		return // it has been active
+// ServeHTTP answers requests, for Serve and for any other http.Server.
+func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.requestsOpen.Add(1)
+	defer e.requestsOpen.Add(-1)
+	if r.ContentLength != 0 {
+		e.receive(w, r, bodyTimeout)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(e.silent, nc)
-	case e.stopped:
-		socketOf(nc).Close()
-	default:
-		e.silent[nc] = struct{}{}
+	if !e.serve(w, r) {
+		e.answered(w)
 	}
 }
 
 // serve tells a handshake from a management call, and from a request for the page.
-func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
+// It reports whether the connection has been upgraded: then it is no request's any
+// more.
+func (e *engine) serve(w http.ResponseWriter, r *http.Request) (upgraded bool) {
 	if len(r.RequestURI) > e.urlBytes {
+		e.ignoreBody(w, r)
 		answerMessage(w, http.StatusRequestURITooLong, "RequestTooLongException", "Request URI Too Long")
-		return
+		return false
 	}
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i, segment := range path {
@@ -156,21 +146,22 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	for i := 0; i < len(path) && i < 2; i++ {
 		if path[i] == "@connections" {
 			e.manage(w, r, path)
-			return
+			return false
 		}
 	}
+	e.ignoreBody(w, r)
 	if e.servesPage(r, path) {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pageTimeout))
 		e.page.ServeHTTP(w, r)
-		return
+		return false
 	}
 	// For refused handshakes, as of other execute-api errors (UNCERTAIN).
 	w.Header()["X-Amzn-Requestid"] = []string{e.newUUID()}
 	w.Header()["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
 	if e.observer != nil {
-		e.observedHandshake(w, r, path)
-		return
+		return e.observedHandshake(w, r, path)
 	}
-	e.handshake(w, r, path)
+	return e.handshake(w, r, path)
 }
 
 // servesPage tells a request for the page from a handshake that went astray.

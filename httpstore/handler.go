@@ -37,6 +37,10 @@ type HandlerOptions struct {
 	Logger *slog.Logger
 }
 
+// bodyTimeout is how long a request's body may take, and how long its answer: those of
+// a client of this package take no time.
+const bodyTimeout = 30 * time.Second
+
 // handler serves a store.
 type handler struct {
 	store wirepost.Store
@@ -51,8 +55,8 @@ type handler struct {
 // A request is refused unless it has the token and a Host that is this machine's
 // loopback, and if it has a header that only browsers set: a page that somebody
 // visits can reach loopback addresses, also under a name of its own
-// (DNS rebinding). Bodies are bounded to 4 MiB. A call ends when its caller has
-// gone away, or the time that the caller gave is up.
+// (DNS rebinding). Bodies are bounded to 4 MiB and to 30 s, and answers to 30 s. A call
+// ends when its caller has gone away, or the time that the caller gave is up.
 //
 // The handler takes paths that begin with /v1/; use [http.StripPrefix] to serve it
 // elsewhere. It may be called concurrently, as often as the store allows.
@@ -100,6 +104,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 {
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // until net/http has read its end
+	}
 	if err := h.admit(r); err != nil {
 		h.o.Logger.Warn("a request to the store was refused", "reason", err)
 		w.Header().Set("Connection", "close") // its body is not worth reading
@@ -216,6 +223,7 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, out any, er
 		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON","code":"store"}`)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTimeout))
 	w.WriteHeader(status)
 	w.Write(b) // who is gone needs no answer
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -60,7 +61,7 @@ func listenForControl(asked string, public bool, gateway *net.TCPAddr) (net.List
 
 // serveControl serves the control address until stop is called, and keeps where it
 // is in the folder meanwhile.
-func serveControl(l net.Listener, o control.Options) (where controlAddress, stop func(), err error) {
+func serveControl(l net.Listener, o control.Options, logger *slog.Logger) (where controlAddress, stop func(), err error) {
 	where = controlAddress{"http://" + l.Addr().String(), o.Token}
 	b, err := json.Marshal(where)
 	if err == nil {
@@ -70,7 +71,7 @@ func serveControl(l net.Listener, o control.Options) (where controlAddress, stop
 		l.Close()
 		return where, nil, fmt.Errorf("keep the control address: %w", err)
 	}
-	server := &http.Server{Handler: control.Handler(o), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	server := control.NewServer(control.Handler(o), logger)
 	served := make(chan struct{})
 	go func() { // ends when stop closes the listener
 		defer close(served)

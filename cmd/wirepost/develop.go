@@ -50,7 +50,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.failWith(err)
 	}
 	if said != "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", said)
+		c.stderr.Printf("wirepost: hint: %s\n", said)
 	}
 	// What is wrong with the flags is said before anything is opened.
 	if err := (wirepost.Identity{APIID: id, Stage: cmp.Or(d.stage, "dev"), Region: d.region}).Validate(); err != nil {
@@ -83,7 +83,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.failWith(err)
 	}
 	if ca.said != "" {
-		fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", ca.said)
+		c.stderr.Printf("wirepost: hint: %s\n", ca.said)
 	}
 	secure, err := ca.serve(time.Now())
 	if err != nil {
@@ -102,20 +102,20 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err != nil {
 		return c.failWith(err)
 	}
-	token := control.NewToken()
-	live := &control.Live{}
-	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
-		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})})
-	if err != nil {
-		return c.failWith(err)
-	}
-	defer stopControl()
-
 	level := slog.LevelWarn
 	if d.verbose {
 		level = slog.LevelDebug
 	}
 	logger := slog.New(inspector.LogHandler(slog.NewTextHandler(c.stderr.Lines(), &slog.HandlerOptions{Level: level})))
+	token := control.NewToken()
+	live := &control.Live{}
+	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
+		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})}, logger)
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer stopControl()
+
 	server := &gateway.Server{
 		RouteSelection: d.selection,
 		Stage:          d.stage,
@@ -227,17 +227,24 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	open := server.ConnectionCount()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	slow := time.AfterFunc(time.Second, func() {
-		c.stderr.Print("wirepost: hint: waiting for clients and functions to end, 10 s at most; Ctrl-C again ends at once\n")
-	})
-	err := server.Shutdown(deadline)
-	slow.Stop()
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(deadline) }() // ends with deadline
+	var err error
+	select {
+	case err = <-stopped:
+	case <-time.After(time.Second):
+		if open := server.Unfinished(); open != (gateway.Unfinished{}) {
+			c.stderr.Printf("wirepost: hint: waiting for %v to end, %v at most; Ctrl-C again ends at once\n", open, shutdownTime)
+		}
+		err = <-stopped
+	}
 	if served := <-served; !errors.Is(served, http.ErrServerClosed) && err == nil {
 		err = served
 	}
+	unfinished, ok := errors.AsType[*gateway.UnfinishedError](err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		c.stderr.Printf("wirepost: hint: a function was still running after %v and is ended with its process\n", shutdownTime)
+	case ok:
+		c.stderr.Printf("wirepost: hint: %v had not ended after %v; wirepost has cut off what was left\n", unfinished.Unfinished, shutdownTime)
 	case err != nil:
 		return c.fail(fmt.Errorf("shut down: %w", err))
 	}
@@ -290,7 +297,7 @@ type functionSurroundings struct {
 // startFunctions starts the functions of the flags or the template and sets the
 // server's routes. What it returns has to be closed, also with an error.
 func (c *command) startFunctions(ctx context.Context, d *devFlags, api *app.App, server *gateway.Server, around functionSurroundings) (*functions, error) {
-	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout, Logger: around.logger,
+	all := newFunctions(d.functions, lambdart.Config{Region: d.region, Folder: folder, Output: c.stdout.Lines(), Logger: around.logger,
 		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) }})
 	pair := server.Credentials[0]
 	if d.inherit {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
+	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
@@ -242,7 +244,7 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 	}
 	token := rand.Text()
 	handler := http.StripPrefix("/store", httpstore.NewHandler(store, &httpstore.HandlerOptions{Token: token}))
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := control.NewServer(handler, slog.New(slog.DiscardHandler))
 	go server.Serve(l) // ends with end
 	return controlAddress{URL: "http://" + l.Addr().String(), Token: token}.store(), func() { server.Close(); store.Close() }, nil
 }

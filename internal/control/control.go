@@ -24,11 +24,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/wirepost/wirepost/gateway"
 )
@@ -75,6 +77,31 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request, choose func(*live) 
 		refuse(w, http.StatusNotFound, "this run has no inspector")
 	default:
 		h.ServeHTTP(w, r)
+	}
+}
+
+// How long a request may take: its header, its body, and all of it with the answer. The
+// longest calls are those of the store, of a minute. Who streams an answer sets its own
+// deadline for each write.
+const (
+	headerTimeout    = 5 * time.Second
+	bodyTimeout      = 30 * time.Second
+	requestTimeout   = 2 * time.Minute
+	keepAliveTimeout = time.Minute
+)
+
+// NewServer serves a handler of one machine's own programs, this package's or a store's
+// alone, so that no request lasts for ever: neither one whose body never comes nor one
+// whose answer nobody takes. The caller closes it.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       keepAliveTimeout,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -142,7 +169,9 @@ func replaceFaults(w http.ResponseWriter, r *http.Request, faults *gateway.Fault
 	answer(w, http.StatusOK, faults.Counts())
 }
 
+// refuse answers at once: net/http would first wait for the body.
 func refuse(w http.ResponseWriter, status int, sentence string) {
+	w.Header().Set("Connection", "close")
 	answer(w, status, map[string]string{"error": sentence})
 }
 

@@ -149,7 +149,9 @@ func badRequest(format string, args ...any) error {
 	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
+// refuse answers at once: net/http would first wait for the body.
 func refuse(w http.ResponseWriter, status int, sentence string) {
+	w.Header().Set("Connection", "close")
 	answer(w, status, map[string]string{"error": sentence})
 }
 

@@ -15,6 +15,8 @@ const (
 	pageChanges     = 400 // looked at
 	pageRecords     = 120 // shown
 	programInterval = 100 * time.Millisecond
+	// lineTime bounds each write: the server's own limit is for answers that end.
+	lineTime = 10 * time.Second
 	// quietTicks is how many intervals without a change go by before a tick says so.
 	quietTicks = 2
 )
@@ -63,6 +65,7 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
 	out := http.NewResponseController(w)
+	out.SetWriteDeadline(time.Now().Add(lineTime))
 	interval := pageInterval
 	if full {
 		interval = programInterval
@@ -79,6 +82,7 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-ticker.C:
 		}
+		out.SetWriteDeadline(time.Now().Add(lineTime))
 		var sent bool
 		if full {
 			since, sent, err = i.sendRecords(lines, &f, since)
