@@ -284,3 +284,20 @@ var candidates = map[Problem][]Problem{
 	ProblemForbidden: {ProblemStageNotDeployed, ProblemAPIDisabled, ProblemStageUnknown, ProblemDeploymentStale},
 	ProblemNoAnswer:  {ProblemEndpointUnreachable, ProblemNoAnswer},
 }
+
+// notDelivered are the problems after which a message certainly did not reach its
+// client: nothing was sent, or API Gateway refused what was.
+var notDelivered = map[Problem]bool{
+	ProblemEndpointUnset: true, ProblemEndpointScheme: true, ProblemEndpointHost: true, ProblemEndpointSuffix: true, ProblemEndpointPath: true,
+	ProblemEndpointStageMissing: true, ProblemEndpointStageOnDomain: true, ProblemEndpointOverride: true, ProblemEndpointResolver: true,
+	ProblemEndpointVariant: true, ProblemSigningRegion: true,
+
+	ProblemEndpointUnresolved: true, ProblemEndpointPrivate: true, ProblemEndpointRefused: true, ProblemEndpointUnreachable: true,
+	ProblemEndpointCertificate: true, ProblemEndpointAnotherAPI: true,
+
+	ProblemCredentialsMissing: true, ProblemCredentialsInvalid: true, ProblemCredentialsAccount: true, ProblemSignatureMismatch: true,
+	ProblemClockSkew: true, ProblemSendDenied: true, ProblemGetDenied: true, ProblemDeleteDenied: true, ProblemPathNotSend: true, ProblemForbidden: true,
+
+	ProblemConnectionGone: true, ProblemConnectionID: true, ProblemMessageSize: true, ProblemMessageText: true, ProblemThrottled: true,
+	ProblemDeadline: true, ProblemStore: true,
+}

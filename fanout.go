@@ -41,7 +41,7 @@ type fanOut struct {
 	failure   error
 
 	mu      sync.Mutex
-	result  Result
+	result  tally
 	begun   int // workers
 	waiting int // of those, with a post that waits to be tried again
 }
@@ -59,7 +59,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	}
 	r.repeatable = r.repeatable || o.AtLeastOnce
 	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
-		ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
+		result: tally{atLeastOnce: o.AtLeastOnce}, ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
 	return f.run()
 }
 
@@ -87,10 +87,11 @@ func (f *fanOut) run() (Result, error) {
 	if f.outOfTime && f.last == "" && f.failure == nil {
 		f.failure = fmt.Errorf("publish to %s: no time was left to start: %w", f.to, context.DeadlineExceeded)
 	}
+	result := f.result.end()
 	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
-		log.Debug("published", "to", f.to.String(), "bytes", len(f.request.data), "result", f.result.String(), "took", time.Since(start), "error", f.failure)
+		log.Debug("published", "to", f.to.String(), "bytes", len(f.request.data), "result", result.String(), "took", time.Since(start), "error", f.failure)
 	}
-	return f.result, f.failure
+	return result, f.failure
 }
 
 // work posts to one connection after another until there is none left. Each worker
