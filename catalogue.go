@@ -87,7 +87,7 @@ type problemText struct {
 // says what is the matter in general; the [Error] that carries the problem says it
 // of the thing at hand.
 var problems = map[Problem]problemText{
-	ProblemEndpointUnset: {"no management endpoint is known",
+	ProblemEndpointUnset: {"it is not known which management endpoint to send to",
 		"connect one client so that it can be learned, or set WIREPOST_ENDPOINT=https://<api-id>.execute-api.<region>.amazonaws.com/<stage>",
 		"`lookup execute-api.<region>.amazonaws.com: no such host`: AWS's client, when no endpoint is set, calls a host that does not exist"},
 	ProblemEndpointScheme: {"the management endpoint does not start with https:// (wss:// is the address that clients dial; sending uses HTTPS)",

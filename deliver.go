@@ -39,7 +39,7 @@ func (p *Publisher) deliver(ctx *postContext, to Audience, l Listed, r request, 
 		p.counters.failed.Add(1)
 		p.failures.note(&p.o, out)
 		if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
-			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "endpoint", l.Endpoint.String(), "error", out.Err)
+			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "error", out.Err) // which names the endpoint
 		}
 	}
 	return a, out

@@ -193,7 +193,7 @@ func ParseEndpoint(raw string, o *EndpointOptions) (Endpoint, error) {
 		return fail(ProblemEndpointHost, "", "the port is empty")
 	}
 	if isBareService(host) {
-		return fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
+		return fail(ProblemEndpointUnset, "name the API and its stage: https://<api-id>.execute-api.<region>.amazonaws.com/<stage>", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#") {
 		return fail(ProblemEndpointPath, "", "the endpoint has a user, a query or a fragment")

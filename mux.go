@@ -56,6 +56,10 @@ type MuxOptions struct {
 	Region string
 	// WriteTimeout bounds the store's work for one event. Default 5 s.
 	WriteTimeout time.Duration
+	// Publisher is what [Message.Post] and [Message.Close] send through. Default: that
+	// of [Mux.HandleProtocol], or else one that is made at the first use, with the
+	// credentials of the environment. It must be on the same store.
+	Publisher *Publisher
 	// Logger gets what went wrong and no payloads. Default: nothing.
 	Logger *slog.Logger
 }
@@ -73,7 +77,8 @@ type Accept struct {
 	// ExpiresAt ends the row earlier than the connection's two hours, such as
 	// when a token ends. The zero time means no earlier; a time that is over
 	// refuses the connection with 401. From then on no publish reaches the
-	// connection; to close it is another matter ([Publisher.Delete]).
+	// connection; the handler of its next message can tell and close it
+	// ([Message.Post], [Message.Close]).
 	ExpiresAt time.Time
 }
 
@@ -152,33 +157,6 @@ type DisconnectEvent struct {
 	Reason string
 }
 
-// Message is what a client sent.
-type Message struct {
-	Request
-	Body  []byte
-	store Store
-}
-
-// Connection is the sender's row. It returns [ErrNotFound] if there is none: a
-// message never creates a row, because it does not say who the user is.
-func (m *Message) Connection(ctx context.Context) (Connection, error) {
-	c, err := m.store.Connection(ctx, m.ConnectionID)
-	if err == nil && !m.Key().Matches(c) {
-		return Connection{}, ErrNotFound
-	}
-	return c, err
-}
-
-// Subscribe adds the sender to a topic. See [Store].Subscribe.
-func (m *Message) Subscribe(ctx context.Context, topic string) error {
-	return m.store.Subscribe(ctx, m.ConnectionID, topic)
-}
-
-// Unsubscribe removes the sender from a topic.
-func (m *Message) Unsubscribe(ctx context.Context, topic string) error {
-	return m.store.Unsubscribe(ctx, m.ConnectionID, topic)
-}
-
 // A Handler does the work of one route. The bytes it returns reach the client
 // only if the route has a route response (AWS, developer guide, "Set up route
 // responses"); an error is logged and answered with status 500, which API Gateway
@@ -193,9 +171,10 @@ type Mux struct {
 	o        MuxOptions
 	handlers map[string]Handler
 
-	mu     sync.Mutex
-	seen   map[Identity]seenStage
-	warned map[Identity]bool // of an endpoint that the environment overrides
+	mu        sync.Mutex
+	seen      map[Identity]seenStage
+	warned    map[Identity]bool // of an endpoint that the environment overrides
+	publisher *Publisher        // nil until there is one
 }
 
 // seenStage is the record of a stage as this process last saw it in the store.
@@ -216,6 +195,7 @@ func NewMux(store Store, o *MuxOptions) *Mux {
 	if m.o.Logger == nil {
 		m.o.Logger = slog.New(slog.DiscardHandler)
 	}
+	m.publisher = m.o.Publisher
 	return m
 }
 
@@ -452,7 +432,7 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 		m.o.Logger.ErrorContext(ctx, "no handler for a route that the API sends here", "routeKey", clip(key))
 		return response{StatusCode: http.StatusNotFound}
 	}
-	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), store: m.store})
+	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), mux: m})
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}

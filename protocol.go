@@ -60,6 +60,11 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 	if p.o.Margin <= 0 {
 		p.o.Margin = time.Second
 	}
+	m.mu.Lock()
+	if m.publisher == nil {
+		m.publisher = publisher
+	}
+	m.mu.Unlock()
 	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
 		m.Handle(key, p.handle)
 	}
@@ -234,9 +239,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	case err != nil: // only data that is not UTF-8 comes so far, and no gateway lets that in
 		return refuse("bad-frame", "")
 	}
-	if r, age, ok := p.mux.lastSeen(&m.Request); ok {
-		p.publisher.learned(r, age)
-	}
+	p.mux.tell(p.publisher, &m.Request)
 	publish := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -278,20 +281,16 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 		return err
 	}
 	p.mux.o.Logger.Info("closing a connection that has ended, or was never known", "connectionId", m.ConnectionID)
-	l := Listed{ID: m.ConnectionID, Endpoint: m.Endpoint.Identity, ConnectedAt: m.ConnectedAt}
 	var stop time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
 	}
-	post := newPostContext(ctx)
-	defer post.close()
 	for _, r := range []request{
 		{method: http.MethodPost, data: frame, hash: payloadHash(frame)},
 		{method: http.MethodDelete, hash: emptyPayloadHash, repeatable: true},
 	} {
-		_, out := p.publisher.deliver(post, ToConnection(l.ID), l, r, stop, nil)
-		if out.Err != nil && !errors.Is(out.Err, ErrGone) {
-			p.failed("a connection that has ended could not be closed", m, out.Err)
+		if err := p.mux.toSender(ctx, p.publisher, &m.Request, stop, r); err != nil && !errors.Is(err, ErrGone) {
+			p.failed("a connection that has ended could not be closed", m, err)
 		}
 	}
 	return nil
