@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -40,14 +41,51 @@ type fanOut struct {
 	outOfTime bool
 	failure   error
 
-	mu      sync.Mutex
-	result  tally
-	begun   int // workers
-	waiting int // of those, with a post that waits to be tried again
+	mu       sync.Mutex
+	result   tally
+	begun    int // workers
+	waiting  int // of those, with a post that waits to be tried again
+	panicked *goroutinePanic
+}
+
+// goroutinePanic is a panic of code that is not the publish's own, such as a store or
+// PublishOptions.OnResult, in one of its goroutines. There it would end the process, and
+// nobody could recover it; so it goes on in the goroutine that publishes.
+type goroutinePanic struct {
+	value any
+	stack []byte
+}
+
+// Error says what was panicked with, and where.
+func (p *goroutinePanic) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
+
+// Unwrap gives the error that was panicked with, if it was one.
+func (p *goroutinePanic) Unwrap() error {
+	err, _ := p.value.(error)
+	return err
+}
+
+// catch, deferred, keeps a panic for the goroutine that publishes, and lets no other
+// post start.
+func (f *fanOut) catch() {
+	value := recover()
+	if value == nil {
+		return
+	}
+	p := &goroutinePanic{value, debug.Stack()}
+	f.mu.Lock()
+	if f.panicked == nil {
+		f.panicked = p
+	}
+	f.mu.Unlock()
+	f.taking <- struct{}{}
+	f.over = true
+	<-f.taking
 }
 
 // fanOut sends one request to each connection of an audience.
 func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
+	p.made("wirepost: Publisher")
 	if o == nil {
 		o = &PublishOptions{}
 	}
@@ -71,14 +109,19 @@ func (f *fanOut) run() (Result, error) {
 	}
 	defer cancel()
 	reading, stopReading := context.WithCancel(f.listing)
+	defer stopReading()
 	var reader sync.WaitGroup
 	reader.Go(func() {
+		defer f.catch()
 		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
 	})
 	f.work() // the first worker, which starts others
 	f.workers.Wait()
 	stopReading()
 	reader.Wait()
+	if f.panicked != nil {
+		panic(f.panicked)
+	}
 
 	f.withoutRow()
 	if err := f.ctx.Err(); err != nil && f.failure == nil {
@@ -97,6 +140,13 @@ func (f *fanOut) run() (Result, error) {
 // work posts to one connection after another until there is none left. Each worker
 // that has found something to do sees to it that there is another one.
 func (f *fanOut) work() {
+	posting := false
+	defer f.catch()
+	defer func() {
+		if posting { // and it will not go on: others wait for its place
+			<-f.places
+		}
+	}()
 	ctx := newPostContext(f.ctx)
 	defer func() { ctx.close() }()
 	for {
@@ -104,6 +154,7 @@ func (f *fanOut) work() {
 		if !ok {
 			return
 		}
+		posting = true
 		f.another()
 		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
 		if !ctx.end() { // with this post
@@ -111,6 +162,7 @@ func (f *fanOut) work() {
 			ctx = newPostContext(f.ctx)
 		}
 		<-f.places
+		posting = false
 		f.report(out)
 		if f.tooMany() {
 			return

@@ -41,7 +41,8 @@ type ProtocolOptions struct {
 // HandleProtocol makes the mux answer the frames of docs/protocol.md, version 1,
 // and send through the publisher. It sets the handlers of the route keys
 // subscribe, unsubscribe, send, ping and $default; each needs a route response,
-// because what a handler returns is the answer.
+// because what a handler returns is the answer. A handler of one's own for one of them
+// ([Mux.Handle]) takes its place.
 //
 // Every frame costs one lookup of the connection's row. A connection that has
 // none has ended, with its [Accept].ExpiresAt, or was never known: the client is
@@ -49,7 +50,16 @@ type ProtocolOptions struct {
 //
 // Who may connect is for [MuxOptions].Connect to decide. It should choose
 // [Subprotocol] when the client offers it.
+//
+// It panics if the publisher was not made by [NewPublisher], and when it is called a
+// second time.
 func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
+	const caller = "wirepost: Mux.HandleProtocol"
+	m.made(caller)
+	publisher.made(caller)
+	if m.protocol != nil {
+		panic(caller + ": it was called before")
+	}
 	p := &protocol{mux: m, publisher: publisher}
 	if o != nil {
 		p.o = *o
@@ -65,8 +75,9 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 		m.publisher = publisher
 	}
 	m.mu.Unlock()
+	m.protocol = map[string]Handler{}
 	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
-		m.Handle(key, p.handle)
+		m.protocol[key] = p.handle
 	}
 }
 

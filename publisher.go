@@ -81,8 +81,13 @@ type Publisher struct {
 	failures failureLog
 }
 
-// NewPublisher makes a publisher on a store.
+// NewPublisher makes a publisher on a store. It panics if the store is nil, or the
+// credentials of the options are a nil pointer: such a mistake would show at the first
+// publish.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
+	if isNil(store) {
+		panic("wirepost.NewPublisher: the store is nil; the error of its Open says why")
+	}
 	p := &Publisher{store: store, endpoints: map[Identity]knownEndpoint{}, paces: map[Identity]*pace{}, reading: make(chan struct{}, 1), guards: reapGuards}
 	if o != nil {
 		p.o = *o
@@ -110,10 +115,20 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 	}
 	p.budget.budget = max(p.o.MaxPerSecond, 0)
 	if p.o.Credentials != nil {
+		if isNil(p.o.Credentials) { // AWS's cache asks it in a goroutine of its own
+			panic(fmt.Sprintf("wirepost.NewPublisher: PublisherOptions.Credentials is a nil %T", p.o.Credentials))
+		}
 		// As AWS's clients do: a provider that asks STS is not asked for each post.
 		p.credentials.given = aws.NewCredentialsCache(p.o.Credentials)
 	}
 	return p
+}
+
+// made panics if the publisher was not made by NewPublisher: it has no store.
+func (p *Publisher) made(caller string) {
+	if p == nil || p.store == nil {
+		panic(caller + ": the Publisher was not made by NewPublisher")
+	}
 }
 
 // Close closes idle connections. It does not close the store.
@@ -216,6 +231,7 @@ func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInf
 }
 
 func (p *Publisher) one(ctx context.Context, id string, r request) (answer, error) {
+	p.made("wirepost: Publisher")
 	if err := ValidateConnectionID(id); err != nil {
 		return answer{}, err
 	}

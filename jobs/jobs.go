@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,13 +56,17 @@ type Worker struct {
 	logger    *slog.Logger
 }
 
-// New makes a worker. It panics if the publisher is nil.
+// New makes a worker. It panics if the publisher is nil, or if the queue is an [SQS] that
+// NewSQS did not make: such a queue would lose what is sent to it.
 func New(publisher *wirepost.Publisher, o *Options) *Worker {
 	if publisher == nil {
 		panic("jobs.New: the publisher is nil")
 	}
 	if o == nil {
 		o = &Options{}
+	}
+	if q, ok := o.Queue.(*SQS); ok && (q == nil || q.client == nil) {
+		panic("jobs.New: the queue was not made by NewSQS; the error of NewSQS says why")
 	}
 	w := &Worker{publisher: publisher, queue: o.Queue, reserve: o.Reserve, logger: o.Logger}
 	if w.reserve <= 0 {
@@ -198,9 +203,16 @@ func (w *Worker) Enqueue(ctx context.Context, jobs ...wirepost.Job) (queued int,
 		next, taken atomic.Int64
 		senders     sync.WaitGroup
 		once        sync.Once
+		panicked    atomic.Pointer[string] // by a queue of somebody's own: it goes on below, where it can be recovered
 	)
 	for range min(len(jobs), sendsAtOnce) {
 		senders.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					what := fmt.Sprintf("jobs: Queue.Send panicked: %v\n\n%s", v, debug.Stack())
+					panicked.Store(&what)
+				}
+			}()
 			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
 				if e := w.queue.Send(ctx, jobs[i]); e != nil {
 					once.Do(func() { err = fmt.Errorf("put %s into the queue: %w", jobs[i], e) })
@@ -211,6 +223,9 @@ func (w *Worker) Enqueue(ctx context.Context, jobs ...wirepost.Job) (queued int,
 		})
 	}
 	senders.Wait()
+	if what := panicked.Load(); what != nil {
+		panic(*what)
+	}
 	return int(taken.Load()), err
 }
 
