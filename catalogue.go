@@ -87,7 +87,7 @@ type problemText struct {
 // says what is the matter in general; the [Error] that carries the problem says it
 // of the thing at hand.
 var problems = map[Problem]problemText{
-	ProblemEndpointUnset: {"no management endpoint is known",
+	ProblemEndpointUnset: {"it is not known which management endpoint to send to",
 		"connect one client so that it can be learned, or set WIREPOST_ENDPOINT=https://<api-id>.execute-api.<region>.amazonaws.com/<stage>",
 		"`lookup execute-api.<region>.amazonaws.com: no such host`: AWS's client, when no endpoint is set, calls a host that does not exist"},
 	ProblemEndpointScheme: {"the management endpoint does not start with https:// (wss:// is the address that clients dial; sending uses HTTPS)",
@@ -283,4 +283,21 @@ var problems = map[Problem]problemText{
 var candidates = map[Problem][]Problem{
 	ProblemForbidden: {ProblemStageNotDeployed, ProblemAPIDisabled, ProblemStageUnknown, ProblemDeploymentStale},
 	ProblemNoAnswer:  {ProblemEndpointUnreachable, ProblemNoAnswer},
+}
+
+// notDelivered are the problems after which a message certainly did not reach its
+// client: nothing was sent, or API Gateway refused what was.
+var notDelivered = map[Problem]bool{
+	ProblemEndpointUnset: true, ProblemEndpointScheme: true, ProblemEndpointHost: true, ProblemEndpointSuffix: true, ProblemEndpointPath: true,
+	ProblemEndpointStageMissing: true, ProblemEndpointStageOnDomain: true, ProblemEndpointOverride: true, ProblemEndpointResolver: true,
+	ProblemEndpointVariant: true, ProblemSigningRegion: true,
+
+	ProblemEndpointUnresolved: true, ProblemEndpointPrivate: true, ProblemEndpointRefused: true, ProblemEndpointUnreachable: true,
+	ProblemEndpointCertificate: true, ProblemEndpointAnotherAPI: true,
+
+	ProblemCredentialsMissing: true, ProblemCredentialsInvalid: true, ProblemCredentialsAccount: true, ProblemSignatureMismatch: true,
+	ProblemClockSkew: true, ProblemSendDenied: true, ProblemGetDenied: true, ProblemDeleteDenied: true, ProblemPathNotSend: true, ProblemForbidden: true,
+
+	ProblemConnectionGone: true, ProblemConnectionID: true, ProblemMessageSize: true, ProblemMessageText: true, ProblemThrottled: true,
+	ProblemDeadline: true, ProblemStore: true,
 }

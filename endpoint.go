@@ -230,7 +230,7 @@ func (p *endpointParser) port() error {
 		return p.fail(ProblemEndpointHost, "", "the port is empty")
 	}
 	if host := p.u.Hostname(); isBareService(host) {
-		return p.fail(ProblemEndpointUnset, "", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
+		return p.fail(ProblemEndpointUnset, "name the API and its stage: https://<api-id>.execute-api.<region>.amazonaws.com/<stage>", "%s is the service and not an API: it is what AWS's SDK calls when no endpoint is set, and it does not exist", host)
 	}
 	return nil
 }

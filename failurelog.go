@@ -51,7 +51,15 @@ func (f *failureLog) note(o *PublisherOptions, out Outcome) {
 	if !due {
 		return
 	}
-	attributes := []any{"problem", string(e.Problem), "sentence", e.Problem.Sentence(), "fix", e.Fix(), "endpoint", e.Endpoint, "identity", out.Endpoint.String()}
+	attributes := []any{"problem", string(e.Problem), "sentence", e.Problem.Sentence(), "fix", e.Fix()}
+	if e.Endpoint != "" {
+		attributes = append(attributes, "endpoint", e.Endpoint)
+	}
+	if out.Endpoint != (Identity{}) {
+		attributes = append(attributes, "identity", out.Endpoint.String())
+	} else { // a connection without a row
+		attributes = append(attributes, "connectionId", out.ConnectionID)
+	}
 	if e.Detail != "" {
 		attributes = append(attributes, "detail", e.Detail)
 	}

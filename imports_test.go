@@ -32,6 +32,7 @@ var importRules = []struct {
 	{"internal/dynamodb", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "eleven operations of DynamoDB's, signed by AWS's signer; AWS's own client makes a cold start a third longer"},
 	{"dynamostore", []string{"", "internal/awsconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "a driver is linked only by those who import it"},
 	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
+	{"jobs", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "a queue's function is linked only by those who have one; AWS's signer for its one call to SQS"},
 	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
 	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
@@ -43,7 +44,7 @@ var importRules = []struct {
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
-	{"examples/fanout", []string{""}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
+	{"examples/fanout", []string{"", "jobs"}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"examples/chat", nil, nil, "a page is files"},
 	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/control", []string{"gateway"}, []string{"github.com/prometheus/client_golang/prometheus"}, "what only this machine may do to a gateway that runs, and its counts in Prometheus's own words: the gateway links no metrics library"},
@@ -58,8 +59,8 @@ var importRules = []struct {
 	{"internal/app/serverless", []string{"internal/app", "internal/app/document"}, nil, "one language, and no other: it ends with a document of CloudFormation's shape, and does not know who reads it"},
 	{"internal/app/template", []string{"internal/app", "internal/app/document", "internal/app/cloudformation", "internal/app/serverless"}, nil, "the one place that knows every language: it recognises a file's and calls it"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
-	{"deploy/function", []string{"", "dynamostore", "httpstore", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
-	{"cmd/wirepost-function", []string{"", "doctor", "jwtauth", "dynamostore", "httpstore", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/lambda", "github.com/aws/aws-sdk-go-v2/aws"}, "wiring; AWS's signer for the one call to SQS"},
+	{"deploy/function", []string{"", "dynamostore", "httpstore", "jobs", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
+	{"cmd/wirepost-function", []string{"", "doctor", "jobs", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/"}, "wiring"},
 	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 

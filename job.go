@@ -72,12 +72,58 @@ func (p *Publisher) Do(ctx context.Context, j Job) (Result, error) {
 	return p.Publish(ctx, j.To, []byte(j.Text), &PublishOptions{After: j.After, Part: j.Part, Parts: j.Parts, Only: j.Only, Except: j.Except, AtLeastOnce: j.AtLeastOnce})
 }
 
-// Rest is the job that is left after a result of [Publisher.Do]: doing it reaches
-// who was not reached, and nobody twice. It reports false if nothing is left, or if
+// Rest is the job that is left after a result of [Publisher.Do] whose time ran out:
+// doing it reaches those for whom there was no time, and nobody twice. What failed is
+// not in it; see [Job.Left]. It reports false if nothing is left, or if
 // Do returned an error before anything was started: then the job itself is left.
 func (j Job) Rest(r Result) (Job, bool) {
 	j.After = r.Next
 	return j, r.Next != ""
+}
+
+// Left is what a job has left to do. It is empty when the job is done.
+type Left struct {
+	// Again says that the job is to be done again as it is, because nobody can have
+	// got its message: in a queue its message fails. With AtLeastOnce it also says so
+	// if Lost would not be zero.
+	Again bool
+	// Jobs are what is left otherwise: the rest that there was no time for, and a job
+	// for each connection that the message certainly missed and that a repeat may
+	// reach, 100 of those at most.
+	Jobs []Job
+	// Lost counts the connections that the message missed and that are in none of
+	// Jobs.
+	Lost int
+}
+
+// Left is what is left after a result and an error of [Publisher.Do]: doing it reaches
+// those who were not reached, and nobody twice. A connection that alone was throttled
+// to the end is not in it, nor, without AtLeastOnce, one that may have got the message
+// ([Result].Missed).
+func (j Job) Left(r Result, err error) Left {
+	nobody := r.Sent == 0 && (j.AtLeastOnce || r.Failed == r.NotDelivered)
+	begun := r.Sent+r.Gone+r.Failed > 0
+	switch {
+	case nobody && r.Missed > 0:
+		return Left{Again: true}
+	case !begun && (r.Next == j.After && r.Next != "" || r.Next == "" && err != nil):
+		return Left{Again: true} // its rest is all of it
+	}
+	l := Left{Lost: r.Missed - len(r.FirstMissed)}
+	if l.Lost > 0 && j.AtLeastOnce {
+		return Left{Again: true}
+	}
+	if rest, ok := j.Rest(r); ok {
+		l.Jobs = append(l.Jobs, rest)
+	}
+	for _, o := range r.FirstMissed {
+		one := Job{Publish: j.Publish, To: ToConnection(o.ConnectionID), Text: j.Text, Parts: 1, Only: j.Only, AtLeastOnce: j.AtLeastOnce}
+		if o.Endpoint != (Identity{}) {
+			one.Only = &o.Endpoint // the ID may be another stage's by then
+		}
+		l.Jobs = append(l.Jobs, one)
+	}
+	return l
 }
 
 // String names the job in logs, without its message.

@@ -10,10 +10,10 @@ import (
 )
 
 // MemStore keeps everything in this process's memory. It is the reference of the
-// [Store] contract, and what tests and examples use. Its zero value is not
-// usable; see [NewMemStore].
+// [Store] contract, and what tests and examples use. Its zero value is an empty
+// store, ready for use.
 type MemStore struct {
-	now func() time.Time
+	clock func() time.Time // nil: time.Now
 
 	mu     sync.RWMutex
 	rows   map[string]*Connection // by ID; a row is replaced, never changed
@@ -31,17 +31,25 @@ type MemStoreOptions struct {
 
 // NewMemStore makes an empty store.
 func NewMemStore(o *MemStoreOptions) *MemStore {
-	s := &MemStore{
-		now:    time.Now,
-		rows:   map[string]*Connection{},
-		users:  map[string][]string{},
-		topics: map[string][]string{},
-		stages: map[Identity]StageRecord{},
-	}
-	if o != nil && o.Now != nil {
-		s.now = o.Now
+	s := &MemStore{}
+	if o != nil {
+		s.clock = o.Now
 	}
 	return s
+}
+
+func (s *MemStore) now() time.Time {
+	if s.clock == nil {
+		return time.Now()
+	}
+	return s.clock()
+}
+
+// fill makes what the first write needs. The caller holds mu.
+func (s *MemStore) fill() {
+	if s.rows == nil {
+		s.rows, s.users, s.topics, s.stages = map[string]*Connection{}, map[string][]string{}, map[string][]string{}, map[Identity]StageRecord{}
+	}
 }
 
 // Put implements [Store].
@@ -56,6 +64,7 @@ func (s *MemStore) Put(ctx context.Context, c Connection) error {
 	topics := slices.Clone(c.Topics)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fill()
 	if s.puts++; s.puts%1024 == 0 {
 		s.purge()
 	}
@@ -218,6 +227,7 @@ func (s *MemStore) PutStage(ctx context.Context, r StageRecord) (StageRecord, er
 	if old, ok := s.stages[r.Identity]; ok && !r.Newer(old) {
 		return old, nil
 	}
+	s.fill()
 	s.stages[r.Identity] = r
 	return r, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -56,6 +57,10 @@ type MuxOptions struct {
 	Region string
 	// WriteTimeout bounds the store's work for one event. Default 5 s.
 	WriteTimeout time.Duration
+	// Publisher is what [Message.Post] and [Message.Close] send through. Default: that
+	// of [Mux.HandleProtocol], or else one that is made at the first use, with the
+	// credentials of the environment. It must be on the same store.
+	Publisher *Publisher
 	// Logger gets what went wrong and no payloads. Default: nothing.
 	Logger *slog.Logger
 }
@@ -73,7 +78,8 @@ type Accept struct {
 	// ExpiresAt ends the row earlier than the connection's two hours, such as
 	// when a token ends. The zero time means no earlier; a time that is over
 	// refuses the connection with 401. From then on no publish reaches the
-	// connection; to close it is another matter ([Publisher.Delete]).
+	// connection; the handler of its next message can tell and close it
+	// ([Message.Post], [Message.Close]).
 	ExpiresAt time.Time
 }
 
@@ -152,33 +158,6 @@ type DisconnectEvent struct {
 	Reason string
 }
 
-// Message is what a client sent.
-type Message struct {
-	Request
-	Body  []byte
-	store Store
-}
-
-// Connection is the sender's row. It returns [ErrNotFound] if there is none: a
-// message never creates a row, because it does not say who the user is.
-func (m *Message) Connection(ctx context.Context) (Connection, error) {
-	c, err := m.store.Connection(ctx, m.ConnectionID)
-	if err == nil && !m.Key().Matches(c) {
-		return Connection{}, ErrNotFound
-	}
-	return c, err
-}
-
-// Subscribe adds the sender to a topic. See [Store].Subscribe.
-func (m *Message) Subscribe(ctx context.Context, topic string) error {
-	return m.store.Subscribe(ctx, m.ConnectionID, topic)
-}
-
-// Unsubscribe removes the sender from a topic.
-func (m *Message) Unsubscribe(ctx context.Context, topic string) error {
-	return m.store.Unsubscribe(ctx, m.ConnectionID, topic)
-}
-
 // A Handler does the work of one route. The bytes it returns reach the client
 // only if the route has a route response (AWS, developer guide, "Set up route
 // responses"); an error is logged and answered with status 500, which API Gateway
@@ -191,11 +170,13 @@ type Handler func(ctx context.Context, m *Message) ([]byte, error)
 type Mux struct {
 	store    Store
 	o        MuxOptions
-	handlers map[string]Handler
+	handlers map[string]Handler // the program's
+	protocol map[string]Handler // those of HandleProtocol, which give way to them
 
-	mu     sync.Mutex
-	seen   map[Identity]seenStage
-	warned map[Identity]bool // of an endpoint that the environment overrides
+	mu        sync.Mutex
+	seen      map[Identity]seenStage
+	warned    map[Identity]bool // of an endpoint that the environment overrides
+	publisher *Publisher        // nil until there is one
 }
 
 // seenStage is the record of a stage as this process last saw it in the store.
@@ -204,8 +185,13 @@ type seenStage struct {
 	put    time.Time // of the event that made this process put one, by the gateway's clock
 }
 
-// NewMux makes a Mux on a store.
+// NewMux makes a Mux on a store. It panics if the store is nil, or if the publisher of
+// the options was not made by [NewPublisher]: such a mistake would show at the first
+// event.
 func NewMux(store Store, o *MuxOptions) *Mux {
+	if isNil(store) {
+		panic("wirepost.NewMux: the store is nil; the error of its Open says why")
+	}
 	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]seenStage{}, warned: map[Identity]bool{}}
 	if o != nil {
 		m.o = *o
@@ -216,22 +202,55 @@ func NewMux(store Store, o *MuxOptions) *Mux {
 	if m.o.Logger == nil {
 		m.o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if m.publisher = m.o.Publisher; m.publisher != nil {
+		m.publisher.made("wirepost.NewMux")
+	}
 	return m
 }
 
+// made panics if the mux was not made by NewMux: it has no store.
+func (m *Mux) made(caller string) {
+	if m == nil || m.store == nil {
+		panic(caller + ": the Mux was not made by NewMux")
+	}
+}
+
 // Handle sets the handler of a route key, such as "sendmessage" or "$default".
-// Call it before the first event. It panics for $connect and $disconnect, which
-// have hooks in [MuxOptions].
+// Call it before the first event. A handler that is set here wins over that of
+// [Mux.HandleProtocol], in whichever order they are called.
+//
+// It panics for $connect and $disconnect, which have hooks in [MuxOptions], for a
+// handler that is nil, and for a route key that has a handler already.
 func (m *Mux) Handle(routeKey string, h Handler) {
-	if routeKey == "$connect" || routeKey == "$disconnect" || routeKey == "" {
+	m.made("wirepost: Mux.Handle")
+	switch {
+	case routeKey == "$connect" || routeKey == "$disconnect" || routeKey == "":
 		panic("wirepost: Mux.Handle: route key " + routeKey + ": use MuxOptions.Connect and MuxOptions.Disconnect")
+	case h == nil:
+		panic("wirepost: Mux.Handle: the handler of route key " + routeKey + " is nil")
+	case m.handlers[routeKey] != nil:
+		panic("wirepost: Mux.Handle: route key " + routeKey + " has a handler already")
 	}
 	m.handlers[routeKey] = h
 }
 
+// handler is that of a route key, or else of $default; nil if there is none.
+func (m *Mux) handler(routeKey string) Handler {
+	for _, key := range [...]string{routeKey, "$default"} {
+		for _, handlers := range [...]map[string]Handler{m.handlers, m.protocol} {
+			if h := handlers[key]; h != nil {
+				return h
+			}
+		}
+	}
+	return nil
+}
+
 // RouteKeys lists what the API has to have routes for.
 func (m *Mux) RouteKeys() []string {
-	return append([]string{"$connect", "$disconnect"}, sortedKeys(m.handlers)...)
+	all := maps.Clone(m.handlers)
+	maps.Copy(all, m.protocol)
+	return append([]string{"$connect", "$disconnect"}, sortedKeys(all)...)
 }
 
 // response is what a proxy integration answers.
@@ -247,6 +266,7 @@ type response struct {
 // too (500), with the stack in the log: it must not end the process, which
 // aws-lambda-go would do.
 func (m *Mux) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
+	m.made("wirepost: Mux.Invoke")
 	req, err := m.parse(payload)
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "refused an event", "error", err)
@@ -444,15 +464,12 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
 	key := r.Event.RequestContext.RouteKey
-	h := m.handlers[key]
-	if h == nil {
-		h = m.handlers["$default"]
-	}
+	h := m.handler(key)
 	if h == nil {
 		m.o.Logger.ErrorContext(ctx, "no handler for a route that the API sends here", "routeKey", clip(key))
 		return response{StatusCode: http.StatusNotFound}
 	}
-	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), store: m.store})
+	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), mux: m})
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}

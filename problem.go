@@ -34,6 +34,12 @@ func (p Problem) Fix() string { return problems[p].fix }
 // of AWS's client, of the network or of API Gateway. It may be empty.
 func (p Problem) Seen() string { return problems[p].seen }
 
+// NotDelivered reports whether a message whose post failed with this problem
+// certainly did not reach its client: to send it again gives it to nobody twice. It
+// is false for a problem of which that is not known, or only from the single answer
+// ([Error.NotDelivered]), and for one that no post fails with.
+func (p Problem) NotDelivered() bool { return notDelivered[p] }
+
 // URL is where docs/problems.md describes the problem.
 func (p Problem) URL() string {
 	return "https://github.com/wirepost/wirepost/blob/main/docs/problems.md#" + string(p)
@@ -74,6 +80,24 @@ type Error struct {
 // Answered reports whether the endpoint itself said so (an HTTP answer), as
 // opposed to a conclusion of this package.
 func (e *Error) Answered() bool { return e.Status != 0 }
+
+// NotDelivered reports whether the post that failed with this error certainly did not
+// deliver: its problem says so ([Problem.NotDelivered]), or a status from 300 to 499
+// refused the request; after a status of 500 or more nobody knows. It speaks of the posts of this package. AWS's own client
+// repeats a post by itself and shows the last attempt only, so an error that [Explain]
+// read from that client says nothing of the attempts before.
+func (e *Error) NotDelivered() bool {
+	refused := e.Status >= 300 && e.Status <= 499
+	switch {
+	case e.Problem == ProblemUnexpected:
+		return refused
+	case e.Problem == ProblemNotAPIGateway: // without a status it was no HTTP at all, and nothing was sent
+		return refused || e.Status == 0
+	case e.Status >= 500 && e.Problem != ProblemEndpointAnotherAPI:
+		return false
+	}
+	return e.Problem.NotDelivered()
+}
 
 // Fix says what to do.
 func (e *Error) Fix() string {

@@ -42,7 +42,8 @@ type ProtocolOptions struct {
 // HandleProtocol makes the mux answer the frames of docs/protocol.md, version 1,
 // and send through the publisher. It sets the handlers of the route keys
 // subscribe, unsubscribe, send, ping and $default; each needs a route response,
-// because what a handler returns is the answer.
+// because what a handler returns is the answer. A handler of one's own for one of them
+// ([Mux.Handle]) takes its place.
 //
 // Every frame costs one lookup of the connection's row. A connection that has
 // none has ended, with its [Accept].ExpiresAt, or was never known: the client is
@@ -50,7 +51,16 @@ type ProtocolOptions struct {
 //
 // Who may connect is for [MuxOptions].Connect to decide. It should choose
 // [Subprotocol] when the client offers it.
+//
+// It panics if the publisher was not made by [NewPublisher], and when it is called a
+// second time.
 func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
+	const caller = "wirepost: Mux.HandleProtocol"
+	m.made(caller)
+	publisher.made(caller)
+	if m.protocol != nil {
+		panic(caller + ": it was called before")
+	}
 	p := &protocol{mux: m, publisher: publisher}
 	if o != nil {
 		p.o = *o
@@ -61,8 +71,14 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 	if p.o.Margin <= 0 {
 		p.o.Margin = time.Second
 	}
+	m.mu.Lock()
+	if m.publisher == nil {
+		m.publisher = publisher
+	}
+	m.mu.Unlock()
+	m.protocol = map[string]Handler{}
 	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
-		m.Handle(key, p.handle)
+		m.protocol[key] = p.handle
 	}
 }
 
@@ -235,9 +251,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	case err != nil: // only data that is not UTF-8 comes so far, and no gateway lets that in
 		return refuse("bad-frame", "")
 	}
-	if r, age, ok := p.mux.lastSeen(&m.Request); ok {
-		p.publisher.stages.learned(r, age)
-	}
+	p.mux.tell(p.publisher, &m.Request)
 	publish := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -279,20 +293,16 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 		return err
 	}
 	p.mux.o.Logger.Info("closing a connection that has ended, or was never known", "connectionId", m.ConnectionID)
-	l := Listed{ID: m.ConnectionID, Endpoint: m.Endpoint.Identity, ConnectedAt: m.ConnectedAt}
 	var stop time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
 	}
-	post := management.NewContext(ctx)
-	defer post.Close()
 	for _, r := range []request{
 		{Request: management.Post(frame)},
 		{Request: management.Delete(), repeatable: true},
 	} {
-		_, out := p.publisher.deliver(post, ToConnection(l.ID), l, r, stop, nil)
-		if out.Err != nil && !errors.Is(out.Err, ErrGone) {
-			p.failed("a connection that has ended could not be closed", m, out.Err)
+		if err := p.mux.toSender(ctx, p.publisher, &m.Request, stop, r); err != nil && !errors.Is(err, ErrGone) {
+			p.failed("a connection that has ended could not be closed", m, err)
 		}
 	}
 	return nil

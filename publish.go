@@ -45,14 +45,16 @@ type fanOut struct {
 	outOfTime bool
 	failure   error
 
-	mu      sync.Mutex
-	result  Result
-	begun   int // workers
-	waiting int // of those, with a post that waits to be tried again
+	mu       sync.Mutex
+	result   tally
+	begun    int // workers
+	waiting  int // of those, with a post that waits to be tried again
+	panicked *goroutinePanic
 }
 
 // fanOut sends one request to each connection of an audience.
 func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
+	p.made("wirepost: Publisher")
 	if o == nil {
 		o = &PublishOptions{}
 	}
@@ -64,7 +66,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	}
 	r.repeatable = r.repeatable || o.AtLeastOnce
 	f := &fanOut{Publisher: p, to: to, request: r, options: o, ctx: ctx, stop: p.stopTime(ctx), last: o.After, begun: 1,
-		ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
+		result: tally{atLeastOnce: o.AtLeastOnce}, ahead: newLookAhead(), places: make(chan struct{}, p.o.Concurrency), taking: make(chan struct{}, 1)}
 	return f.run()
 }
 
@@ -76,14 +78,19 @@ func (f *fanOut) run() (Result, error) {
 	}
 	defer cancel()
 	reading, stopReading := context.WithCancel(f.listing)
+	defer stopReading()
 	var reader sync.WaitGroup
 	reader.Go(func() {
+		defer f.catch()
 		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
 	})
 	f.work() // the first worker, which starts others
 	f.workers.Wait()
 	stopReading()
 	reader.Wait()
+	if f.panicked != nil {
+		panic(f.panicked)
+	}
 
 	f.withoutRow()
 	if err := f.ctx.Err(); err != nil && f.failure == nil {
@@ -92,15 +99,23 @@ func (f *fanOut) run() (Result, error) {
 	if f.outOfTime && f.last == "" && f.failure == nil {
 		f.failure = fmt.Errorf("publish to %s: no time was left to start: %w", f.to, context.DeadlineExceeded)
 	}
+	result := f.result.end()
 	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
-		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", f.result.String(), "took", time.Since(start), "error", f.failure)
+		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result.String(), "took", time.Since(start), "error", f.failure)
 	}
-	return f.result, f.failure
+	return result, f.failure
 }
 
 // work posts to one connection after another until there is none left. Each worker
 // that has found something to do sees to it that there is another one.
 func (f *fanOut) work() {
+	posting := false
+	defer f.catch()
+	defer func() {
+		if posting { // and it will not go on: others wait for its place
+			<-f.places
+		}
+	}()
 	ctx := management.NewContext(f.ctx)
 	defer func() { ctx.Close() }()
 	for {
@@ -108,6 +123,7 @@ func (f *fanOut) work() {
 		if !ok {
 			return
 		}
+		posting = true
 		f.another()
 		_, out := f.deliver(ctx, f.to, l, f.request, f.stop, f)
 		if !ctx.End() { // with this post
@@ -115,6 +131,7 @@ func (f *fanOut) work() {
 			ctx = management.NewContext(f.ctx)
 		}
 		<-f.places
+		posting = false
 		f.report(out)
 		if f.tooMany() {
 			return
@@ -299,7 +316,7 @@ func (p *Publisher) deliver(ctx *management.Context, to Audience, l Listed, r re
 		p.counters.failed.Add(1)
 		p.failures.note(&p.o, d.out)
 		if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
-			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "endpoint", l.Endpoint.String(), "error", d.out.Err)
+			p.o.Logger.Debug("a post failed", "connectionId", l.ID, "error", d.out.Err) // which names the endpoint
 		}
 	}
 	return a, d.out

@@ -80,8 +80,13 @@ type Publisher struct {
 	failures failureLog
 }
 
-// NewPublisher makes a publisher on a store.
+// NewPublisher makes a publisher on a store. It panics if the store is nil, or the
+// credentials of the options are a nil pointer: such a mistake would show at the first
+// publish.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
+	if isNil(store) {
+		panic("wirepost.NewPublisher: the store is nil; the error of its Open says why")
+	}
 	p := &Publisher{store: store, paces: map[Identity]*pace{}, guards: reapGuards}
 	if o != nil {
 		p.o = *o
@@ -108,8 +113,18 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 		p.o.Random = rand.Float64
 	}
 	p.budget.budget = max(p.o.MaxPerSecond, 0)
+	if p.o.Credentials != nil && isNil(p.o.Credentials) { // AWS's cache asks it in a goroutine of its own
+		panic(fmt.Sprintf("wirepost.NewPublisher: PublisherOptions.Credentials is a nil %T", p.o.Credentials))
+	}
 	p.stages = newStageClients(store, &p.o, &p.counters.opened)
 	return p
+}
+
+// made panics if the publisher was not made by NewPublisher: it has no store.
+func (p *Publisher) made(caller string) {
+	if p == nil || p.store == nil {
+		panic(caller + ": the Publisher was not made by NewPublisher")
+	}
 }
 
 // Close closes idle connections. It does not close the store.
@@ -219,6 +234,7 @@ type ConnectionInfo struct {
 }
 
 func (p *Publisher) one(ctx context.Context, id string, r request) (management.Answer, error) {
+	p.made("wirepost: Publisher")
 	if err := ValidateConnectionID(id); err != nil {
 		return management.Answer{}, err
 	}

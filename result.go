@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Outcome is what became of one post.
+// Outcome is the result of one post.
 type Outcome struct {
 	ConnectionID string
 	Endpoint     Identity
@@ -28,6 +28,17 @@ type Result struct {
 	Gone    int // connections that had ended
 	Removed int // rows of gone connections that were removed
 	Failed  int
+	// NotDelivered counts the failures after which the message certainly did not
+	// arrive ([Error.NotDelivered]), completely. After the others it may have.
+	NotDelivered int
+	// Missed counts the failures that a repeat may mend without giving the message to
+	// anybody twice, completely: those that NotDelivered counts, less the ones that are
+	// the connection's own fault (throttled to the end while the rest of its stage was
+	// not, or a connection ID that API Gateway refuses). With AtLeastOnce it also has
+	// those that may have arrived. [Job.Left] makes jobs of them.
+	Missed int
+	// FirstMissed has the first 100 of the failures that Missed counts.
+	FirstMissed []Outcome
 	// Problems counts the failures by what explains them, completely.
 	Problems map[Problem]int
 	// Kept counts gone connections whose rows stayed, by reason.
@@ -84,7 +95,44 @@ func (r Result) String() string {
 	return b.String()
 }
 
-// maxErrors is how many failures a Result keeps.
+// Err is nil if nothing failed and the publish was finished. Otherwise it is one error
+// that says how many posts failed by which problem, and its chain has the first 100
+// failures. Connections that were gone are no failure.
+func (r Result) Err() error {
+	if r.Failed == 0 && r.Next == "" {
+		return nil
+	}
+	return &resultError{r}
+}
+
+type resultError struct{ r Result }
+
+func (e *resultError) Error() string {
+	r := e.r
+	var b strings.Builder
+	if r.Failed > 0 {
+		fmt.Fprintf(&b, "%d of %d posts failed (", r.Failed, r.Sent+r.Gone+r.Failed)
+		for i, p := range sortedKeys(r.Problems) {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%d %s", r.Problems[p], p)
+		}
+		fmt.Fprintf(&b, "), %d of them certainly without delivering", r.NotDelivered)
+	}
+	if r.Next != "" {
+		if r.Failed > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "the publish was not finished: it ended after %d posts", r.Sent+r.Gone+r.Failed)
+	}
+	return b.String()
+}
+
+// Unwrap gives the failures that the result has kept.
+func (e *resultError) Unwrap() []error { return e.r.Errors }
+
+// maxErrors is how many failures a Result keeps, and how many of the missed.
 const maxErrors = 100
 
 func (r *Result) add(o Outcome) {
@@ -114,7 +162,75 @@ func (r *Result) add(o Outcome) {
 		if len(r.Errors) < maxErrors {
 			r.Errors = append(r.Errors, o.Err)
 		}
+		if notDeliveredBy(o.Err) {
+			r.NotDelivered++
+		}
 	}
+}
+
+// notDeliveredBy is [Error.NotDelivered] of any error.
+func notDeliveredBy(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.NotDelivered()
+}
+
+// miss counts failures that are worth a repeat, of which some are known.
+func (r *Result) miss(n int, known ...Outcome) {
+	r.Missed += n
+	r.FirstMissed = append(r.FirstMissed, known[:min(len(known), maxErrors-len(r.FirstMissed))]...)
+}
+
+// tally is a result that is still being counted. Of a throttled connection only the
+// whole says whether that is its own fault or its stage's.
+type tally struct {
+	Result
+	atLeastOnce bool
+	stages      map[Identity]*stageTally
+}
+
+// stageTally is what a publish has posted to one stage.
+type stageTally struct {
+	accepted  int
+	throttled int
+	first     []Outcome // of the throttled
+}
+
+func (t *tally) add(o Outcome) {
+	t.Result.add(o)
+	s := t.stages[o.Endpoint]
+	if s == nil {
+		if t.stages == nil {
+			t.stages = map[Identity]*stageTally{}
+		}
+		s = &stageTally{}
+		t.stages[o.Endpoint] = s
+	}
+	switch problem := ProblemOf(o.Err); {
+	case o.Err == nil:
+		s.accepted++
+	case errors.Is(o.Err, ErrGone), problem == ProblemConnectionID:
+	case problem == ProblemThrottled:
+		s.throttled++
+		if len(s.first) < maxErrors {
+			s.first = append(s.first, o)
+		}
+	case t.atLeastOnce || notDeliveredBy(o.Err):
+		t.miss(1, o)
+	}
+}
+
+// end is the result. A stage is throttled as a whole by the rule that slows a publish
+// down ([pace.answered]), or if several connections were throttled and none was
+// accepted; fewer are clients that do not read.
+func (t *tally) end() Result {
+	for _, s := range t.stages {
+		sample := float64(s.accepted + s.throttled)
+		whole := s.throttled >= throttledConnections && float64(s.throttled) >= throttledPart*sample
+		if whole || s.throttled > 1 && s.accepted == 0 {
+			t.miss(s.throttled, s.first...)
+		}
+	}
+	return t.Result
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {

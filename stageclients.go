@@ -131,6 +131,26 @@ func (s *stageClients) learned(r StageRecord, age time.Duration) {
 	}
 }
 
+// use takes the endpoint of an event, which is as good as a record that was just read.
+func (s *stageClients) use(e Endpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.known[e.Identity]
+	if known.client == nil || known.client.endpoint.URL != e.URL {
+		c, err := s.dial(e)
+		if err != nil {
+			return err
+		}
+		if known.client != nil {
+			known.client.Close()
+		}
+		known.client = c
+	}
+	known.read = s.o.Now().Round(0)
+	s.known[e.Identity] = known
+	return nil
+}
+
 // reread reads the stage record and returns the client for it: the known one if
 // the URL is the same, else a new one that takes its place. Of many posts that
 // want it at once, one reads: reads is how often it had been read when the caller
@@ -211,15 +231,18 @@ func (s *stageClients) withoutRow(ctx context.Context) (*endpointClient, error) 
 	if len(stages) == 1 {
 		return s.client(ctx, stages[0].Identity)
 	}
-	detail := "the connection has no row in the store, and no endpoint is known"
+	e := &Error{Problem: ProblemEndpointUnset, Detail: "the connection has no row in the store, and no endpoint is known", Err: ErrNoEndpoint}
 	if len(stages) > 1 {
 		names := make([]string, len(stages))
 		for i, s := range stages {
 			names[i] = s.Identity.String()
 		}
-		detail = "the connection has no row in the store, and it could belong to any of " + strings.Join(names, ", ")
+		// A row that has ended does not come back by itself, and another client's connect
+		// does not say whose this connection is.
+		e.Detail = "the connection has no row in the store, and it could belong to any of " + strings.Join(names, ", ")
+		e.FixText = "in a handler use Message.Post and Message.Close, which know the endpoint of the message; elsewhere name the connection's endpoint with PublisherOptions.Endpoint or WIREPOST_ENDPOINT"
 	}
-	return nil, &Error{Problem: ProblemEndpointUnset, Detail: detail, Err: ErrNoEndpoint}
+	return nil, e
 }
 
 // override is the client of the endpoint that an option or the environment names.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -202,8 +203,11 @@ var storeOpeners = struct {
 }}
 
 // RegisterStore makes a driver known to [OpenStore]. It panics if the scheme is
-// taken: two drivers of one name are a mistake of the program.
+// taken, or if there is nothing that opens: both are mistakes of the program.
 func RegisterStore(scheme string, open StoreOpener) {
+	if open == nil {
+		panic("wirepost.RegisterStore: the opener of " + scheme + ": is nil")
+	}
 	storeOpeners.Lock()
 	defer storeOpeners.Unlock()
 	if _, taken := storeOpeners.byScheme[scheme]; taken {
@@ -245,3 +249,13 @@ func OpenStore(ctx context.Context, rawURL string) (Store, error) {
 
 // drivers are the packages of this module by the schemes that they link.
 var drivers = map[string]string{"dynamodb": "dynamostore", "sqlite": "sqlitestore", "http": "httpstore"}
+
+// isNil reports whether an interface has nothing in it, or a nil pointer, such as a
+// driver's Open that failed has returned.
+func isNil(i any) bool {
+	if i == nil {
+		return true
+	}
+	v := reflect.ValueOf(i)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}

@@ -59,8 +59,11 @@ type Options struct {
 // Handler is next, and answers {"wirepost":"doctor"} if the environment allows it.
 // The report takes no endpoint from the payload, masks accounts, sends to nobody and
 // ends before the invocation does, after 14 s at the most. It may be called
-// concurrently.
+// concurrently. It panics if next is nil.
 func Handler(next Function, o *Options) Function {
+	if next == nil {
+		panic("doctor.Handler: the function is nil")
+	}
 	h := &handler{next: next}
 	if o != nil {
 		h.o = *o

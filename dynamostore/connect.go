@@ -17,6 +17,7 @@ const latestTime = 1<<(6*timeWidth) - 1
 
 // Put implements [wirepost.Store].
 func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
+	s.made()
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -186,6 +187,7 @@ func (s *Store) firstVersion() int64 { return int64(s.o.Random() * (1 << 31)) }
 
 // Connection implements [wirepost.Store].
 func (s *Store) Connection(ctx context.Context, id string) (wirepost.Connection, error) {
+	s.made()
 	if wirepost.ValidateConnectionID(id) != nil {
 		if err := ctx.Err(); err != nil {
 			return wirepost.Connection{}, err

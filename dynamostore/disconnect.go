@@ -10,6 +10,7 @@ import (
 
 // Delete implements [wirepost.Store].
 func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, error) {
+	s.made()
 	_, removed, err := s.delete(ctx, k)
 	return removed, err
 }
@@ -55,6 +56,7 @@ func (s *Store) delete(ctx context.Context, k wirepost.ConnectionKey) (gone map[
 // Reap implements [wirepost.Store]. The row that made the listing show the
 // connection may be all that is left of it.
 func (s *Store) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed) (bool, error) {
+	s.made()
 	gone, removed, err := s.delete(ctx, l.Key())
 	if err != nil {
 		return removed, err

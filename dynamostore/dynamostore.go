@@ -107,6 +107,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -211,6 +212,9 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 	local, err := isLocal(s.o.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("open store dynamodb://%s: %w", s.o.Table, err)
+	}
+	if v := reflect.ValueOf(s.o.Credentials); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("open store dynamodb://%s: the credentials are a nil %T", s.o.Table, s.o.Credentials)
 	}
 	load := awsconfig.Options{Region: s.o.Region, Credentials: s.o.Credentials}
 	if local {
@@ -381,8 +385,18 @@ func redact(rawURL string) string {
 	return "dynamodb:…"
 }
 
+// made panics if the store is not one of Open's: it has nothing to ask.
+func (s *Store) made() {
+	if s == nil || s.db == nil {
+		panic("dynamostore: this Store was not made by Open")
+	}
+}
+
 // Close closes idle connections. Calls that are running go on.
 func (s *Store) Close() error {
+	if s == nil || s.transport == nil {
+		return nil
+	}
 	s.transport.CloseIdleConnections()
 	return nil
 }

@@ -29,6 +29,7 @@ type stretch struct {
 // moment, or because a subscribe was cut, is still yielded once. While the body works
 // on one page of a partition its next one is being read.
 func (s *Store) Connections(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) iter.Seq2[wirepost.Listed, error] {
+	s.made()
 	return func(yield func(wirepost.Listed, error) bool) {
 		if err := cmp.Or(a.Validate(), o.Validate(), ctx.Err()); err != nil {
 			yield(wirepost.Listed{}, err)

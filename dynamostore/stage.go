@@ -18,6 +18,7 @@ const stageLife = 90 * 24 * time.Hour
 
 // PutStage implements [wirepost.Store].
 func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+	s.made()
 	if err := r.Validate(); err != nil {
 		return wirepost.StageRecord{}, err
 	}
@@ -56,6 +57,7 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 
 // Stage implements [wirepost.Store].
 func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.StageRecord, error) {
+	s.made()
 	if err := id.Validate(); err != nil {
 		return wirepost.StageRecord{}, err
 	}
@@ -75,6 +77,7 @@ func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.Stage
 
 // Stages implements [wirepost.Store].
 func (s *Store) Stages(ctx context.Context) ([]wirepost.StageRecord, error) {
+	s.made()
 	all := []wirepost.StageRecord{}
 	err := s.eachStage(ctx, func(id wirepost.Identity, it item) error {
 		r, ok, err := s.parseStage(it)
@@ -91,6 +94,7 @@ func (s *Store) Stages(ctx context.Context) ([]wirepost.StageRecord, error) {
 
 // DeleteStage implements [wirepost.Store].
 func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+	s.made()
 	if err := r.Identity.Validate(); err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 
 // Subscribe implements [wirepost.Store].
 func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := wirepost.ValidateName(topic); err != nil {
 		return err
 	}
@@ -71,6 +72,7 @@ func (s *Store) subscribe(ctx context.Context, id, topic string) error {
 
 // Unsubscribe implements [wirepost.Store].
 func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := wirepost.ValidateName(topic); err != nil {
 		return err
 	}

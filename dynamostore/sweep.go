@@ -17,6 +17,7 @@ const sweepAge = 5 * time.Minute
 // does the same, later. It reads the whole table, one read unit for each 4 KB, and
 // is bounded by the context only. It returns how many rows it has removed.
 func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
+	s.made()
 	now := s.o.Now()
 	in := dynamodb.ScanInput{TableName: s.o.Table}
 	live := map[string]bool{} // connections by ID that were found to have a row

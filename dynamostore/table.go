@@ -68,6 +68,7 @@ func (t Table) Problems() (problems, warnings []string) {
 
 // DescribeTable says what there is. A table that is not there is no error.
 func (s *Store) DescribeTable(ctx context.Context) (Table, error) {
+	s.made()
 	t := Table{Name: s.o.Table}
 	out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
 		return s.db.DescribeTable(ctx, s.o.Table)
@@ -114,6 +115,7 @@ func (s *Store) DescribeTable(ctx context.Context) (Table, error) {
 
 // CheckTable returns an error that names everything that is missing, or nil.
 func (s *Store) CheckTable(ctx context.Context) error {
+	s.made()
 	t, err := s.DescribeTable(ctx)
 	if err != nil {
 		return err
@@ -130,6 +132,7 @@ func (s *Store) CheckTable(ctx context.Context) error {
 // until it can be used, and returns it. It may be repeated: of a table that is
 // there it turns on the TTL, if that is off, and changes nothing else.
 func (s *Store) CreateTable(ctx context.Context) (Table, error) {
+	s.made()
 	ctx, cancel := context.WithTimeout(ctx, tableWait)
 	defer cancel()
 	_, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.CreateTableOutput, error) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -180,6 +181,9 @@ func (e *engine) setRoutes(s *Server) error {
 		if function == nil {
 			return fmt.Errorf("gateway: route %q has no function and the server has none", key)
 		}
+		if nilPointer(function) {
+			return fmt.Errorf("gateway: the function of route %q is a nil %T", key, function)
+		}
 		if e.fault != nil {
 			function = faultyFunction{e, key, function}
 		}
@@ -192,7 +196,7 @@ func (e *engine) setRoutes(s *Server) error {
 			if key != "$connect" {
 				return fmt.Errorf("gateway: route %q has an authorizer; only $connect can have one", key)
 			}
-			if a.Function == nil {
+			if a.Function == nil || nilPointer(a.Function) {
 				return errors.New("gateway: the authorizer has no function")
 			}
 			for _, source := range a.IdentitySources {
@@ -221,6 +225,13 @@ func (e *engine) setRoutes(s *Server) error {
 	}
 	slices.SortFunc(e.all, func(a, b *route) int { return strings.Compare(a.key, b.key) })
 	return nil
+}
+
+// nilPointer reports whether a function is a pointer or a func that is nil: it would
+// panic at each event.
+func nilPointer(f Function) bool {
+	v := reflect.ValueOf(f)
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 // validStage holds a name against the rule of AWS docs, WebSocket quotas page.

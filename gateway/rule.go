@@ -203,9 +203,11 @@ func list[T ~string](all []T) string {
 // Each rule has a stream of random numbers of its own, drawn from the seed and
 // its text, and one number of it for each call: another rule does not change
 // which calls it applies to, only, where it is before it, which of them it gets.
+//
+// The zero value has no rules and the seed 0.
 type Faults struct {
 	seed uint64
-	now  func() time.Time
+	now  func() time.Time // nil: time.Now
 
 	mu    sync.Mutex
 	rules []*activeRule
@@ -221,12 +223,16 @@ type activeRule struct {
 
 // NewFaults makes a Faults with these rules in force. now may be nil for time.Now.
 func NewFaults(seed uint64, now func() time.Time, rules ...FaultRule) *Faults {
-	if now == nil {
-		now = time.Now
-	}
 	f := &Faults{seed: seed, now: now}
 	f.Set(rules)
 	return f
+}
+
+func (f *Faults) clock() time.Time {
+	if f.now == nil {
+		return time.Now()
+	}
+	return f.now()
 }
 
 // Set replaces the rules. One that was in force before stays as it is, with its
@@ -246,7 +252,7 @@ func (f *Faults) Set(rules []FaultRule) {
 		}
 		h := fnv.New64a()
 		h.Write([]byte(r.text))
-		f.rules = append(f.rules, &activeRule{FaultRule: r, random: rand.New(rand.NewPCG(f.seed, h.Sum64()+same[r.text])), since: f.now()})
+		f.rules = append(f.rules, &activeRule{FaultRule: r, random: rand.New(rand.NewPCG(f.seed, h.Sum64()+same[r.text])), since: f.clock()})
 		same[r.text]++
 	}
 }
@@ -280,7 +286,7 @@ func (f *Faults) Ask(c Call) Fault {
 			continue
 		}
 		if now.IsZero() {
-			now = f.now()
+			now = f.clock()
 		}
 		// Also those after the first that applies are held against the call: else
 		// which calls they hit would depend on it.

@@ -26,6 +26,9 @@ const (
 // http.ErrServerClosed; it returns earlier with the error of the configuration
 // or of the listener. It closes l. It may be called for several listeners.
 func (s *Server) Serve(l net.Listener) error {
+	if l == nil {
+		return errors.New("gateway: serve: the listener is nil")
+	}
 	e, err := s.ready()
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -160,3 +160,31 @@ func read(t testing.TB, c *websocket.Conn) string {
 	}
 	return string(data)
 }
+
+func TestAServerThatCannotWorkSaysSoAtOnce(t *testing.T) {
+	var none *LambdaEndpoint
+	for want, s := range map[string]*Server{
+		`route "$connect" has no function`:                          {Routes: map[string]Route{"$connect": {}}},
+		`the function of route "$default" is a nil *gateway.Lambda`: {Routes: map[string]Route{"$default": {Function: none}}},
+		`is a nil gateway.FunctionFunc`:                             {Function: FunctionFunc(nil)},
+		`the authorizer has no function`:                            {Function: &Mock{}, Routes: map[string]Route{"$connect": {Authorizer: &Authorizer{Function: none}}}},
+	} {
+		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if err := (&Server{Function: &Mock{}}).Serve(nil); err == nil || !strings.Contains(err.Error(), "the listener is nil") {
+		t.Errorf("%v", err)
+	}
+	var f Faults
+	if fault := f.Ask(Call{Kind: CallPost}); !fault.isZero() || len(f.Counts()) != 0 {
+		t.Error("zero Faults have a rule")
+	}
+	rule, err := ParseFaultRule("post:denied")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Set([]FaultRule{rule}); f.Ask(Call{Kind: CallPost}).Status != 403 {
+		t.Error("zero Faults take no rule")
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -59,8 +60,12 @@ type handler struct {
 // ends when its caller has gone away, or the time that the caller gave is up.
 //
 // The handler takes paths that begin with /v1/; use [http.StripPrefix] to serve it
-// elsewhere. It may be called concurrently, as often as the store allows.
+// elsewhere. It may be called concurrently, as often as the store allows. It panics if
+// the store is nil.
 func NewHandler(store wirepost.Store, o *HandlerOptions) http.Handler {
+	if v := reflect.ValueOf(store); store == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		panic("httpstore.NewHandler: the store is nil")
+	}
 	h := &handler{store: store}
 	if o != nil {
 		h.o = *o

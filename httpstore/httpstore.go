@@ -157,9 +157,19 @@ func parseURL(rawURL string) (base, token string, err error) {
 // String names the server, without the token.
 func (s *Store) String() string { return s.base }
 
+// made panics if the store is not one of Open's: it has nothing to ask.
+func (s *Store) made() {
+	if s == nil || s.client == nil {
+		panic("httpstore: this Store was not made by Open")
+	}
+}
+
 // Close closes idle connections to the server, whose store stays open. Calls that
 // are running go on.
 func (s *Store) Close() error {
+	if s == nil || s.transport == nil {
+		return nil
+	}
 	s.transport.CloseIdleConnections()
 	return nil
 }
@@ -192,6 +202,7 @@ func absent(id string) bool { return wirepost.ValidateConnectionID(id) != nil }
 
 // Put implements [wirepost.Store].
 func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), c.Validate(), checkIdentity(c.Endpoint)); err != nil {
 		return err
 	}
@@ -201,6 +212,7 @@ func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
 
 // Delete implements [wirepost.Store].
 func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, error) {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), checkIdentity(k.Endpoint)); err != nil || absent(k.ID) {
 		return false, err
 	}
@@ -210,6 +222,7 @@ func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, err
 
 // Reap implements [wirepost.Store].
 func (s *Store) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed) (bool, error) {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), a.Validate(), checkIdentity(l.Endpoint), unencodable("cursor", string(l.Cursor))); err != nil || absent(l.ID) {
 		return false, err
 	}
@@ -219,6 +232,7 @@ func (s *Store) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed
 
 // Connection implements [wirepost.Store].
 func (s *Store) Connection(ctx context.Context, id string) (wirepost.Connection, error) {
+	s.made()
 	if err := ended(ctx, nil); err != nil {
 		return wirepost.Connection{}, err
 	}
@@ -234,6 +248,7 @@ func (s *Store) Connection(ctx context.Context, id string) (wirepost.Connection,
 
 // Subscribe implements [wirepost.Store].
 func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), wirepost.ValidateName(topic)); err != nil {
 		return err
 	}
@@ -246,6 +261,7 @@ func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
 
 // Unsubscribe implements [wirepost.Store].
 func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), wirepost.ValidateName(topic)); err != nil || absent(id) {
 		return err
 	}
@@ -255,6 +271,7 @@ func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
 
 // PutStage implements [wirepost.Store].
 func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), r.Validate(), checkIdentity(r.Identity), unencodable("endpoint URL", r.URL)); err != nil {
 		return wirepost.StageRecord{}, err
 	}
@@ -267,6 +284,7 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 
 // Stage implements [wirepost.Store].
 func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.StageRecord, error) {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), checkIdentity(id)); err != nil {
 		return wirepost.StageRecord{}, err
 	}
@@ -279,6 +297,7 @@ func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.Stage
 
 // Stages implements [wirepost.Store].
 func (s *Store) Stages(ctx context.Context) ([]wirepost.StageRecord, error) {
+	s.made()
 	if err := ended(ctx, nil); err != nil {
 		return nil, err
 	}
@@ -295,6 +314,7 @@ func (s *Store) Stages(ctx context.Context) ([]wirepost.StageRecord, error) {
 
 // DeleteStage implements [wirepost.Store].
 func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+	s.made()
 	if err := cmp.Or(ended(ctx, nil), checkIdentity(r.Identity), unencodable("endpoint URL", r.URL)); err != nil {
 		return false, err
 	}

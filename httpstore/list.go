@@ -16,6 +16,7 @@ import (
 // nothing between them. A body that stops early cancels that request, and the
 // listing returns when it has ended.
 func (s *Store) Connections(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) iter.Seq2[wirepost.Listed, error] {
+	s.made()
 	return func(yield func(wirepost.Listed, error) bool) {
 		if err := cmp.Or(ended(ctx, nil), a.Validate(), o.Validate(), unencodable("cursor", string(o.After))); err != nil {
 			yield(wirepost.Listed{}, err)

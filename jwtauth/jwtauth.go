@@ -168,9 +168,17 @@ type Token struct {
 // context's, too. Every other error of [Verifier.Verify] is the token's own.
 var ErrKeys = errors.New("the key set is not available")
 
+// made panics if the verifier is not one of New's: it has no key.
+func (v *Verifier) made() {
+	if v == nil || v.parser == nil {
+		panic("jwtauth: this Verifier was not made by New")
+	}
+}
+
 // Verify checks a token. The error is for the log: it never has the token in it,
 // and it is nothing for a client.
 func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
+	v.made()
 	if len(token) > MaxToken {
 		return Token{}, fmt.Errorf("the token has %d bytes, %d at most are looked at", len(token), MaxToken)
 	}
@@ -262,6 +270,7 @@ func verifiedWith(of wanted, all ...*key) (any, error) {
 // the token's sub, and the connection ends with the token. Refusals are those of
 // docs/protocol.md.
 func (v *Verifier) Connect(ctx context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
+	v.made()
 	refuse := func(status int, format string, args ...any) (wirepost.Accept, error) {
 		return wirepost.Accept{}, wirepost.Refuse(status, fmt.Sprintf(format, args...))
 	}

@@ -158,9 +158,19 @@ func (s *Store) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// made panics if the store is not one of Open's: it has nothing to ask.
+func (s *Store) made() {
+	if s == nil || s.db == nil {
+		panic("sqlitestore: this Store was not made by Open")
+	}
+}
+
 // Close waits for the writes that have begun, and closes the file. Every call
 // after it fails.
 func (s *Store) Close() error {
+	if s == nil || s.db == nil {
+		return nil
+	}
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		s.writing.Wait()

@@ -63,6 +63,7 @@ func (r *reads) close() {
 
 // Connection implements [wirepost.Store].
 func (s *Store) Connection(ctx context.Context, id string) (wirepost.Connection, error) {
+	s.made()
 	c, err := s.connection(ctx, id)
 	if err != nil {
 		return wirepost.Connection{}, s.wrap(ctx, "find connection "+id, err)
@@ -101,6 +102,7 @@ func (s *Store) connection(ctx context.Context, id string) (wirepost.Connection,
 
 // Connections implements [wirepost.Store]. The order is that of the IDs.
 func (s *Store) Connections(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) iter.Seq2[wirepost.Listed, error] {
+	s.made()
 	return func(yield func(wirepost.Listed, error) bool) {
 		if err := cmp.Or(a.Validate(), o.Validate()); err != nil {
 			yield(wirepost.Listed{}, fmt.Errorf("list connections: %w", err))
@@ -155,6 +157,7 @@ func (s *Store) page(ctx context.Context, a wirepost.Audience, after wirepost.Cu
 
 // Stage implements [wirepost.Store].
 func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.StageRecord, error) {
+	s.made()
 	rows, err := s.query(ctx, s.reads.stage, id.APIID, id.Stage, id.Region)
 	all, err := scanStages(rows, err)
 	if err == nil && len(all) == 0 {
@@ -168,6 +171,7 @@ func (s *Store) Stage(ctx context.Context, id wirepost.Identity) (wirepost.Stage
 
 // Stages implements [wirepost.Store].
 func (s *Store) Stages(ctx context.Context) ([]wirepost.StageRecord, error) {
+	s.made()
 	rows, err := s.query(ctx, s.reads.stages)
 	all, err := scanStages(rows, err)
 	if err != nil {

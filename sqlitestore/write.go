@@ -30,6 +30,7 @@ type op struct {
 
 // Put implements [wirepost.Store].
 func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
+	s.made()
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("put: %w", err)
 	}
@@ -40,6 +41,7 @@ func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
 
 // Delete implements [wirepost.Store].
 func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, error) {
+	s.made()
 	now := s.now().UnixMilli()
 	var deleted bool
 	if err := s.write(ctx, "delete connection "+k.ID, func(w *writer) (err error) {
@@ -54,11 +56,13 @@ func (s *Store) Delete(ctx context.Context, k wirepost.ConnectionKey) (bool, err
 // Reap implements [wirepost.Store]. A subscription never outlives its row, so
 // there is no more to remove than the row.
 func (s *Store) Reap(ctx context.Context, _ wirepost.Audience, l wirepost.Listed) (bool, error) {
+	s.made()
 	return s.Delete(ctx, l.Key())
 }
 
 // Subscribe implements [wirepost.Store].
 func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := wirepost.ValidateName(topic); err != nil {
 		return fmt.Errorf("subscribe connection %s: topic: %w", id, err)
 	}
@@ -68,6 +72,7 @@ func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
 
 // Unsubscribe implements [wirepost.Store].
 func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
+	s.made()
 	if err := wirepost.ValidateName(topic); err != nil {
 		return fmt.Errorf("unsubscribe connection %s: topic: %w", id, err)
 	}
@@ -79,6 +84,7 @@ func (s *Store) Unsubscribe(ctx context.Context, id, topic string) error {
 
 // PutStage implements [wirepost.Store].
 func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.StageRecord, error) {
+	s.made()
 	if err := r.Validate(); err != nil {
 		return wirepost.StageRecord{}, fmt.Errorf("put stage: %w", err)
 	}
@@ -96,6 +102,7 @@ func (s *Store) PutStage(ctx context.Context, r wirepost.StageRecord) (wirepost.
 
 // DeleteStage implements [wirepost.Store].
 func (s *Store) DeleteStage(ctx context.Context, r wirepost.StageRecord) (bool, error) {
+	s.made()
 	var deleted bool
 	if err := s.write(ctx, "delete stage "+r.Identity.String(), func(w *writer) error {
 		done, err := w.deleteStage.Exec(r.APIID, r.Stage, r.Region, r.URL, r.EventTime.UnixMilli())

@@ -40,6 +40,9 @@ func TestStore(t *testing.T, open func(t *testing.T, o StoreOptions) wirepost.St
 		t.Run(c.promise, func(t *testing.T) {
 			clock := newClock()
 			store := open(t, StoreOptions{Now: clock.Now})
+			if store == nil {
+				t.Fatal("open returned no store")
+			}
 			// Nothing here waits for time to pass: this ends a store that hangs.
 			ctx, cancel := context.WithTimeout(t.Context(), hangTime)
 			defer cancel()

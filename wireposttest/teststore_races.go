@@ -27,6 +27,9 @@ import (
 func TestStoreRaces(t *testing.T, rounds int, open func(t *testing.T, o StoreOptions) wirepost.Store) {
 	clock := newClock()
 	store := open(t, StoreOptions{Now: clock.Now})
+	if store == nil {
+		t.Fatal("open returned no store")
+	}
 	t.Cleanup(func() { // behind the checks, which run beside each other
 		if err := store.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/jobs"
 	"github.com/wirepost/wirepost/jwtauth"
 )
 
@@ -17,7 +18,7 @@ type settings struct {
 	store    string
 	handlers map[string]bool
 	tokens   *jwtauth.Options // nil: under dev, without tokens
-	queue    *queueURL        // nil: none
+	queue    *jobs.SQS        // nil: none
 	level    slog.Level
 	doctor   bool
 	unknown  []string // variables that look like ours and are not
@@ -89,7 +90,7 @@ func parseConfig(environ []string) (settings, error) {
 		}
 	}
 	if v := values["WIREPOST_QUEUE_URL"]; v != "" {
-		q, err := parseQueueURL(v, values["AWS_REGION"])
+		q, err := jobs.NewSQS(v, values["AWS_REGION"])
 		if err != nil {
 			return c, fmt.Errorf("WIREPOST_QUEUE_URL: %w", err)
 		}

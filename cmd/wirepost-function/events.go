@@ -5,96 +5,45 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
-	"github.com/wirepost/wirepost"
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/wirepost/wirepost/jobs"
 )
 
-// The events are read into types of our own and not those of aws-lambda-go: only
-// the members that matter, and those exactly as they are written.
+// The events are read into types of our own: only the members that matter, and those
+// exactly as they are written.
 
-type sqsRecord struct {
-	MessageID string `json:"messageId"`
-	Body      string `json:"body"`
-	Source    string `json:"eventSourceARN"`
-}
-
-type batchFailure struct {
-	ItemIdentifier string `json:"itemIdentifier"`
-}
-
-// sqs does the messages of a batch in their order and says which failed, so that
-// SQS delivers those again and no others (AWS, Lambda developer guide, "Handling
-// errors for an SQS event source": ReportBatchItemFailures).
-//
-// In a FIFO queue what comes behind a failure fails with it, or it would overtake.
+// sqs does the messages of a batch: [jobs.Worker.HandleSQS].
 func (f *function) sqs(ctx context.Context, records []json.RawMessage) ([]byte, error) {
-	batch := make([]sqsRecord, len(records))
+	var batch events.SQSEvent
 	for i, raw := range records {
-		if err := json.Unmarshal(raw, &batch[i]); err != nil || batch[i].MessageID == "" {
+		var r struct {
+			MessageID string `json:"messageId"`
+			Body      string `json:"body"`
+			Source    string `json:"eventSourceARN"`
+		}
+		if err := json.Unmarshal(raw, &r); err != nil || r.MessageID == "" {
 			return nil, invalid("SQS record %d has no messageId", i)
 		}
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: r.MessageID, Body: r.Body, EventSourceARN: r.Source})
 	}
-	failures := []batchFailure{}
-	fail := func(r sqsRecord) { failures = append(failures, batchFailure{r.MessageID}) }
-	for i, r := range batch {
-		if len(failures) > 0 && strings.HasSuffix(r.Source, ".fifo") {
-			fail(r)
-			continue
-		}
-		if err := ctx.Err(); err != nil || !timeFor(ctx) {
-			f.logger.Warn("no time was left for the rest of a batch; it is delivered again", "messages", len(batch)-i)
-			for _, r := range batch[i:] {
-				fail(r)
-			}
-			break
-		}
-		if err := f.message(ctx, []byte(r.Body), envelopeID(r.MessageID)); err != nil {
-			f.logger.Error("a message of the queue failed", "messageId", r.MessageID, "error", err)
-			fail(r)
-		}
+	answer, err := f.worker.HandleSQS(ctx, batch)
+	if err != nil {
+		return nil, err
 	}
-	return json.Marshal(map[string][]batchFailure{"batchItemFailures": failures})
+	return json.Marshal(answer)
 }
 
-// timeFor reports whether there is time to begin another publish.
-func timeFor(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) > reserve
-}
-
-// message does one publish of a queue. Without a queue for the rest a message that
-// was not finished fails, as docs/function.md says, and begins again.
-func (f *function) message(ctx context.Context, body []byte, id string) error {
-	return f.publishOnce(ctx, body, id, f.queue != nil)
-}
-
-// asynchronous does a publish of an event that Lambda would give the function again
-// after an error.
-func (f *function) asynchronous(ctx context.Context, body []byte, id string) error {
-	return f.publishOnce(ctx, body, id, true)
-}
-
-// publishOnce does a publish that begins again from its beginning if it fails. Once
-// somebody has the message, that is only right for who asked for at least once: if
-// it is to be at most once, the rest is lost, and logged.
-func (f *function) publishOnce(ctx context.Context, body []byte, id string, atMostOnce bool) error {
-	r, err := parseRequest(body, id)
+// publish does a publish of an event that Lambda gives the function again after an
+// error.
+func (f *function) publish(ctx context.Context, payload []byte, eventID string) error {
+	r, err := jobs.Parse(payload, eventID)
 	if err != nil {
 		return err
 	}
-	o, err := f.publish(ctx, r)
-	if err != nil && atMostOnce && reached(o) && !r.jobs[0].AtLeastOnce {
-		f.logger.Error("a publish was not finished, and its rest is lost: to begin again would reach some twice (atLeastOnce asks for that, WIREPOST_QUEUE_URL avoids it)", "job", r.jobs[0].String(), "result", o.result.String(), "error", err)
-		return nil
-	}
-	return err
+	return f.worker.Do(ctx, r)
 }
-
-// reached reports whether anybody may have the message, or a part of it is on its
-// way.
-func reached(o outcome) bool { return o.result.Sent+o.result.Failed > 0 || o.queued > 0 }
 
 func (f *function) sns(ctx context.Context, records []json.RawMessage) ([]byte, error) {
 	var errs []error
@@ -108,7 +57,7 @@ func (f *function) sns(ctx context.Context, records []json.RawMessage) ([]byte, 
 		if err := json.Unmarshal(raw, &r); err != nil || r.SNS == nil || r.SNS.Message == nil {
 			return nil, invalid("SNS record %d has no Sns.Message", i)
 		}
-		if err := f.asynchronous(ctx, []byte(*r.SNS.Message), envelopeID(r.SNS.MessageID)); err != nil {
+		if err := f.publish(ctx, []byte(*r.SNS.Message), r.SNS.MessageID); err != nil {
 			errs = append(errs, fmt.Errorf("SNS record %d: %w", i, err))
 		}
 	}
@@ -124,15 +73,7 @@ func (f *function) eventBridge(ctx context.Context, payload []byte) ([]byte, err
 	if err := json.Unmarshal(payload, &e); err != nil || e.Source == "" || len(e.Detail) == 0 {
 		return nil, invalid("the EventBridge event has no source or no detail")
 	}
-	return nil, f.asynchronous(ctx, e.Detail, envelopeID(e.ID))
-}
-
-// envelopeID is the ID of an event, if it can be that of an envelope.
-func envelopeID(id string) string {
-	if _, err := (wirepost.Envelope{ID: id, To: wirepost.Everyone(), Data: []byte("0")}).Frame(); err != nil {
-		return ""
-	}
-	return id
+	return nil, f.publish(ctx, e.Detail, e.ID)
 }
 
 // first keeps the type of an error, which is its name for the invoker.
@@ -144,5 +85,5 @@ func first(errs []error) error {
 	if errors.As(errs[0], &bad) {
 		return invalid("%v", errs[0])
 	}
-	return &PublishFailed{errs[0].Error()}
+	return &PublishFailed{Message: errs[0].Error()}
 }

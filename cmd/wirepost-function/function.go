@@ -8,8 +8,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/jobs"
 	"github.com/wirepost/wirepost/jwtauth"
 )
 
@@ -19,25 +21,19 @@ type function struct {
 	store     wirepost.Store
 	publisher *wirepost.Publisher
 	mux       *wirepost.Mux // nil without the handler websocket
-	queue     queue         // nil: none
+	worker    *jobs.Worker
 	logger    *slog.Logger
 }
 
-// InvalidRequest is the error of a payload that cannot be handled, however often it
-// comes. Its name is the error type that an invoker sees.
-type InvalidRequest struct{ message string }
-
-func (e *InvalidRequest) Error() string { return e.message }
+// The two errors of the function, which an invoker knows by their names.
+type (
+	InvalidRequest = jobs.InvalidRequest
+	PublishFailed  = jobs.PublishFailed
+)
 
 func invalid(format string, args ...any) error {
-	return &InvalidRequest{fmt.Sprintf(format, args...)}
+	return &InvalidRequest{Message: fmt.Sprintf(format, args...)}
 }
-
-// PublishFailed is the error of a publish that failed as a whole: the same again
-// may succeed.
-type PublishFailed struct{ message string }
-
-func (e *PublishFailed) Error() string { return e.message }
 
 func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*function, error) {
 	store, err := wirepost.OpenStore(ctx, c.store)
@@ -45,9 +41,11 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 		return nil, fmt.Errorf("WIREPOST_STORE: %w", err)
 	}
 	f := &function{settings: c, store: store, logger: logger, publisher: wirepost.NewPublisher(store, &wirepost.PublisherOptions{Logger: logger})}
+	o := &jobs.Options{Reserve: reserve, Logger: logger}
 	if c.queue != nil {
-		f.queue = newSQS(*c.queue)
+		o.Queue = c.queue
 	}
+	f.worker = jobs.New(f.publisher, o)
 	for _, name := range c.unknown {
 		logger.Warn("a variable of the environment looks like one of this function's and is none", "name", name)
 	}
@@ -76,7 +74,7 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 	defer func() {
 		if r := recover(); r != nil {
 			f.logger.Error("an invocation panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			out, err = nil, &PublishFailed{"the function has a fault; its log says which"}
+			out, err = nil, &PublishFailed{Message: "the function has a fault; its log says which"}
 		}
 	}()
 	source, records, err := sourceOf(payload)
@@ -99,7 +97,26 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 	case handleDoctor:
 		return f.runDoctor(ctx, payload)
 	}
-	return f.invoke(ctx, payload)
+	return f.worker.Invoke(ctx, payload)
+}
+
+// reserve is kept of an invocation's time to hand on what is left, and to answer.
+const reserve = 2 * time.Second
+
+// restOfSend puts what a client's send had no time for into the queue.
+func (f *function) restOfSend() func(context.Context, wirepost.Audience, []byte, wirepost.Result) error {
+	if f.settings.queue == nil {
+		return nil
+	}
+	return func(ctx context.Context, to wirepost.Audience, frame []byte, r wirepost.Result) error {
+		parts, err := wirepost.Split(to, frame, 1, nil)
+		if err != nil {
+			return err
+		}
+		rest, _ := parts[0].Rest(r)
+		_, err = f.worker.Enqueue(ctx, rest)
+		return err
+	}
 }
 
 // signs of each source, at the top of a payload. A frame of a client's never gets

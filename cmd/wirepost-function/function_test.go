@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/jobs"
 )
 
 // secret is the HMAC key of tests.
@@ -29,13 +30,15 @@ type testQueue struct {
 	err    error
 }
 
-func (q *testQueue) send(_ context.Context, body []byte, _ wirepost.Job) error {
+func (q *testQueue) Send(_ context.Context, job wirepost.Job) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err == nil {
-		q.bodies = append(q.bodies, body)
+	if q.err != nil {
+		return q.err
 	}
-	return q.err
+	body, err := json.Marshal(job)
+	q.bodies = append(q.bodies, body)
+	return err
 }
 
 // world is a function with a store in memory and a gateway that records what is
@@ -65,8 +68,9 @@ func newWorld(t testing.TB, handlers ...string) *world {
 	for _, h := range handlers {
 		s.handlers[h] = true
 	}
-	w.function = &function{settings: s, store: w.store, queue: w.queue, logger: logger,
+	w.function = &function{settings: s, store: w.store, logger: logger,
 		publisher: wirepost.NewPublisher(w.store, &wirepost.PublisherOptions{Concurrency: 1, Transport: w, Random: func() float64 { return 0 }})}
+	w.work(w.queue)
 	if s.handlers[handleWebSocket] {
 		w.mux = wirepost.NewMux(w.store, &wirepost.MuxOptions{Connect: believe, Logger: logger})
 		w.mux.HandleProtocol(w.publisher, nil)
@@ -75,6 +79,11 @@ func newWorld(t testing.TB, handlers ...string) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// work makes the worker anew, with a queue or none.
+func (w *world) work(q jobs.Queue) {
+	w.worker = jobs.New(w.publisher, &jobs.Options{Queue: q, Reserve: reserve, Logger: w.logger})
 }
 
 // RoundTrip is the management API.
@@ -418,7 +427,10 @@ func TestWhatHasNoTimeGoesOnAndReachesNobodyTwice(t *testing.T) {
 					t.Fatalf("answered %s, %v", out, err)
 				}
 				if source == "invoke" {
-					var r reply
+					var r struct {
+						Sent, Failed int
+						Next         *wirepost.Job
+					}
 					if err := json.Unmarshal(out, &r); err != nil || r.Next != nil {
 						t.Fatalf("answered %s, %v", out, err)
 					}
@@ -512,7 +524,7 @@ func TestWithoutAQueueTheRestIsLeftToWhoAsked(t *testing.T) {
 		inBubble(t, name, func(t *testing.T) {
 			w := newWorld(t)
 			if w.queue.err = tt.queue; tt.queue == nil {
-				w.function.queue = nil
+				w.work(nil)
 			}
 			for _, id := range []string{"A=", "B=", "C="} {
 				w.connect(t, id, "", "lobby")
@@ -568,7 +580,7 @@ func TestPartsGoIntoTheQueue(t *testing.T) {
 			t.Errorf("%s got %v", id, w.posts[id])
 		}
 	}
-	w.function.queue = nil
+	w.work(nil)
 	_, err = w.Invoke(t.Context(), []byte(`{"to":"topic:lobby","data":1,"parts":3}`))
 	wantType[*InvalidRequest](t, err)
 }

@@ -23,6 +23,7 @@ func (unreadable) Connections(context.Context, wirepost.Audience, wirepost.ListO
 func TestAJobThatMakesNoProgressFailsAndIsNotQueuedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.function.publisher = wirepost.NewPublisher(unreadable{w.store}, &wirepost.PublisherOptions{Transport: w})
+	w.work(w.queue)
 	job := `{"publish":"p","to":"everyone","text":"x","part":0,"parts":1,"after":"c"}`
 	out, err := w.Invoke(t.Context(), marshal(t, sqsEvent("q", job)))
 	if err != nil || string(out) != `{"batchItemFailures":[{"itemIdentifier":"m0"}]}` || len(w.queue.bodies) > 0 {

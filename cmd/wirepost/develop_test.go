@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // pipes is a listener of connections in memory, so that time can be fake.
@@ -59,7 +60,7 @@ func TestTheEndIsQuickAndNamesWhatWasStillOpen(t *testing.T) {
 				return nil, nil
 			})}
 			var stdout, stderr bytes.Buffer
-			c := &command{stdout: &stdout, stderr: &stderr}
+			c := &command{stdout: terminal.NewPrinter(&stdout), stderr: terminal.NewPrinter(&stderr)}
 			p := newPipes()
 			ctx, interrupt := context.WithCancel(t.Context())
 			status := make(chan int)

@@ -14,12 +14,12 @@ import (
 	"os"
 	"strings"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/wirepost/wirepost"
 	_ "github.com/wirepost/wirepost/dynamostore" // the store on AWS
 	_ "github.com/wirepost/wirepost/httpstore"   // the store of wirepost dev
+	"github.com/wirepost/wirepost/jobs"
 	"github.com/wirepost/wirepost/jwtauth"
 )
 
@@ -33,7 +33,11 @@ func main() {
 
 	switch name, _, _ := strings.Cut(os.Getenv("WIREPOST_HANDLERS"), ","); name {
 	case "sqs":
-		lambda.Start(queue{publisher}.handle)
+		worker, err := queueWorker(publisher, logger)
+		if err != nil {
+			log.Fatal(err)
+		}
+		lambda.Start(worker.HandleSQS)
 	case "invoke":
 		lambda.Start(func(ctx context.Context, m message) (reply, error) { return m.publish(ctx, publisher) })
 	default: // the events of the WebSocket API
@@ -82,14 +86,14 @@ func onThisMachine() bool {
 	return strings.HasPrefix(os.Getenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"), "http://localhost:")
 }
 
-// message is what the publish function is invoked with, and the body of a message in
-// the queue: {"to":"topic:lobby","data":{"text":"hi"}}.
+// message is what the publish function is invoked with:
+// {"to":"topic:lobby","data":{"text":"hi"}}.
 type message struct {
 	To   string          `json:"to"`
 	Data json.RawMessage `json:"data"`
 }
 
-// reply says what became of it.
+// reply counts the posts of a publish.
 type reply struct {
 	Sent   int `json:"sent"`
 	Gone   int `json:"gone"`
@@ -106,29 +110,25 @@ func (m message) publish(ctx context.Context, publisher *wirepost.Publisher) (re
 		return reply{}, err
 	}
 	r, err := publisher.Publish(ctx, to, frame, nil)
-	if err == nil && r.Next != "" {
-		err = fmt.Errorf("publish to %s: the time was over after %d", to, r.Sent)
+	if err == nil && (r.Next != "" || r.Sent == 0 && r.Missed > 0) {
+		err = fmt.Errorf("publish to %s: %w", to, r.Err())
 	}
 	return reply{r.Sent, r.Gone, r.Failed}, err
 }
 
-// queue publishes what is in the queue.
-type queue struct{ publisher *wirepost.Publisher }
-
-// handle says which messages failed: those come again, and after five times they are
-// in the dead-letter queue.
-func (q queue) handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	answer := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for _, record := range batch.Records {
-		var m message
-		err := json.Unmarshal([]byte(record.Body), &m)
-		if err == nil {
-			_, err = m.publish(ctx, q.publisher)
-		}
+// queueWorker publishes what is in the queue: the same objects, with the ID of the
+// queue's message as the envelope's, so that a client drops what comes twice. What has
+// no time, and a connection that was missed while others were reached, goes on from the
+// queue. A message that reached nobody comes again, and after five times it is in the
+// dead-letter queue.
+func queueWorker(publisher *wirepost.Publisher, logger *slog.Logger) (*jobs.Worker, error) {
+	o := &jobs.Options{Logger: logger}
+	if url := os.Getenv("WIREPOST_QUEUE_URL"); url != "" {
+		queue, err := jobs.NewSQS(url, "")
 		if err != nil {
-			slog.Error("publish from the queue", "message", record.MessageId, "error", err)
-			answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+			return nil, fmt.Errorf("WIREPOST_QUEUE_URL: %w", err)
 		}
+		o.Queue = queue
 	}
-	return answer, nil
+	return jobs.New(publisher, o), nil
 }

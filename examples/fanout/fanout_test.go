@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/jobs"
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
@@ -28,14 +30,18 @@ type queue struct {
 	refuses  func(body string) bool
 }
 
-func (q *queue) Send(_ context.Context, body string) error {
+func (q *queue) Send(_ context.Context, job wirepost.Job) error {
+	body, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.refuses != nil && q.refuses(body) {
+	if q.refuses != nil && q.refuses(string(body)) {
 		return errors.New("the queue is throttled")
 	}
 	q.n++
-	q.messages = append(q.messages, events.SQSMessage{MessageId: fmt.Sprint(q.n), Body: body})
+	q.messages = append(q.messages, events.SQSMessage{MessageId: fmt.Sprint(q.n), Body: string(body)})
 	return nil
 }
 
@@ -49,7 +55,7 @@ func (q *queue) batch() (batch events.SQSEvent) {
 }
 
 // run lets two functions work until the queue is empty, at most so many batches.
-func (q *queue) run(t *testing.T, f *Function, batches int) (reported int) {
+func (q *queue) run(t *testing.T, f *jobs.Worker, batches int) (reported int) {
 	var left, failures atomic.Int64
 	left.Store(int64(batches))
 	var workers sync.WaitGroup
@@ -61,7 +67,7 @@ func (q *queue) run(t *testing.T, f *Function, batches int) (reported int) {
 					return
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-				again, err := f.Handle(ctx, batch)
+				again, err := f.HandleSQS(ctx, batch)
 				cancel()
 				if err != nil {
 					t.Error(err)
@@ -151,7 +157,7 @@ func TestAQueueOfJobsReachesEverybodyOnceThroughInterruptions(t *testing.T) {
 	publisher := wirepost.NewPublisher(&interrupted{Store: store}, nil)
 	defer publisher.Close()
 	q := &queue{}
-	f := &Function{Publisher: publisher, Queue: q, Log: slog.New(slog.DiscardHandler)}
+	f := Function(publisher, q, slog.New(slog.DiscardHandler))
 	if err := Start(t.Context(), q, wirepost.Everyone(), []byte("news"), 6); err != nil {
 		t.Fatal(err)
 	}
@@ -204,12 +210,12 @@ func TestWhatIsReportedIsOnlyWhatWasNotBegun(t *testing.T) {
 			var log strings.Builder
 			publisher := wirepost.NewPublisher(listing, nil)
 			defer publisher.Close()
-			f := &Function{Publisher: publisher, Queue: q, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			f := Function(publisher, q, slog.New(slog.NewTextHandler(&log, nil)))
 			body := tt.body
 			if body == "" {
 				body = fmt.Sprintf(`{"publish":"p","to":"everyone","text":"secret","parts":1,"atLeastOnce":%v}`, tt.atLeastOnce)
 			}
-			again, err := f.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
+			again, err := f.HandleSQS(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
 			if err != nil || len(again.BatchItemFailures) != tt.want {
 				t.Errorf("%+v, %v, want %d", again, err, tt.want)
 			}

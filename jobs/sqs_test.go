@@ -1,4 +1,4 @@
-package main
+package jobs
 
 import (
 	"context"
@@ -17,16 +17,16 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-func sqsAt(t *testing.T, url string) *sqs {
+func sqsAt(t *testing.T, url string) *SQS {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "session")
-	q, err := parseQueueURL(url, "eu-west-1")
+	q, err := NewSQS(url, "eu-west-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSQS(*q)
+	return q
 }
 
 func TestAJobIsSentToTheQueueInOneSignedRequest(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAJobIsSentToTheQueueInOneSignedRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sqsAt(t, server.URL+name).send(t.Context(), body, job); err != nil {
+		if err := sqsAt(t, server.URL+name).Send(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
 		server.Close()
@@ -59,7 +59,7 @@ func TestAJobIsSentToTheQueueInOneSignedRequest(t *testing.T) {
 		if message["QueueUrl"] != server.URL+name || message["MessageBody"] != string(body) || (message["MessageGroupId"] == "p-3") != fifo || (len(message["MessageDeduplicationId"]) == 64) != fifo {
 			t.Errorf("%s: the message is %v", name, message)
 		}
-		if r, err := parseRequest([]byte(message["MessageBody"]), "m"); err != nil || len(r.jobs) != 1 || r.jobs[0] != job {
+		if r, err := Parse([]byte(message["MessageBody"]), "m"); err != nil || len(r.Jobs) != 1 || r.Jobs[0] != job {
 			t.Errorf("read back as %+v, %v", r, err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestAQueueThatMayHaveTheJobIsNotAskedTwice(t *testing.T) {
 				answer(w, r)
 			}))
 			defer server.Close()
-			if err := sqsAt(t, server.URL+"/1/q").send(t.Context(), []byte("{}"), wirepost.Job{}); err == nil || asked.Load() != 1 {
+			if err := sqsAt(t, server.URL+"/1/q").Send(t.Context(), wirepost.Job{Publish: "p", To: wirepost.Everyone(), Parts: 1}); err == nil || asked.Load() != 1 {
 				t.Errorf("%v after %d requests", err, asked.Load())
 			}
 		})
@@ -96,7 +96,7 @@ func TestAQueueThatMayHaveTheJobIsNotAskedTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close() // nobody listens there any more
-	if err := sqsAt(t, "http://"+l.Addr().String()+"/1/q").send(t.Context(), []byte("{}"), wirepost.Job{}); err == nil {
+	if err := sqsAt(t, "http://"+l.Addr().String()+"/1/q").Send(t.Context(), wirepost.Job{Publish: "p", To: wirepost.Everyone(), Parts: 1}); err == nil {
 		t.Error("a queue that nobody is has taken a job")
 	}
 }
@@ -113,7 +113,7 @@ func TestAQueueURLHasARegion(t *testing.T) {
 		"https://user:password@sqs.eu-west-1.amazonaws.com/123456789012/q": "",
 		"ftp://sqs.eu-west-1.amazonaws.com/123456789012/q":                 "",
 	} {
-		q, err := parseQueueURL(url, "here")
+		q, err := NewSQS(url, "here")
 		if got := ""; err == nil {
 			if got = q.region; got != want {
 				t.Errorf("%s is in %q, want %q", url, got, want)

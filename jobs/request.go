@@ -1,0 +1,138 @@
+package jobs
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/wirepost/wirepost"
+)
+
+// object is what any language publishes with; docs/function.md describes it.
+type object struct {
+	To          string          `json:"to"`
+	Data        json.RawMessage `json:"data"`
+	Text        *string         `json:"text"`
+	Except      string          `json:"except"`
+	AtLeastOnce bool            `json:"atLeastOnce"`
+	ID          string          `json:"id"`
+	Parts       int             `json:"parts"`
+}
+
+// Request is a payload that was read: one job, or several for the queue.
+type Request struct {
+	// ID is the envelope's; empty if there is none.
+	ID   string
+	Jobs []wirepost.Job
+}
+
+// Parse reads a publish object or a job. The error is an [*InvalidRequest].
+//
+// eventID becomes the envelope's ID if the object has none of its own and if it can be
+// one: give the ID of the event that the payload came in. The same event has the same
+// ID when it comes again, so that clients drop what they have seen. Empty makes a
+// random one.
+func Parse(payload []byte, eventID string) (Request, error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) != nil || members == nil {
+		return Request{}, invalid("the publish object is not a JSON object")
+	}
+	if _, isJob := members["publish"]; isJob {
+		return parseJob(payload)
+	}
+	var o object
+	if err := strict(payload, &o); err != nil {
+		return Request{}, invalid("the publish object: %v", err)
+	}
+	to, err := wirepost.ParseAudience(o.To)
+	switch {
+	case o.To == "":
+		return Request{}, invalid(`the publish object has no "to"`)
+	case err != nil:
+		return Request{}, invalid(`the publish object's "to": %v`, err)
+	case len(o.Data) == 0 && o.Text == nil:
+		return Request{}, invalid(`the publish object has neither "data" nor "text"; one of them is the message`)
+	case len(o.Data) > 0 && o.Text != nil:
+		return Request{}, invalid(`the publish object has both "data" and "text"; one of them is the message`)
+	case o.Text != nil && o.ID != "":
+		return Request{}, invalid(`the publish object has "text" and "id"; a text is sent as it is, and has no ID`)
+	case o.Parts < 0 || o.Parts > wirepost.MaxParts:
+		return Request{}, invalid(`the publish object's "parts" is %d; it must be from 1 to %d`, o.Parts, wirepost.MaxParts)
+	}
+	if o.Except != "" {
+		if err := wirepost.ValidateConnectionID(o.Except); err != nil {
+			return Request{}, invalid(`the publish object's "except": %v`, err)
+		}
+	}
+	var r Request
+	var message []byte
+	if o.Text != nil {
+		message = []byte(*o.Text)
+	} else {
+		e := wirepost.NewEnvelope(to, o.Data)
+		if id := cmp.Or(o.ID, envelopeID(eventID)); id != "" {
+			e.ID = id
+		}
+		if message, err = e.Frame(); err != nil {
+			return Request{}, invalid("the publish object: %v", err)
+		}
+		r.ID = e.ID
+	}
+	if r.Jobs, err = wirepost.Split(to, message, max(o.Parts, 1), &wirepost.PublishOptions{Except: o.Except, AtLeastOnce: o.AtLeastOnce}); err != nil {
+		return Request{}, invalid("the publish object: %v", err)
+	}
+	return r, nil
+}
+
+func parseJob(payload []byte) (Request, error) {
+	var j wirepost.Job
+	err := strict(payload, &j)
+	if err == nil {
+		err = j.To.Validate()
+	}
+	if err == nil {
+		err = wirepost.CheckMessage([]byte(j.Text))
+	}
+	if err == nil && (j.Publish == "" || len(j.Publish) > 128) {
+		err = errors.New(`"publish" is not 1 to 128 bytes long`)
+	}
+	if err == nil {
+		err = wirepost.ListOptions{Part: j.Part, Parts: j.Parts}.Validate()
+	}
+	if err != nil {
+		return Request{}, invalid("the job: %v", err)
+	}
+	return Request{Jobs: []wirepost.Job{j}}, nil
+}
+
+// strict reads one JSON object whose members are all known: a name that is written
+// wrongly must not be an option that is left out.
+func strict(payload []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(payload))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	return wordless(err)
+}
+
+// wordless takes the package's name, and what Go calls things, out of an error.
+func wordless(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &kind):
+		return fmt.Errorf("%q is a JSON %s, which it cannot be", kind.Field, kind.Value)
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// envelopeID is the ID of an event, if it can be that of an envelope.
+func envelopeID(id string) string {
+	if _, err := (wirepost.Envelope{ID: id, To: wirepost.Everyone(), Data: []byte("0")}).Frame(); err != nil {
+		return ""
+	}
+	return id
+}
