@@ -129,7 +129,9 @@ func (p *Publisher) made(caller string) {
 
 // Close closes idle connections. It does not close the store.
 func (p *Publisher) Close() error {
-	p.stages.close()
+	if p.stages != nil {
+		p.stages.close()
+	}
 	return nil
 }
 
