@@ -210,9 +210,11 @@ func TestAnAnswerThatIsTooLongIsSeenAsAFrameThatFailed(t *testing.T) {
 	long := strings.Repeat("x", 101)
 	page := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, long) })
 	for name, function := range map[string]Function{
-		"a function's": FunctionFunc(func(context.Context, []byte) ([]byte, error) { return []byte(`{"statusCode":200,"body":"` + long + `"}`), nil }),
-		"a backend's":  &HTTPProxy{URL: page},
-		"a mock's":     &Mock{Body: long},
+		"a function's": FunctionFunc(func(context.Context, []byte) ([]byte, error) {
+			return []byte(`{"statusCode":200,"body":"` + long + `"}`), nil
+		}),
+		"a backend's": &HTTPProxy{URL: page},
+		"a mock's":    &Mock{Body: long},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSeen()
