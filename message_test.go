@@ -176,3 +176,20 @@ func TestTheFixOfABareIDAmongSeveralStagesIsOneThatWorks(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAnAnswerThatNoClientCanGetIsInTheLog(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "")
+	var log bytes.Buffer
+	mux := NewMux(NewMemStore(nil), &MuxOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	size := MaxMessage
+	mux.Handle("hello", func(context.Context, *Message) ([]byte, error) { return bytes.Repeat([]byte("x"), size), nil })
+	for _, logged := range []bool{false, true} {
+		if out, err := mux.Invoke(t.Context(), messageEvent(t, testIdentity, "http://localhost:1", "A=", "hello")); err != nil || len(out) < size {
+			t.Errorf("answered %d bytes, %v", len(out), err)
+		}
+		if strings.Contains(log.String(), "longer than a message may be") != logged || strings.Contains(log.String(), "xxx") {
+			t.Errorf("%d bytes: logged %s", size, log.String())
+		}
+		size++
+	}
+}

@@ -160,8 +160,8 @@ type DisconnectEvent struct {
 
 // A Handler does the work of one route. The bytes it returns reach the client
 // only if the route has a route response (AWS, developer guide, "Set up route
-// responses"); an error is logged and answered with status 500, which API Gateway
-// does not pass on.
+// responses"), and only up to [MaxMessage] of them; longer answers are logged. An error
+// is logged and answered with status 500, which API Gateway does not pass on.
 type Handler func(ctx context.Context, m *Message) ([]byte, error)
 
 // Mux is the handler of the WebSocket function: lambda.Start(mux) is all there
@@ -473,6 +473,9 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}
+	}
+	if len(body) > MaxMessage {
+		m.o.Logger.ErrorContext(ctx, "a handler's answer is longer than a message may be; on a route with a route response its client does not get it", "routeKey", key, "connectionId", r.ConnectionID, "bytes", len(body), "most", MaxMessage)
 	}
 	return response{StatusCode: http.StatusOK, Body: string(body)}
 }

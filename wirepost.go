@@ -47,7 +47,7 @@
 // A connection that has ended answers 410 Gone. That is a result and not an
 // error: [Result] counts it, and its row is removed if the guards of
 // [Publisher.Publish] allow it. A post that fails is counted under the
-// [Problem] that explains it.
+// [Problem] that explains it, and [Result.Err] makes one error of all of them.
 //
 // # When it fails
 //

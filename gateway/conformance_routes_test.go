@@ -140,6 +140,10 @@ func integrationRows() []row {
 		}},
 		{id: "2.2 an answer without a body sends nothing", status: "UNCERTAIN", source: "no source", here: "nothing is sent", check: twoWay(`{"statusCode":200}`, nil, "")},
 		{id: "2.2 an answer that is no proxy answer sends Internal server error", status: "UNCERTAIN", source: "no source for two-way routes", here: "`Internal server error`", check: twoWay(`"text"`, nil, "error: Internal server error")},
+		{id: "2.2 an answer over 128 KB", status: "UNCERTAIN", source: "no source: the quotas page bounds a message, and says nothing of an answer over it", here: "`Internal server error`, and nothing of the answer", check: func(t *testing.T) {
+			twoWay(`{"body":"`+strings.Repeat("x", DefaultMessageBytes)+`"}`, nil, strings.Repeat("x", DefaultMessageBytes))(t)
+			twoWay(`{"body":"`+strings.Repeat("x", DefaultMessageBytes+1)+`"}`, nil, "error: Internal server error")(t)
+		}},
 		{id: "2.2 answers come in no particular order", status: "DOC", source: dg, check: func(t *testing.T) {
 			release := make(chan struct{})
 			l := &lab{recorder: newRecorder(), server: &Server{Routes: map[string]Route{"$default": {RouteResponse: true}}}}

@@ -1,5 +1,7 @@
 package gateway
 
+import "fmt"
+
 // dispatch gives a message to its route. It runs in the reading goroutine, so
 // that data need not be copied; the invocation begins there too, as c.next, when
 // all that has arrived is read. It waits only for a free slot, and then the
@@ -88,8 +90,8 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 		if err == nil && r.twoWay {
 			body, ok, malformed := parseMessageAnswer(answer)
 			err = malformed
-			if err == nil && ok && c.answer(r, body, requestID) {
-				return
+			if err == nil && ok {
+				err = c.answer(r, body, requestID)
 			}
 		}
 		switch err {
@@ -106,11 +108,17 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 	})
 }
 
-// answer sends the body of a two-way route's answer.
-func (c *conn) answer(r *route, body []byte, requestID string) bool {
+// answer sends the body of a two-way route's answer. An error is an answer that cannot
+// be sent, whatever the connection does.
+func (c *conn) answer(r *route, body []byte, requestID string) error {
 	if len(body) > c.engine.messageBytes {
-		c.engine.log.Error("answer of a two-way route is longer than a message may be", "connectionId", c.id, "bytes", len(body))
-		return true // UNCERTAIN what AWS does
+		// UNCERTAIN: what AWS does with it. As other answers that are of no use it is an
+		// error frame here, so that the client does not wait for ever.
+		err := fmt.Errorf("the answer has %d bytes, and a message may have %d", len(body), c.engine.messageBytes)
+		if c.engine.observer != nil {
+			c.observeFrame(r.key, requestID, nil, err)
+		}
+		return err
 	}
 	err := c.deliver(compileText(body, c.engine.frameBytes), body)
 	if c.engine.observer != nil {
@@ -118,10 +126,10 @@ func (c *conn) answer(r *route, body []byte, requestID string) bool {
 	}
 	if err != nil {
 		c.engine.log.Debug("answer of a two-way route was not delivered", "connectionId", c.id, "error", err)
-		return true
+		return nil
 	}
 	c.touch()
-	return true
+	return nil
 }
 
 // sendError sends an error frame, in the exact bytes of recorded ones: a space
@@ -135,8 +143,10 @@ func (c *conn) sendError(message, requestID string) {
 	text = append(text, `, "requestId":`...)
 	text = appendString(text, requestID)
 	text = append(text, '}')
-	if c.send(compileText(text, c.engine.frameBytes)) == nil {
+	if err := c.send(compileText(text, c.engine.frameBytes)); err == nil {
 		c.touch()
+	} else {
+		message = fmt.Sprintf("%s, which was not delivered: %v", message, err)
 	}
 	c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RequestID: requestID, Reason: message, Payload: text})
 }

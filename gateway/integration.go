@@ -17,6 +17,16 @@ import (
 // message may have, with room for the JSON of an invocation around it.
 const maxIntegrationAnswer = 6 << 20
 
+// readAnswer reads an integration's answer. One that is too long is an error: a part of
+// it would be taken for the whole.
+func readAnswer(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxIntegrationAnswer+1))
+	if err == nil && len(body) > maxIntegrationAnswer {
+		err = fmt.Errorf("it has more than %d bytes", maxIntegrationAnswer)
+	}
+	return body, err
+}
+
 // HTTPProxy is the integration type HTTP_PROXY: a message's body is the body of a
 // request to a URL, and the answer's body goes back to the client on a two-way
 // route (AWS docs, "Set up integrations"). For $connect the answer's status
@@ -82,7 +92,7 @@ func (h *HTTPProxy) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxIntegrationAnswer))
+	body, err := readAnswer(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", h.URL, err)
 	}
@@ -163,7 +173,7 @@ func (l *LambdaEndpoint) Invoke(ctx context.Context, payload []byte) ([]byte, er
 		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxIntegrationAnswer))
+	body, err := readAnswer(response.Body)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("invoke %s: read the answer: %w", target, err)

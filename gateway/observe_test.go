@@ -204,3 +204,52 @@ func TestStatsAddUpAlsoWhenConnectionsAreOver(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Whatever answered: the client is told, and whoever watches sees why.
+func TestAnAnswerThatIsTooLongIsSeenAsAFrameThatFailed(t *testing.T) {
+	long := strings.Repeat("x", 101)
+	page := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, long) })
+	for name, function := range map[string]Function{
+		"a function's": FunctionFunc(func(context.Context, []byte) ([]byte, error) {
+			return []byte(`{"statusCode":200,"body":"` + long + `"}`), nil
+		}),
+		"a backend's": &HTTPProxy{URL: page},
+		"a mock's":    &Mock{Body: long},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSeen()
+			host := serve(t, &Server{MessageBytes: 100, Observer: s, Routes: map[string]Route{"$default": {Function: function, RouteResponse: true}}})
+			c := dial(t, host, nil)
+			write(t, c, "x")
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, frame, err := c.Read(ctx)
+			if err != nil || !strings.HasPrefix(string(frame), `{"message": "Internal server error"`) {
+				t.Errorf("the client got %q, %v", frame, err)
+			}
+			lines := s.await(t, 5) // the handshake, the message, its invocation, the answer, the error frame
+			if want := `frame $default 0 "the answer has 101 bytes, and a message may have 100" ""`; lines[3] != want {
+				t.Errorf("seen %q, want %s", lines[3], want)
+			}
+			if !strings.HasPrefix(lines[4], `frame  0 "Internal server error" `) {
+				t.Errorf("seen %q", lines[4])
+			}
+		})
+	}
+}
+
+func TestAnIntegrationsAnswerIsWholeOrAnError(t *testing.T) {
+	size := maxIntegrationAnswer
+	page := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", size)) })
+	event := []byte(`{"requestContext":{},"body":""}`)
+	out, err := (&HTTPProxy{URL: page}).Invoke(t.Context(), event)
+	if body, ok, malformed := parseMessageAnswer(out); err != nil || !ok || malformed != nil || len(body) != size {
+		t.Errorf("%d bytes, %v, %v", len(body), err, malformed)
+	}
+	size++
+	for _, f := range []Function{&HTTPProxy{URL: page}, &LambdaEndpoint{URL: page, Name: "f"}} {
+		if out, err := f.Invoke(t.Context(), event); err == nil || !strings.Contains(err.Error(), "it has more than 6291456 bytes") {
+			t.Errorf("%T: answered %d bytes, %v", f, len(out), err)
+		}
+	}
+}
