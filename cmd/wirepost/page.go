@@ -3,17 +3,22 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost/clients/js"
 	"github.com/wirepost/wirepost/examples/chat"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // servePage makes what dev answers at /: the user's own page, or beside the example
@@ -23,6 +28,9 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	switch {
 	case d.page != "":
 		root, err := os.OpenRoot(d.page) // no link leads out of it
+		if err == nil {
+			page.folder, err = filepath.EvalSymlinks(d.page)
+		}
 		if err != nil {
 			return nil, &hinted{fmt.Errorf("open the folder of the page: %w", err), "--page names a folder with an index.html"}
 		}
@@ -32,7 +40,7 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	default:
 		page.files, page.policy = chat.Page(), true
 	}
-	if _, err := fs.Stat(page.files, "index.html"); err != nil {
+	if _, err := page.open("index.html"); err != nil {
 		return nil, &hinted{fmt.Errorf("the page %s: %w", cmp.Or(d.page, "that is built in"), err), "--page names a folder with an index.html"}
 	}
 	return page, nil
@@ -41,6 +49,7 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 // page serves files, beside them the browser client and where it connects.
 type page struct {
 	files  fs.FS
+	folder string // where they are, without links; empty for those that are built in
 	stage  string
 	policy bool // it loads and connects to nothing but its own origin
 }
@@ -54,10 +63,15 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	}
-	name, ok := p.find(r.URL.Path)
+	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
+	if name == "" || strings.HasSuffix(r.URL.Path, "/") {
+		name = path.Join(name, "index.html")
+	}
+	f, err := p.open(name)
 	switch {
-	case ok:
-		http.ServeFileFS(w, r, p.files, name)
+	case err == nil:
+		defer f.Close()
+		http.ServeContent(w, r, name, f.modified, f)
 	case r.URL.Path == "/wirepost.js":
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Write(js.Module)
@@ -69,19 +83,61 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find is the file of a path. Folders are not listed, and what begins with a dot is
+// pageFile is an open file of a page.
+type pageFile struct {
+	fs.File
+	io.Seeker
+	modified time.Time
+}
+
+var errNotServed = errors.New("is not served: only files of the folder are, of whose path no part begins with a dot")
+
+// open opens a file of the page. Folders are not listed, and what begins with a dot is
 // nobody's page: .env, .git and .wirepost with its tokens lie in folders that people
-// serve.
-func (p *page) find(where string) (name string, ok bool) {
-	name = strings.TrimPrefix(path.Clean("/"+where), "/")
-	if slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") }) {
-		return "", false
+// serve. A link is what it leads to.
+func (p *page) open(name string) (*pageFile, error) {
+	real, err := p.resolve(name)
+	if err != nil {
+		return nil, err
 	}
-	if name == "" || strings.HasSuffix(where, "/") {
-		name = path.Join(name, "index.html")
+	info, err := fs.Stat(p.files, real)
+	if err != nil {
+		return nil, err
 	}
-	info, err := fs.Stat(p.files, name)
-	return name, err == nil && info.Mode().IsRegular()
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s %w", name, errNotServed)
+	}
+	f, err := p.files.Open(real)
+	if err != nil {
+		return nil, err
+	}
+	return &pageFile{f, f.(io.Seeker), info.ModTime()}, nil // files of both kinds are
+}
+
+// resolve is the name of a file without links, if it may be served.
+func (p *page) resolve(name string) (real string, err error) {
+	real = name
+	if p.folder != "" && mayBeServed(name) {
+		at, err := filepath.EvalSymlinks(filepath.Join(p.folder, filepath.FromSlash(name)))
+		if err != nil {
+			return "", err
+		}
+		if real, err = filepath.Rel(p.folder, at); err != nil {
+			return "", err
+		}
+		real = filepath.ToSlash(real)
+	}
+	if !mayBeServed(real) || !filepath.IsLocal(filepath.FromSlash(real)) {
+		return "", fmt.Errorf("%s %w", name, errNotServed)
+	}
+	return real, nil
+}
+
+// mayBeServed reports whether no part of a name begins with a dot, also not where a
+// file system has \ between the parts or takes invisible characters for none.
+func mayBeServed(name string) bool {
+	return terminal.Line(name) == name && !strings.Contains(name, `\`) &&
+		!slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") })
 }
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
