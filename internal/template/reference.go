@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // A resource of a template.
@@ -93,7 +95,7 @@ func (r *reader) parameter(name string, p *value, pos Position) *value {
 	switch d := p.get("Default"); {
 	case given:
 	case typ != nil && strings.HasPrefix(typ.text, "AWS::SSM::"):
-		return newUnknown(pos, fmt.Sprintf("parameter %s comes from Systems Manager: give --parameter %s=VALUE", clip(name), clip(name)))
+		return newUnknown(pos, fmt.Sprintf("parameter %s comes from Systems Manager: give --parameter %s=VALUE", clip(name), terminal.Word(clip(name))))
 	case d.empty() || d.kind == unknown:
 		if r.absentParameters[name] == (Position{}) {
 			r.absentParameters[name] = p.pos
@@ -139,7 +141,7 @@ func (r *reader) allowed() error {
 		}
 		for _, text := range texts {
 			if text = strings.TrimSpace(text); !slices.ContainsFunc(allowed.items, func(v *value) bool { return v.text == text }) {
-				return mistake(f.pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", clip(f.key), clip(text), clip(f.key), strings.Join(values, ", "))
+				return mistake(f.pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", clip(f.key), clip(text), terminal.Word(clip(f.key)), strings.Join(values, ", "))
 			}
 		}
 	}
@@ -156,7 +158,7 @@ func (r *reader) missing() error {
 				first = pos
 			}
 			names = append(names, clip(f.key))
-			flags = append(flags, "--parameter "+clip(f.key)+"=VALUE")
+			flags = append(flags, "--parameter "+terminal.Word(clip(f.key))+"=VALUE")
 		}
 	}
 	switch {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // A reader knows one template.
@@ -321,7 +323,7 @@ func (r *reader) selectStage() (*resource, bool) {
 	default:
 		hint := "give --stage NAME with one of " + clip(strings.Join(names, ", "))
 		if by := found[0].props.get("StageName", "Ref"); by != nil && r.parameters.get(by.text) != nil {
-			hint += fmt.Sprintf(", or --parameter %s=%s", clip(by.text), clip(want))
+			hint += ", or --parameter " + terminal.Word(clip(by.text)+"="+clip(want))
 		}
 		r.fail(found[0].pos, "API %s has no stage %s: %s", clip(r.selected.id), clip(want), hint)
 	}

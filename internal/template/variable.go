@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // variables resolves the ${source:address, fallback} of serverless.yml. What
@@ -328,7 +330,7 @@ func (x *variables) param(name string, pos Position) *value {
 			return v
 		}
 	}
-	return newUnknown(pos, "parameter "+clip(name)+" has no value: give --parameter "+clip(name)+"=VALUE")
+	return newUnknown(pos, "parameter "+clip(name)+" has no value: give --parameter "+terminal.Word(clip(name))+"=VALUE")
 }
 
 func (x *variables) stage() string {
