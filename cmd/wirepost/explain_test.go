@@ -74,7 +74,7 @@ func TestAWrongPairOfThisFolderIsNotBlamedOnTheEnvironment(t *testing.T) {
 	}
 }
 
-// Whatever a template calls things, a command in a hint is pasted into a shell.
+// People paste commands from hints into a shell, and names in them come from templates.
 func TestACommandInAHintIsWordsOfAShell(t *testing.T) {
 	for name, c := range map[string]struct{ template, want string }{
 		"a parameter": {"Parameters: {\"x; $(touch pwned)\": {Type: String}}\nResources:\n  A: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: !Ref \"x; $(touch pwned)\"}}\n",

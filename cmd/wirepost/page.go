@@ -21,8 +21,8 @@ import (
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// servePage makes what dev answers at /: the user's own page, or beside the example
-// function that of examples/chat, or nothing, as on AWS.
+// servePage makes the handler of /: the user's page, with the example function the page
+// of examples/chat, or nothing, as on AWS.
 func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	page := &page{stage: d.stage}
 	switch {
@@ -46,10 +46,10 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	return page, nil
 }
 
-// page serves files, beside them the browser client and where it connects.
+// page serves files, the browser client, and the address that it connects to.
 type page struct {
 	files  fs.FS
-	folder string // where they are, without links; empty for those that are built in
+	folder string // the folder of the files, with links resolved; empty for built-in files
 	stage  string
 	policy bool // it loads and connects to nothing but its own origin
 }
@@ -90,11 +90,11 @@ type pageFile struct {
 	modified time.Time
 }
 
-var errNotServed = errors.New("is not served: only files of the folder are, of whose path no part begins with a dot")
+var errNotServed = errors.New("is not served: only files of the folder are, and no names with a part that begins with a dot")
 
-// open opens a file of the page. Folders are not listed, and what begins with a dot is
-// nobody's page: .env, .git and .wirepost with its tokens lie in folders that people
-// serve. A link is what it leads to.
+// open opens a file of the page. It lists no folders, and refuses names with a part that
+// begins with a dot: people serve folders that contain .env, .git, and .wirepost with its
+// tokens. For a link, the name of its target counts as well.
 func (p *page) open(name string) (*pageFile, error) {
 	real, err := p.resolve(name)
 	if err != nil {
@@ -111,10 +111,11 @@ func (p *page) open(name string) (*pageFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pageFile{f, f.(io.Seeker), info.ModTime()}, nil // files of both kinds are
+	return &pageFile{f, f.(io.Seeker), info.ModTime()}, nil // files of os and embed implement it
 }
 
-// resolve is the name of a file without links, if it may be served.
+// resolve returns the name of a file with links resolved, or an error if the file may
+// not be served.
 func (p *page) resolve(name string) (real string, err error) {
 	real = name
 	if p.folder != "" && mayBeServed(name) {
@@ -133,8 +134,9 @@ func (p *page) resolve(name string) (real string, err error) {
 	return real, nil
 }
 
-// mayBeServed reports whether no part of a name begins with a dot, also not where a
-// file system has \ between the parts or takes invisible characters for none.
+// mayBeServed reports whether no part of a name begins with a dot. It also refuses \,
+// which separates parts on Windows, and invisible characters, which some file systems
+// ignore.
 func mayBeServed(name string) bool {
 	return terminal.Line(name) == name && !strings.Contains(name, `\`) &&
 		!slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") })

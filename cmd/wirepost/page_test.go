@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// pageFolder is a folder as people serve them: with secrets next to the page, and links.
+// pageFolder makes a folder with a page, secrets and links.
 func pageFolder(t *testing.T) string {
 	t.Helper()
-	outside, dir := t.TempDir(), filepath.Join(t.TempDir(), ".site") // whose own name is the user's to choose
+	outside, dir := t.TempDir(), filepath.Join(t.TempDir(), ".site") // the user chose this name
 	for name, text := range map[string]string{
 		"index.html": "the page", "dist/app.1.js": "the script", "dist/index.html": "below", ".env": "SECRET", ".git/config": "SECRET", ".git/index.html": "SECRET",
 		"sub/.hidden/a.txt": "SECRET", "\u200c.env": "SECRET", "a\\.env": "SECRET", "..env": "SECRET",

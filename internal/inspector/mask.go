@@ -11,19 +11,19 @@ import (
 // masked is what stands in place of a secret.
 const masked = "(masked)"
 
-// What is a secret by its name. The name itself may be spelled in capitals.
+// Names of secrets, in lower case. Case does not matter.
 var (
 	secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-amz-security-token", "authorizationtoken"}
-	// secretParts are somewhere in the name of a header, a parameter or a member.
+	// secretParts may be any part of the name of a header, a parameter or a member.
 	secretParts = []string{"token", "authorization", "jwt", "secret", "password", "passphrase", "signature", "api_key", "apikey", "api-key", "credential"}
-	// secretWords are a word of the name of a header or a parameter: x-auth, userPass.
+	// secretWords are words in the name of a header or a query parameter: x-auth, userPass.
 	secretWords = []string{"pwd", "pass", "passwd", "passcode", "sig", "hmac", "auth", "oauth", "otp", "pin", "sid"}
-	// secretQueries are the whole name of a parameter: as a word they are in the names
-	// of much that is none.
+	// secretQueries are whole names of query parameters. As words they are common in
+	// names of other values.
 	secretQueries = []string{"code", "key", "session", "ticket", "assertion"}
 )
 
-// place is where a name stands.
+// place says what a name is the name of.
 type place uint8
 
 const (
@@ -34,9 +34,9 @@ const (
 
 // masker masks what a recorder keeps:
 //
-//   - in events, and in lines that a function logs as JSON, the values of the headers,
-//     query parameters and other members that the lists above name, and of those that an
-//     authorizer's identity sources name;
+//   - in events and in JSON that a function logs, the values of the headers, query
+//     parameters and other members that the lists above or an authorizer's identity
+//     sources name;
 //   - in any text, what follows "bearer." (a subprotocol) or "Bearer " (a header), and
 //     the values of such query parameters in a URL.
 //
@@ -86,8 +86,8 @@ func (m *masker) secret(name string, at place) bool {
 	return at == query && slices.Contains(secretQueries, strings.TrimFunc(low, isNoLetter)) || hasWord(name, secretWords)
 }
 
-// hasWord reports whether a name has one of some words: runs of letters, of which
-// userPass and XPass have two.
+// hasWord reports whether a name contains one of some words. A word is a run of letters;
+// userPass and XPass have two words.
 func hasWord(name string, words []string) bool {
 	isSmall := func(i int) bool { return i < len(name) && 'a' <= name[i] && name[i] <= 'z' }
 	isLetter := func(i int) bool { return isSmall(i) || 'A' <= name[i] && name[i] <= 'Z' }
@@ -114,12 +114,12 @@ func (m *masker) text(b []byte) []byte {
 	return m.queries(b)
 }
 
-// queries masks the values of query parameters in URLs: of what has a name between ?,
-// & or # and an equals sign. All of these may be escaped as in a URL that is a parameter
-// of another one, and the & as in JSON that Go has written.
+// queries masks the values of query parameters: text after an equals sign whose name
+// begins at ?, & or #. It also finds these characters percent-encoded, as they are in a
+// URL within a URL, and \u0026, which Go writes for & in JSON.
 func (m *masker) queries(b []byte) []byte {
 	if bytes.IndexByte(b, '=') < 0 && !bytes.Contains(b, []byte("%3")) {
-		return b // as most
+		return b
 	}
 	var out []byte
 	from := 0
@@ -145,7 +145,7 @@ func (m *masker) queries(b []byte) []byte {
 	return append(out, b[from:]...)
 }
 
-// equals is the size of an equals sign at the beginning of b, 0 if there is none.
+// equals returns the size of an equals sign at the beginning of b, or 0.
 func equals(b []byte) (size int, escaped bool) {
 	switch b[0] {
 	case '=':
@@ -158,10 +158,10 @@ func equals(b []byte) (size int, escaped bool) {
 	return 0, false
 }
 
-// longestName bounds how far back a name is looked for.
+// longestName limits how far back nameBefore looks.
 const longestName = 128
 
-// nameBefore is the name of the parameter whose equals sign follows b.
+// nameBefore returns the name of the parameter whose equals sign follows b.
 func nameBefore(b []byte, escaped bool) (name string, ok bool) {
 	b = b[max(0, len(b)-longestName):]
 	for i := len(b) - 1; i >= 0; i-- {
@@ -181,12 +181,12 @@ func nameBefore(b []byte, escaped bool) (name string, ok bool) {
 	return "", false
 }
 
-// isSeparator reports whether b begins with an escaped ?, & or #.
+// isSeparator reports whether b begins with a percent-encoded ?, & or #.
 func isSeparator(b []byte) bool {
 	return b[1] == '3' && b[2]|0x20 == 'f' || b[1] == '2' && (b[2] == '6' || b[2] == '3')
 }
 
-// valueSize is the size of a parameter's value at the beginning of b.
+// valueSize returns the size of the parameter's value at the beginning of b.
 func valueSize(b []byte, escaped bool) int {
 	for i, c := range b {
 		if c <= ' ' || c == '&' || c == '"' || c == '\'' || c == '\\' || c == '<' || c == '>' || escaped && c == '%' && i+2 < len(b) && isSeparator(b[i:]) {
@@ -197,7 +197,7 @@ func valueSize(b []byte, escaped bool) int {
 }
 
 func unescaped(name string) string {
-	name = strings.TrimPrefix(name, "amp;") // of HTML
+	name = strings.TrimPrefix(name, "amp;") // HTML
 	if plain, err := url.QueryUnescape(name); err == nil {
 		return plain
 	}

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 )
 
-// event masks an event, whole JSON. Of what is no JSON it masks what looks like a
-// member: a session file may hold anything, and an event that was cut.
+// event masks an event. In invalid JSON it masks everything that looks like a member: a
+// session file may contain any text, and events that were cut.
 func (m *masker) event(b []byte) []byte { return m.text(m.members(b)) }
 
-// line masks a line of a log, which may have an event in it.
+// line masks a line of a log, which may contain an event.
 func (m *masker) line(b []byte) []byte {
 	if bytes.Contains(b, []byte(`":`)) || bytes.Contains(b, []byte(`" :`)) {
 		b = m.members(b)
@@ -20,7 +20,7 @@ func (m *masker) line(b []byte) []byte {
 // members masks the values of the members of JSON.
 func (m *masker) members(b []byte) []byte {
 	var out []byte
-	var objects []place // that are open, and lists
+	var objects []place // the open objects and lists
 	from := 0
 	for i := 0; i < len(b); {
 		switch b[i] {
@@ -62,7 +62,7 @@ func (m *masker) members(b []byte) []byte {
 	return append(out, b[from:]...)
 }
 
-// placeIn is where the names in the object of a name stand.
+// placeIn returns the place of the names in an object with this name.
 func placeIn(name string) place {
 	switch name {
 	case "headers", "multiValueHeaders":
@@ -73,7 +73,7 @@ func placeIn(name string) place {
 	return member
 }
 
-// stringAt is the string that begins at i, and where it ends.
+// stringAt returns the string that begins at i, and the index after it.
 func stringAt(b []byte, i int) (text func() string, end int) {
 	for end = i + 1; end < len(b) && b[end] != '"'; end++ {
 		if b[end] == '\\' {
@@ -97,8 +97,8 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// maskedValue is what stands for the value that begins at i, and where that ends. Of
-// true, false and null nothing is hidden.
+// maskedValue returns the replacement for the value that begins at i, and the index after
+// the value. It keeps true, false and null.
 func maskedValue(b []byte, i int) (value string, end int) {
 	value = `"` + masked + `"`
 	switch b[i] {
@@ -120,7 +120,7 @@ func maskedValue(b []byte, i int) (value string, end int) {
 	return value, end
 }
 
-// endOfNested is where the list or object that begins at i ends.
+// endOfNested returns the index after the list or object that begins at i.
 func endOfNested(b []byte, i int) int {
 	depth := 0
 	for i < len(b) {

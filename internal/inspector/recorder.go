@@ -142,7 +142,7 @@ func (r *Recorder) keep(payload []byte, wasMasked *bool) string {
 	return keepMasked(payload, r.mask.text, wasMasked)
 }
 
-// keepLine is keep for what a function logged, and for the error that it ended with.
+// keepLine is keep for log lines and errors of functions.
 func (r *Recorder) keepLine(line []byte, wasMasked *bool) string {
 	return keepMasked(line, r.mask.line, wasMasked)
 }
@@ -196,7 +196,7 @@ func (r *Recorder) invoke(ctx context.Context, o *gateway.Observation, replay bo
 		Authorizer: o.Authorizer, Running: true, Replay: replay}
 	r.keepEvent(o, record)
 	keepAnswer := r.keep
-	if o.RouteKey == "$connect" { // an authorizer says again what it was shown
+	if o.RouteKey == "$connect" { // authorizers repeat parts of their event
 		keepAnswer = r.keepLine
 	}
 	began := time.Now()
