@@ -12,17 +12,17 @@ import (
 	"testing"
 )
 
-// outputRules says which files may name a standard stream, how often, and why.
-// Everything else that is printed goes through package terminal, which makes it
-// harmless: its Printer is no io.Writer, so fmt cannot write past it.
+// outputRules says which files may name a standard stream, how often, and why. All
+// other output goes through package terminal, which makes it harmless. Its Printer does
+// not implement io.Writer, so fmt cannot write around it.
 var outputRules = map[string]struct {
 	times int
 	why   string
 }{
-	"cmd/wirepost/main.go":          {4, "main gives both streams to run, which makes printers of them at once, and a printer to the log that net/http writes to"},
-	"cmd/wirepost-function/main.go": {3, "a function: its lines go to CloudWatch, or through the printer of dev"},
-	"deploy/function/main.go":       {4, "a function, and a program that users make their own"},
-	"examples/":                     {-1, "programs that users make their own"},
+	"cmd/wirepost/main.go":          {4, "main passes both streams to run, which wraps them in printers, and gives the log package, which net/http uses, a printer"},
+	"cmd/wirepost-function/main.go": {3, "a function: its output goes to CloudWatch, or through the printer of dev"},
+	"deploy/function/main.go":       {4, "a function, and a program that users edit"},
+	"examples/":                     {-1, "programs that users edit"},
 }
 
 // printing are functions that write to a standard stream without naming it.

@@ -143,9 +143,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// said is an answer in one line: as it is if it has only what can be seen, and quoted
-// otherwise. A log or a terminal would take its line ends and escape sequences for
-// its own.
+// said returns an answer in one line. It quotes answers with line ends or invisible
+// characters: a log would show them as lines of its own, and a terminal would act on them.
 func said(body string) string {
 	body = strings.TrimSpace(body)
 	if utf8.ValidString(body) && !strings.ContainsFunc(body, func(r rune) bool { return !strconv.IsPrint(r) }) {

@@ -34,14 +34,14 @@ func (e environment) without(drop func(name string) bool) environment {
 	})
 }
 
-// ofCaller reports whether a variable is a credential of somebody's for AWS, or leads
-// to one, or to another endpoint than AWS's. A function under test gets none of it
-// unasked. The words are those of all variables that AWS's clients read (AWS SDKs and
-// Tools Reference Guide, "Settings reference", and the sources of the clients for Go,
-// JavaScript, Python, Java, Ruby and the command line), and of the bearer tokens of
-// services that there may be one day: AWS_BEARER_TOKEN_SERVICE.
+// ofCaller reports whether a variable holds AWS credentials, leads to credentials, or
+// sets another endpoint than AWS's. Functions do not get such variables unless the user
+// asks for it. The words cover all variables of this kind that AWS's clients read (AWS
+// SDKs and Tools Reference Guide, "Settings reference"; the sources of the clients for
+// Go, JavaScript, Python, Java, Ruby and of the AWS CLI), and bearer tokens of future
+// services: the clients read AWS_BEARER_TOKEN_SERVICE for every service.
 func ofCaller(name string) bool {
-	name = strings.ToUpper(name) // as Windows compares them
+	name = strings.ToUpper(name) // Windows ignores case
 	switch name {
 	case "AWS_SECRET", "AWS_ACCOUNT_ID", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "BOTO_CONFIG":
 		return true
@@ -55,23 +55,23 @@ func ofCaller(name string) bool {
 var ofCallerWords = []string{"ACCESS_KEY", "SECRET_KEY", "SECRET_ACCESS", "TOKEN", "CREDENTIAL", "PASSPHRASE", "PASSWORD", "PROFILE", "ROLE_ARN", "ROLE_SESSION",
 	"CONFIG_FILE", "LOAD_CONFIG", "_LOGIN", "_SSO", "_VAULT", "METADATA", "IMDS", "_CONTAINER_", "ENDPOINT_URL"}
 
-// isBearerToken reports whether a variable is a credential that no pair stands for.
+// isBearerToken reports whether a variable is a credential that is not a key pair.
 func isBearerToken(name string) bool {
 	return strings.HasPrefix(strings.ToUpper(name), "AWS_BEARER_TOKEN")
 }
 
-// isolated is an environment in which no client of AWS's finds somebody's credentials:
-// it has the pair, and neither files nor a metadata service to look for others in. A
-// function is still a program of this user's, and may read what the user may.
+// isolated returns an environment in which AWS's clients find the pair and no other
+// credentials: it hides the files and the metadata service, too. This is not a sandbox.
+// A function runs as the user and can read the user's files.
 func (e environment) isolated(pair gateway.Credentials) environment {
 	e = e.without(ofCaller).withPair(pair).set("AWS_EC2_METADATA_DISABLED", "true")
 	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CREDENTIAL_PROFILES_FILE", "BOTO_CONFIG"} {
-		e = e.set(name, os.DevNull) // a client would look into the home folder
+		e = e.set(name, os.DevNull) // the default is a file in the home folder
 	}
 	return e
 }
 
-// inherited is the environment of a caller whose credentials were resolved to a pair.
+// inherited returns the environment for a caller whose credentials are in pair.
 func (e environment) inherited(pair gateway.Credentials) environment {
 	return e.without(func(name string) bool { return ofCaller(name) && !isBearerToken(name) }).withPair(pair)
 }

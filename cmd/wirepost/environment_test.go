@@ -59,9 +59,9 @@ func TestAFunctionFindsNothingOfTheCallersAWS(t *testing.T) {
 	}
 }
 
-// credentialVariables are all that AWS's clients take for a credential, or look for one
-// by. The settings reference of the AWS SDKs and Tools Reference Guide has those that
-// most clients read; the others are of the sources of one.
+// credentialVariables lists the variables that AWS's clients read credentials from, or
+// find them by. Most are in the settings reference of the AWS SDKs and Tools Reference
+// Guide; the others are in the sources of the clients that are named here.
 var credentialVariables = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCOUNT_ID",
 	"AWS_ACCESS_KEY", "AWS_SECRET_KEY", // Go, Java, Ruby, PHP
@@ -106,11 +106,11 @@ func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
 			}
 		}
 	}
-	// Somebody who asks for their own credentials has their bearer tokens, too.
+	// --credentials inherit passes bearer tokens on.
 	e := functionEnvironment(caller, gateway.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, true, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem")
 	for _, s := range e {
 		if name, _, _ := strings.Cut(s, "="); strings.HasSuffix(s, "=real") && !isBearerToken(name) {
-			t.Errorf("with inherited credentials a function finds %s besides", s)
+			t.Errorf("with inherited credentials a function also finds %s", s)
 		}
 	}
 	if _, times := e.get("AWS_BEARER_TOKEN_BEDROCK"); times != 1 {
@@ -118,7 +118,7 @@ func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
 	}
 }
 
-// A serverless.yml can give any variable to a function by another name.
+// A serverless.yml can pass any variable on under another name.
 func TestATemplateReadsNoCredentialOfTheCallers(t *testing.T) {
 	for _, name := range credentialVariables {
 		t.Setenv(name, "real")
@@ -135,8 +135,7 @@ func TestATemplateReadsNoCredentialOfTheCallers(t *testing.T) {
 	}
 }
 
-// AWS's own clients, in the home folder of somebody who has credentials in each file that
-// they look into.
+// AWS's own clients run in a home folder with credentials in every file that they read.
 func TestAWSsClientsFindNoCredentialsButThePair(t *testing.T) {
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, ".aws"), 0o700); err != nil {
@@ -153,7 +152,7 @@ func TestAWSsClientsFindNoCredentialsButThePair(t *testing.T) {
 	e = e.without(func(name string) bool {
 		return strings.HasSuffix(name, "_BUNDLE") || strings.HasSuffix(name, "_CERTS") || name == "SSL_CERT_FILE"
 	})
-	// Without the pair they show where else they would look.
+	// Without the pair a client shows where else it looks.
 	alone := e.without(func(name string) bool { return name == "AWS_ACCESS_KEY_ID" || name == "AWS_SECRET_ACCESS_KEY" })
 	modules := moduleFolder(t, "../../.tools/node/node_modules")
 	for name, c := range map[string][]string{

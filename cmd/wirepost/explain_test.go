@@ -73,3 +73,25 @@ func TestAWrongPairOfThisFolderIsNotBlamedOnTheEnvironment(t *testing.T) {
 		t.Error("an error of another kind was changed")
 	}
 }
+
+// People paste commands from hints into a shell, and names in them come from templates.
+func TestACommandInAHintIsWordsOfAShell(t *testing.T) {
+	for name, c := range map[string]struct{ template, want string }{
+		"a parameter": {"Parameters: {\"x; $(touch pwned)\": {Type: String}}\nResources:\n  A: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: !Ref \"x; $(touch pwned)\"}}\n",
+			"give --parameter \"x; \\$(touch pwned)\"=VALUE"},
+		"a file": {"Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: provided.al2023, Handler: bootstrap, CodeUri: \"a'!`touch pwned`.zip\"}}\n" +
+			"  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}\n" +
+			"  I: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !Sub \"arn:aws:apigateway:x:lambda:path/2015-03-31/functions/${F.Arn}/invocations\"}}\n" +
+			"  R: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub \"integrations/${I}\"}}\n",
+			"wirepost package --output $'a\\x27\\x21`touch pwned`.zip' PACKAGE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "template.yaml", c.template)
+			var out transcript
+			if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", "template.yaml"}, strings.NewReader(""), &out, &out); status != exitFailed || !strings.Contains(out.String(), c.want) {
+				t.Errorf("%d, want %s in\n%s", status, c.want, &out)
+			}
+		})
+	}
+}

@@ -115,7 +115,7 @@ wirepost fault --clear`; commands != want {
 		t.Errorf("commands\n%s\nwant\n%s", commands, want)
 	}
 
-	// What a button copies has nothing in it that a shell or its line editor acts on.
+	// Copied text has no character that a shell or its line editor acts on.
 	do(t, page, "copy a command", eval(`navigator.clipboard.writeText = async (text) => { window.copied = text; }`),
 		click("#tab-compose"), eval(`document.querySelector("#client-message").value = "copy \u0003\ntouch pwned"`), click("#client-send"), until(row("→message", "touch pwned")),
 		openRow("→message", "touch pwned"), until(panel+`.querySelector(".chosen")?.textContent.includes("touch pwned")`),

@@ -4,7 +4,7 @@
 // Rules for what it says: results go to standard output. Everything else goes to
 // standard error as "wirepost: error: …" and "wirepost: hint: …", in lower case
 // and without a full stop at the end. All of it goes through package terminal, which
-// makes harmless what others have written.
+// makes text from outside harmless.
 package main
 
 import (

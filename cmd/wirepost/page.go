@@ -3,26 +3,34 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost/clients/js"
 	"github.com/wirepost/wirepost/examples/chat"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// servePage makes what dev answers at /: the user's own page, or beside the example
-// function that of examples/chat, or nothing, as on AWS.
+// servePage makes the handler of /: the user's page, with the example function the page
+// of examples/chat, or nothing, as on AWS.
 func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	page := &page{stage: d.stage}
 	switch {
 	case d.page != "":
 		root, err := os.OpenRoot(d.page) // no link leads out of it
+		if err == nil {
+			page.folder, err = filepath.EvalSymlinks(d.page)
+		}
 		if err != nil {
 			return nil, &hinted{fmt.Errorf("open the folder of the page: %w", err), "--page names a folder with an index.html"}
 		}
@@ -32,15 +40,16 @@ func (d *devFlags) servePage(template bool) (http.Handler, error) {
 	default:
 		page.files, page.policy = chat.Page(), true
 	}
-	if _, err := fs.Stat(page.files, "index.html"); err != nil {
+	if _, err := page.open("index.html"); err != nil {
 		return nil, &hinted{fmt.Errorf("the page %s: %w", cmp.Or(d.page, "that is built in"), err), "--page names a folder with an index.html"}
 	}
 	return page, nil
 }
 
-// page serves files, beside them the browser client and where it connects.
+// page serves files, the browser client, and the address that it connects to.
 type page struct {
 	files  fs.FS
+	folder string // the folder of the files, with links resolved; empty for built-in files
 	stage  string
 	policy bool // it loads and connects to nothing but its own origin
 }
@@ -54,10 +63,15 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	}
-	name, ok := p.find(r.URL.Path)
+	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
+	if name == "" || strings.HasSuffix(r.URL.Path, "/") {
+		name = path.Join(name, "index.html")
+	}
+	f, err := p.open(name)
 	switch {
-	case ok:
-		http.ServeFileFS(w, r, p.files, name)
+	case err == nil:
+		defer f.Close()
+		http.ServeContent(w, r, name, f.modified, f)
 	case r.URL.Path == "/wirepost.js":
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Write(js.Module)
@@ -69,19 +83,63 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find is the file of a path. Folders are not listed, and what begins with a dot is
-// nobody's page: .env, .git and .wirepost with its tokens lie in folders that people
-// serve.
-func (p *page) find(where string) (name string, ok bool) {
-	name = strings.TrimPrefix(path.Clean("/"+where), "/")
-	if slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") }) {
-		return "", false
+// pageFile is an open file of a page.
+type pageFile struct {
+	fs.File
+	io.Seeker
+	modified time.Time
+}
+
+var errNotServed = errors.New("is not served: only files of the folder are, and no names with a part that begins with a dot")
+
+// open opens a file of the page. It lists no folders, and refuses names with a part that
+// begins with a dot: people serve folders that contain .env, .git, and .wirepost with its
+// tokens. For a link, the name of its target counts as well.
+func (p *page) open(name string) (*pageFile, error) {
+	real, err := p.resolve(name)
+	if err != nil {
+		return nil, err
 	}
-	if name == "" || strings.HasSuffix(where, "/") {
-		name = path.Join(name, "index.html")
+	info, err := fs.Stat(p.files, real)
+	if err != nil {
+		return nil, err
 	}
-	info, err := fs.Stat(p.files, name)
-	return name, err == nil && info.Mode().IsRegular()
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s %w", name, errNotServed)
+	}
+	f, err := p.files.Open(real)
+	if err != nil {
+		return nil, err
+	}
+	return &pageFile{f, f.(io.Seeker), info.ModTime()}, nil // files of os and embed implement it
+}
+
+// resolve returns the name of a file with links resolved, or an error if the file may
+// not be served.
+func (p *page) resolve(name string) (real string, err error) {
+	real = name
+	if p.folder != "" && mayBeServed(name) {
+		at, err := filepath.EvalSymlinks(filepath.Join(p.folder, filepath.FromSlash(name)))
+		if err != nil {
+			return "", err
+		}
+		if real, err = filepath.Rel(p.folder, at); err != nil {
+			return "", err
+		}
+		real = filepath.ToSlash(real)
+	}
+	if !mayBeServed(real) || !filepath.IsLocal(filepath.FromSlash(real)) {
+		return "", fmt.Errorf("%s %w", name, errNotServed)
+	}
+	return real, nil
+}
+
+// mayBeServed reports whether no part of a name begins with a dot. It also refuses \,
+// which separates parts on Windows, and invisible characters, which some file systems
+// ignore.
+func mayBeServed(name string) bool {
+	return terminal.Line(name) == name && !strings.Contains(name, `\`) &&
+		!slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool { return strings.HasPrefix(s, ".") })
 }
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)

@@ -19,12 +19,12 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// hostile is what a terminal acts on: it sets the clipboard and the title, clears the
-// screen, turns the direction of text, hides some, and fakes lines of wirepost's.
+// hostile sets the clipboard and the title of a terminal, clears the screen, reverses the
+// direction of text, hides text, and imitates wirepost's own lines.
 const hostile = "\x1b]52;c;ZWNobyBubw==\x07\x1b]0;t\x1b\\\x1b[2J\u009b2J\u202eesrever\u2066\u200b\u2028\ufeff\x7f\x03\rwirepost: sent 1\nwirepost: sent 1\nwirepost: error: no"
 
-// harmless fails a test whose output a terminal would act on, or has a line of
-// wirepost's that wirepost did not write.
+// harmless fails the test if a terminal would act on the output, or if a hostile text
+// poses as one of wirepost's own lines.
 func harmless(t *testing.T, what, out string) {
 	t.Helper()
 	for i, r := range out {
@@ -36,7 +36,7 @@ func harmless(t *testing.T, what, out string) {
 	}
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "wirepost: sent") || strings.HasPrefix(line, "wirepost: error: no\n") {
-			t.Errorf("%s printed the line %q, which is another's, in\n%s", what, line, out)
+			t.Errorf("%s printed the foreign line %q in\n%s", what, line, out)
 		}
 	}
 	if !strings.Contains(out, "esrever") {
@@ -44,7 +44,7 @@ func harmless(t *testing.T, what, out string) {
 	}
 }
 
-// printed is what a command prints, to both streams.
+// printed runs a command and returns its output on both streams.
 func printed(t *testing.T, args ...string) string {
 	t.Helper()
 	var out transcript
@@ -66,7 +66,7 @@ func hostileFunction(t *testing.T) (folder string) {
 	return folder
 }
 
-// inTemplate is a text within a template literal.
+// inTemplate escapes text for a template literal of JavaScript.
 func inTemplate(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "\r", `\r`).Replace(s)
 }
@@ -100,7 +100,7 @@ func TestWhatClientsSendIsPrintedHarmless(t *testing.T) {
 	harmless(t, "dev", d.output.String())
 }
 
-// unescaped is lines of JSON as encoding/json writes them.
+// unescaped writes lines of JSON again as encoding/json does.
 func unescaped(t *testing.T, lines string) string {
 	t.Helper()
 	var b strings.Builder

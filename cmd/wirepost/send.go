@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 const sendHelp = `Usage:
@@ -73,7 +74,7 @@ func (c *command) send(ctx context.Context, args []string) int {
 		if flags.NArg() == 0 {
 			return c.misuse("send has no data to post", "give it as one argument, or - to read standard input")
 		}
-		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", flags.NArg()), "put flags first and the data in quotes, as in wirepost send --to "+to.String()+" '{\"text\":\"hi\"}'")
+		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", flags.NArg()), "put flags first and the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
 	}
 	data := []byte(flags.Arg(0))
 	if flags.Arg(0) == "-" {

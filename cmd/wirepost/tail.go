@@ -127,7 +127,7 @@ func (c *command) printRecord(r *inspector.Record) {
 	}
 }
 
-// oneLine is the beginning of a text, with spaces in the place of its line ends.
+// oneLine returns the beginning of a text with spaces instead of line ends and tabs.
 func oneLine(s string) string {
 	s = lineEnds.Replace(s)
 	const most = 160

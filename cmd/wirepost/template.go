@@ -87,8 +87,9 @@ func (c *command) tell(notes []app.Note, verbose bool, domain string) {
 	}
 }
 
-// getenv is the environment that a template may name, and give to its functions. An
-// account's number is in ARNs, which are read all the same.
+// getenv reads a variable for a template, which may pass it on to a function. Without
+// --credentials inherit it hides credentials, and replaces the account ID, which templates
+// need for ARNs.
 func (d *devFlags) getenv(name string) string {
 	switch {
 	case d.inherit || !ofCaller(name):

@@ -96,7 +96,7 @@ func (r *Report) check(name string) *Check {
 	return nil
 }
 
-// Text writes the report for people. What others have said is harmless to a terminal.
+// Text writes the report for people, with text from outside made harmless for terminals.
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	head := func(name, value string) {

@@ -18,7 +18,8 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// needs is the path of a program; without it a test is skipped, in CI it fails.
+// needs returns the path of a program. Without the program it skips the test, or fails it
+// in CI.
 func needs(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -33,9 +34,9 @@ func needs(t *testing.T, program string) string {
 	return ""
 }
 
-// copied are the commands that the page's buttons copy: what makes each of the texts is
-// an expression of JavaScript with the functions of command.js and text. One that
-// cannot be copied is "error: " and why.
+// copied returns the commands that the page copies for texts. The expression is
+// JavaScript that calls functions of command.js with the variable text. Where it throws,
+// the command is "error: " and the message.
 func copied(t *testing.T, expression string, texts []string) (commands []string) {
 	t.Helper()
 	node := needs(t, "node")
@@ -70,7 +71,7 @@ func copied(t *testing.T, expression string, texts []string) (commands []string)
 	return commands
 }
 
-// hostile are messages that a client sends to somebody who copies a command.
+// hostile returns messages of clients that attack users who copy commands.
 func hostile() (all []string) {
 	all = []string{"", "-", "--", "-x", "--to=everyone", "-rf", "=ls", "~root", "$HOME", "$(touch pwned)", "`touch pwned`", "'; touch pwned; '", `\'; touch pwned; \'`, "it's", "it's !!", "!! !$",
 		`{"text":"it's"}`, "\x03\ntouch pwned\n", "\x03\rtouch pwned\r", "\x15touch pwned\n", "\x04\x04", "\x1a\n", "\x16\x03\ntouch pwned\n", "\x12touch\n", "\t\t", "\x1b\x05$(touch pwned)", "\x18\x05", "\x1b[201~\ntouch pwned\n",
@@ -83,8 +84,8 @@ func hostile() (all []string) {
 
 const endOfCall = "(end of the call)"
 
-// recording makes programs that write the arguments they are given to a file, each
-// with a NUL behind it, and the end behind the last.
+// recording makes programs that append their arguments to a file, each with a NUL after
+// it, and then endOfCall.
 func recording(t *testing.T, names ...string) (dir, file string) {
 	t.Helper()
 	dir, file = t.TempDir(), filepath.Join(t.TempDir(), "arguments")
@@ -97,7 +98,7 @@ func recording(t *testing.T, names ...string) (dir, file string) {
 	return dir, file
 }
 
-// recorded are the calls of such programs.
+// recorded returns the calls of such programs.
 func recorded(t *testing.T, file string) (calls [][]string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -112,7 +113,7 @@ func recorded(t *testing.T, file string) (calls [][]string) {
 
 const asURL = `wscat("ws://127.0.0.1:3001/dev", "user=a b&room='1", text)`
 
-// asWscat is what wscat is to be called with for a message.
+// asWscat returns the call of wscat that a copied message should make.
 func asWscat(text string) []string {
 	call := []string{"npx", "wscat", "-c", "ws://127.0.0.1:3001/dev?user=a b&room='1"}
 	if strings.HasPrefix(text, "-") {
@@ -123,7 +124,7 @@ func asWscat(text string) []string {
 
 func asSend(to, text string) []string {
 	call := []string{"wirepost", "send", "--to", to}
-	if strings.HasPrefix(text, "-") && text != "-" { // that one comes by standard input
+	if strings.HasPrefix(text, "-") && text != "-" { // - comes by standard input
 		call = append(call, "--")
 	}
 	return append(call, text)
@@ -173,7 +174,7 @@ func TestACopiedCommandGivesItsProgramTheMessage(t *testing.T) {
 func TestWhatNoProgramCanBeGivenIsNotCopied(t *testing.T) {
 	for _, expression := range []string{asURL, `wirepostSend("everyone", text)`, `wirepostKick(text)`, `wirepostFault([text])`} {
 		for _, said := range copied(t, expression, []string{"\x00", "a\x00b", "\x00\ntouch pwned\n"}) {
-			if !strings.HasPrefix(said, "error: A NUL byte") {
+			if !strings.HasPrefix(said, "error: A NUL byte cannot") {
 				t.Errorf("%s of a NUL copies %q", expression, said)
 			}
 		}
@@ -200,7 +201,7 @@ func TestACopiedEventIsEqualAndHasNothingInvisible(t *testing.T) {
 	}
 }
 
-// The words in front of the message are what wscat and wirepost take them for.
+// wscat takes messages that look like flags for messages.
 func TestWscatSendsACopiedMessage(t *testing.T) {
 	needs(t, "bash")
 	wscat, err := filepath.Abs(filepath.Join("..", "..", ".tools", "node", "node_modules", "wscat", "bin", "wscat"))
@@ -233,7 +234,7 @@ func TestWscatSendsACopiedMessage(t *testing.T) {
 	for _, command := range copied(t, `wscat("`+g.URL+`", "", text)`, texts) {
 		c := exec.CommandContext(ctx, "bash", "-c", command)
 		c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-		stdin, err := c.StdinPipe() // wscat leaves when it ends
+		stdin, err := c.StdinPipe() // wscat exits when it ends
 		if err != nil {
 			t.Fatal(err)
 		}

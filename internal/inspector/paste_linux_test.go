@@ -16,7 +16,7 @@ import (
 	"unsafe"
 )
 
-// terminal is a pseudo-terminal: what is written to it a shell takes for typed.
+// terminal opens a pseudo-terminal. A shell takes text that is written to it for typed.
 func terminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -38,11 +38,11 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// prompt is what the shell says when it waits for the next command.
+// prompt tells that the shell waits for the next command.
 const prompt = "(next)"
 
-// paste gives a shell in a terminal one command after the other, each when it waits for
-// one, and returns when the shell has ended.
+// paste writes commands to a shell in a terminal, one at each prompt, and returns when
+// the shell has ended.
 func paste(t *testing.T, dir, locale string, commands []string) {
 	t.Helper()
 	master, slave := terminal(t)
@@ -75,7 +75,7 @@ func paste(t *testing.T, dir, locale string, commands []string) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := io.Copy(io.Discard, master); err != nil && !errors.Is(err, syscall.EIO) { // which is the end of a terminal
+	if _, err := io.Copy(io.Discard, master); err != nil && !errors.Is(err, syscall.EIO) { // the end of a terminal
 		t.Error(err)
 	}
 	if err := c.Wait(); err != nil {
@@ -87,7 +87,7 @@ func TestACopiedCommandThatIsPastedRunsNothingElse(t *testing.T) {
 	needs(t, "bash")
 	var texts []string
 	for _, text := range hostile() {
-		if len([]rune(text)) != 3 || text[0] != 'a' && text[0] != '0' { // one of three is enough here
+		if len([]rune(text)) != 3 || text[0] != 'a' && text[0] != '0' { // one of three is enough
 			texts = append(texts, text)
 		}
 	}

@@ -119,14 +119,17 @@ func (q *queue) remove(e *entry) {
 
 // Observe implements gateway.Observer.
 func (r *Recorder) Observe(o gateway.Observation) {
-	record := &Record{Kind: string(o.Kind), Connection: o.ConnectionID, Route: o.RouteKey, Request: o.RequestID, Status: o.Status, Reason: o.Reason,
+	record := &Record{Kind: string(o.Kind), Connection: o.ConnectionID, Route: o.RouteKey, Request: o.RequestID, Status: o.Status,
 		Fault: o.Fault, Took: Millis(o.Took), Remote: o.Remote, Size: len(o.Payload)}
 	if len(o.Payload) > 0 {
 		record.Text = r.keep(o.Payload, &record.Masked)
 	}
+	if o.Reason != "" {
+		record.Reason = r.keep([]byte(o.Reason), &record.Masked)
+	}
 	if o.Target != "" {
 		record.Target = cut(r.mask.target(o.Target), MaxText)
-		record.Masked = record.Target != o.Target
+		record.Masked = record.Masked || record.Target != o.Target
 	}
 	record.settle()
 	r.mu.Lock()
@@ -136,8 +139,17 @@ func (r *Recorder) Observe(o gateway.Observation) {
 
 // keep is the text of a payload as it is kept.
 func (r *Recorder) keep(payload []byte, wasMasked *bool) string {
+	return keepMasked(payload, r.mask.text, wasMasked)
+}
+
+// keepLine is keep for log lines and errors of functions.
+func (r *Recorder) keepLine(line []byte, wasMasked *bool) string {
+	return keepMasked(line, r.mask.line, wasMasked)
+}
+
+func keepMasked(payload []byte, mask func([]byte) []byte, wasMasked *bool) string {
 	text := payload[:min(len(payload), MaxText)]
-	kept := r.mask.text(text)
+	kept := mask(text)
 	*wasMasked = *wasMasked || len(kept) != len(text) || string(kept) != string(text)
 	if !utf8.Valid(kept) { // a character was cut, or it is an error's text
 		return strings.ToValidUTF8(string(kept), "\ufffd")
@@ -183,6 +195,10 @@ func (r *Recorder) invoke(ctx context.Context, o *gateway.Observation, replay bo
 	record := &Record{Kind: string(gateway.ObservedInvocation), Connection: o.ConnectionID, Route: o.RouteKey, Request: o.RequestID,
 		Authorizer: o.Authorizer, Running: true, Replay: replay}
 	r.keepEvent(o, record)
+	keepAnswer := r.keep
+	if o.RouteKey == "$connect" { // authorizers repeat parts of their event
+		keepAnswer = r.keepLine
+	}
 	began := time.Now()
 	r.mu.Lock()
 	e := r.add(record)
@@ -191,7 +207,7 @@ func (r *Recorder) invoke(ctx context.Context, o *gateway.Observation, replay bo
 		took := time.Since(began)
 		kept, wasMasked := "", false
 		if len(answer) > 0 {
-			kept = r.keep(answer, &wasMasked)
+			kept = keepAnswer(answer, &wasMasked)
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -201,7 +217,7 @@ func (r *Recorder) invoke(ctx context.Context, o *gateway.Observation, replay bo
 			n.Answer, n.AnswerSize, n.Status = kept, len(answer), statusOf(answer)
 			n.Masked = n.Masked || wasMasked
 			if err != nil {
-				n.Error = r.keep([]byte(err.Error()), &n.Masked)
+				n.Error = r.keepLine([]byte(err.Error()), &n.Masked)
 			}
 		})
 	}
@@ -217,7 +233,7 @@ func Log(ctx context.Context, line string) bool {
 	}
 	r := at.recorder
 	var wasMasked bool
-	line = r.keep([]byte(strings.TrimRight(line, "\r\n")), &wasMasked)
+	line = r.keepLine([]byte(strings.TrimRight(line, "\r\n")), &wasMasked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.update(at.entry, func(n *Record) {

@@ -95,8 +95,13 @@ func (r *Recorder) addForeign(record *Record) error {
 	}
 	record.Text = r.keep(text, &record.Masked)
 	record.Target = r.mask.target(record.Target)
-	record.Answer = r.keep([]byte(record.Answer), &record.Masked)
-	record.Error = r.keep([]byte(record.Error), &record.Masked)
+	keepAnswer := r.keep
+	if record.Route == "$connect" {
+		keepAnswer = r.keepLine
+	}
+	record.Answer = keepAnswer([]byte(record.Answer), &record.Masked)
+	record.Error = r.keepLine([]byte(record.Error), &record.Masked)
+	record.Reason = r.keep([]byte(record.Reason), &record.Masked)
 	lines := record.Lines
 	record.Lines, record.lineBytes = nil, 0
 	for _, line := range lines {
@@ -104,7 +109,7 @@ func (r *Recorder) addForeign(record *Record) error {
 			record.LinesDropped++
 			continue
 		}
-		record.Lines = append(record.Lines, r.keep([]byte(line), &record.Masked))
+		record.Lines = append(record.Lines, r.keepLine([]byte(line), &record.Masked))
 		record.lineBytes += len(line) + 16
 	}
 	record.settle()

@@ -55,7 +55,7 @@ var (
 	nodeMissing = regexp.MustCompile(`Cannot find (?:module|package) '([^']+)'`)
 	// What Python says.
 	pythonMissing = regexp.MustCompile(`No module named '([^']+)'`)
-	npmPackage    = regexp.MustCompile(`^(@[a-z0-9~._-]+/)?[a-z0-9~._-]+`)
+	npmPackage    = regexp.MustCompile(`^(@[a-z0-9~._][a-z0-9~._-]*/)?[a-z0-9~._][a-z0-9~._-]*`)
 	pipPackage    = regexp.MustCompile(`^[A-Za-z0-9_]+`)
 	drive         = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 )

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/atomicfile"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // Kind is how a Source is run.
@@ -115,7 +116,7 @@ func parseProgram(args []string, handler string) (Source, error) {
 				folder, file := filepath.Split(args[0])
 				return Source{}, fmt.Errorf("%s is no program: a function handler in it is the handler %s of the folder %s", args[0], handlerFile.ReplaceAllString(file, ".handler"), filepath.Clean(folder))
 			case strings.ContainsRune(args[0], filepath.Separator):
-				return Source{}, fmt.Errorf("%s may not be executed; chmod +x %s if it is a program", args[0], args[0])
+				return Source{}, fmt.Errorf("%s may not be executed; chmod +x %s if it is a program", args[0], terminal.Word(args[0]))
 			default:
 				return Source{}, fmt.Errorf("there is no program %s on the PATH; the file in this folder is ./%s", args[0], args[0])
 			}

@@ -6,11 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// JSON returns a JSON text as it may be printed: a text of the same value, in which
-// the characters that a terminal acts on are written as JSON's \u escapes. Line ends
-// and tabs between values stay, carriage returns there go. A byte that is no UTF-8
-// becomes \ufffd, which is what decoders make of it. b has to be valid JSON, and is
-// not changed.
+// JSON makes valid JSON harmless without changing its value: it writes the characters
+// that a terminal acts on as \u escapes. It keeps line ends and tabs between values and
+// removes carriage returns there. A byte of invalid UTF-8 becomes \ufffd, as it does in
+// decoders. JSON does not change b.
 func JSON(b []byte) []byte {
 	out := make([]byte, 0, len(b)+16)
 	for len(b) > 0 {
@@ -20,7 +19,7 @@ func JSON(b []byte) []byte {
 			out = append(out, `\ufffd`...)
 		case isHarmless(r) || r == '\n' || r == '\t':
 			out = append(out, b[:size]...)
-		case r == '\r': // it can only be between values
+		case r == '\r': // only between values
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
 			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)

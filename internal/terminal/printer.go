@@ -10,16 +10,16 @@ import (
 	"text/tabwriter"
 )
 
-// Printer is what a command prints to: its standard output or its standard error.
-// It is no io.Writer, so that nothing gets past it. All methods may be called at the
-// same time, and each writes its text in one Write.
+// Printer prints to the standard output or the standard error of a command. It does not
+// implement io.Writer, so fmt cannot write around it. Its methods may be called
+// concurrently; each call makes one Write. Methods without a result ignore errors of
+// that Write, as there is nobody to report them to.
 type Printer struct {
 	mu sync.Mutex
 	to io.Writer
 }
 
-// NewPrinter makes a printer to a stream. Whoever makes it gives the stream to nobody
-// else.
+// NewPrinter makes a Printer. Nothing else should write to the stream afterwards.
 func NewPrinter(to io.Writer) *Printer { return &Printer{to: to} }
 
 func (p *Printer) write(s string) error {
@@ -29,23 +29,23 @@ func (p *Printer) write(s string) error {
 	return err
 }
 
-// Print prints a text of wirepost's own, such as a help text.
-func (p *Printer) Print(own string) { _ = p.write(Text(own)) } // nobody to tell
+// Print prints wirepost's own text, such as a help text.
+func (p *Printer) Print(own string) { _ = p.write(Text(own)) }
 
-// Printf prints a format of wirepost's own, with values that anybody may have
-// written: each is within the line, as [Line] has it.
+// Printf prints values from outside in a format of wirepost's own. It passes each
+// formatted value through [Line].
 func (p *Printer) Printf(format string, values ...any) {
 	if false {
 		_ = fmt.Sprintf(format, values...) // lets go vet check the callers
 	}
-	_ = p.write(Text(fmt.Sprintf(format, oneLine(values)...))) // nobody to tell
+	_ = p.write(Text(fmt.Sprintf(format, oneLine(values)...)))
 }
 
-// Block prints a text that may have several lines behind a beginning of wirepost's
-// own, as [Block] has it, and a line end.
-func (p *Printer) Block(own, text string) { _ = p.write(own + Block(text) + "\n") } // nobody to tell
+// Block prints a prefix of wirepost's own, a text of one or more lines, and a line end.
+// It passes the text through [Block].
+func (p *Printer) Block(own, text string) { _ = p.write(own + Block(text) + "\n") }
 
-// JSON prints a value as JSON in one line, as [JSON] has it.
+// JSON prints a value in one line and passes it through [JSON].
 func (p *Printer) JSON(v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -56,8 +56,8 @@ func (p *Printer) JSON(v any) error {
 	return p.write(string(JSON(b.Bytes())))
 }
 
-// Data prints what a program has answered, and a line end: JSON as [JSON] has it,
-// anything else as [Text].
+// Data prints the answer of a program and a line end. It passes JSON through [JSON] and
+// anything else through [Text].
 func (p *Printer) Data(b []byte) error {
 	if json.Valid(b) {
 		return p.write(string(JSON(b)) + "\n")
@@ -65,9 +65,9 @@ func (p *Printer) Data(b []byte) error {
 	return p.write(Text(string(b)) + "\n")
 }
 
-// Lines is a writer for what has lines of its own: the output of functions, a log, a
-// report. What it gets is printed as [Text] has it, and a character that is cut into
-// two Writes as its bytes.
+// Lines returns a writer for text in whole lines: logs, reports and the output of
+// functions. It passes each Write through [Text] separately, so a character that is
+// split between two Writes is shown as bytes.
 func (p *Printer) Lines() io.Writer { return lines{p} }
 
 type lines struct{ p *Printer }
@@ -79,7 +79,7 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Table begins a table with these titles. Flush prints it.
+// Table begins a table with the titles of its columns. Flush prints it.
 func (p *Printer) Table(titles ...string) *Table {
 	t := &Table{p: p}
 	t.columns = tabwriter.NewWriter(&t.text, 0, 0, 2, ' ', 0)
@@ -87,7 +87,7 @@ func (p *Printer) Table(titles ...string) *Table {
 	return t
 }
 
-// Table is rows of cells in columns.
+// Table collects rows.
 type Table struct {
 	p       *Printer
 	text    strings.Builder
@@ -95,7 +95,7 @@ type Table struct {
 	rows    int
 }
 
-// Row adds a row, with cells that anybody may have written: each is within its line.
+// Row adds a row. It passes each cell through [Line].
 func (t *Table) Row(cells ...any) {
 	t.rows++
 	for i, cell := range oneLine(cells) {
@@ -107,10 +107,10 @@ func (t *Table) Row(cells ...any) {
 	fmt.Fprintln(t.columns)
 }
 
-// Rows is how many rows the table has.
+// Rows returns the number of rows without the titles.
 func (t *Table) Rows() int { return t.rows }
 
-// Flush prints the table. Nothing may be added afterwards.
+// Flush prints the table. No rows may be added afterwards.
 func (t *Table) Flush() error {
 	if err := t.columns.Flush(); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (t *Table) Flush() error {
 	return t.p.write(t.text.String())
 }
 
-// oneLine makes values print within the line, whatever verb a format has for them.
+// oneLine wraps values so that fmt passes them through Line, with any verb.
 func oneLine(values []any) []any {
 	all := make([]any, len(values))
 	for i, v := range values {

@@ -1,17 +1,16 @@
-// Package terminal prints for people, and makes what others have written harmless
-// first: clients, servers, functions, templates and rows of a store.
+// Package terminal prints text for people. It first makes text from outside harmless:
+// text from clients, servers, functions, templates and stores.
 //
-// A terminal acts on some characters. Escape sequences set its clipboard and its
-// title, move the cursor and hide text; a line end begins what may look like a line
-// of wirepost's own; other characters turn the direction of text or have no width.
-// None of them is dropped: each is shown as Go would write it in a string, such as
-// \x1b, \u202e or, for a byte that is no UTF-8, \x9b. A backslash stays as it is, so
-// that \x1b may also be what somebody wrote. Colours are escape sequences too, and
-// are shown.
+// Terminals act on some characters. Escape sequences set the clipboard and the title,
+// move the cursor and hide text. Other characters reverse the direction of text or have
+// no width. A line end lets text pose as one of wirepost's own lines. This package drops
+// none of these characters. It shows each one as Go writes it in a string: \x1b, \u202e,
+// or \x9b for a byte of invalid UTF-8. It does not escape backslashes, so a \x1b in the
+// output may also be text that somebody wrote. Colours are escape sequences and are
+// shown in the same way.
 //
-// What is printed is the same for a terminal, a pipe and a file: output is piped into
-// terminals, and files are shown there. JSON stays exact all the same, by the escapes
-// of its own: see [JSON].
+// The output is the same for a terminal, a pipe and a file, because people print files
+// and pipes on terminals. JSON keeps its exact value; see [JSON].
 package terminal
 
 import (
@@ -21,16 +20,15 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s as it may be printed, in its lines: line ends and tabs stay.
+// Text makes s harmless and keeps its line ends and tabs.
 func Text(s string) string { return clean(s, true) }
 
-// Line returns s as it may be printed within one line: line ends and tabs are shown
-// as \n and \t.
+// Line makes s harmless within one line: it shows line ends and tabs as \n and \t.
 func Line(s string) string { return clean(s, false) }
 
-// Block returns s as it may be printed in lines of its own behind a beginning of
-// wirepost's: every line but the first begins with a tab or a space, so that none can
-// be taken for wirepost's.
+// Block makes s harmless as a text of several lines. It indents every line but the
+// first by a tab, unless the line begins with a tab or a space, so that no line can pose
+// as one of wirepost's own.
 func Block(s string) string {
 	first, rest, more := strings.Cut(Text(s), "\n")
 	if !more {
@@ -48,10 +46,10 @@ func Block(s string) string {
 	return b.String()
 }
 
-// isHarmless reports whether a terminal shows a character and does nothing else:
-// letters, marks, numbers, punctuation, symbols and spaces as Unicode has them, but
-// for those that are shown as nothing. Control and format characters, line and
-// paragraph separators, surrogates, and what Unicode has not assigned are none.
+// isHarmless reports whether a terminal only shows a character. These are the letters,
+// marks, numbers, punctuation, symbols and spaces of Unicode, except the invisible ones.
+// Control and format characters, line and paragraph separators, surrogates, private and
+// unassigned characters are not harmless.
 func isHarmless(r rune) bool {
 	if r < utf8.RuneSelf {
 		return ' ' <= r && r <= '~'
@@ -59,8 +57,7 @@ func isHarmless(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// harmful is where the first character of s that has to be escaped begins; len(s) if
-// there is none.
+// harmful returns the index of the first character that has to be escaped, or len(s).
 func harmful(s string, lines bool) int {
 	for i := 0; i < len(s); {
 		if c := s[i]; ' ' <= c && c <= '~' || lines && (c == '\n' || c == '\t') {

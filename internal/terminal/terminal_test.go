@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// hostile is what terminals act on, and what must not be mistaken for text.
+// hostile lists text that terminals act on or that poses as other text.
 var hostile = []string{
 	"\x1b]52;c;ZWNobw==\x07", "\x1b]0;title\x1b\\", "\x1b[2J\x1b[31m", "\x1bP+q\x1b\\", "\x1b_G\x1b\\", "\u009b2J", "\u009d0;t\u009c", "\x9b2J", "\xc2",
 	"\a\b\f\v\x0e\x0f\x7f\x00", "a\rwirepost: sent 1", "\u202eevil\u202c", "\u2066a\u2069", "\u200b\u200c\u200d\u200e\u200f", "\u2028\u2029", "\ufeff", "\u00ad",
@@ -85,7 +85,7 @@ func TestAPrinterFormatsAsFmtDoes(t *testing.T) {
 	}
 }
 
-// firstHarmful is the first place of a text that is not to be printed in it, or -1.
+// firstHarmful returns the index of the first character that must not be printed, or -1.
 func firstHarmful(s string) int {
 	for i, r := range s {
 		if _, size := utf8.DecodeRuneInString(s[i:]); r == utf8.RuneError && size == 1 {

@@ -8,17 +8,16 @@ import (
 
 var (
 	plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@,+-][A-Za-z0-9_./:@=,+-]*$`)
-	// shownWord can stand between double quotes: there, too, bash replaces a ! by a
-	// command of its history.
+	// shownWord is safe between double quotes. bash expands ! there.
 	shownWord = regexp.MustCompile(`^[ "-~]*$`)
 	hexDigit  = regexp.MustCompile(`^[0-9A-Fa-f]$`)
 )
 
-// Word makes one word of a shell of an argument, for a command that stands between
-// single quotes itself and that somebody pastes. It has ASCII characters that can be
-// seen, and no shell acts on what is in it: a text with others is written in the $'…'
-// of bash, zsh, ksh and the shells of macOS and Alpine; dash, the sh of Debian, does not know
-// that. Of a text with a NUL, which no program can be given, the rest is lost.
+// Word quotes an argument for a command that people paste into a POSIX shell. The
+// command itself may stand between single quotes. The result has only visible ASCII
+// characters. Arguments with other characters need the $'…' quotes of bash, zsh, ksh and
+// the shells of macOS and Alpine, which dash, Debian's sh, does not have. No program can
+// receive a NUL: the shell cuts the argument there.
 func Word(arg string) string {
 	switch {
 	case plainWord.MatchString(arg):
@@ -36,7 +35,7 @@ func Word(arg string) string {
 			b.WriteString(`\\`)
 			afterByte = false
 		case c < ' ' || c > '~' || c == '\'' || c == '!' || afterByte && hexDigit.MatchString(arg[i:i+1]):
-			// A hexadecimal digit that follows \xHH would belong to it in some shells.
+			// In some shells a hexadecimal digit after \xHH would belong to the escape.
 			fmt.Fprintf(&b, `\x%02x`, c)
 			afterByte = true
 		default:

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// shell is the path of a shell; without it a test is skipped, in CI it fails.
+// shell returns the path of a shell. Without the shell it skips the test, or fails it in
+// CI.
 func shell(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -24,7 +25,7 @@ func shell(t *testing.T, name string) string {
 	return path
 }
 
-// words are arguments with every byte but NUL, alone, between others and at random.
+// words returns arguments with every byte but NUL: alone, between others and at random.
 func words() (all []string) {
 	all = []string{"", "-", "--", "-n", "=ls", "~", "~root", "a b", "it's", `a\`, `\'`, "$HOME", "$(echo no)", "`echo no`", "!!", "it's !!", "\x03echo no", "a\nb", "a\\\nb",
 		"{a,b}", "*", "[a-z]", "a;b", "a&b", "a|b", "#a", "<a", ">a", "\u202eab", "é", "\xff\xfe", "\x7f", "\x1b[2J", `"`, `$'a'`, "sqlite:a b?c=d&e", "\x01f", "'f"}
@@ -54,8 +55,8 @@ func TestAShellMakesTheArgumentOfAWordAgain(t *testing.T) {
 		}
 	}
 	for name, args := range map[string][]string{
-		"a script":                     {"--norc", "--noprofile"},
-		"one that works as people see": {"--norc", "--noprofile", "-i", "-o", "histexpand"},
+		"a script":             {"--norc", "--noprofile"},
+		"an interactive shell": {"--norc", "--noprofile", "-i", "-o", "histexpand"},
 	} {
 		var script strings.Builder
 		script.WriteString("set -o history\n")
@@ -95,7 +96,7 @@ var asciiShown = func() string {
 	return b.String()
 }()
 
-// dash has no $'…'; of all other words it makes the argument.
+// dash does not have $'…', but all other words.
 func TestAPlainShellMakesTheArgumentOfAWordThatCanBeSeen(t *testing.T) {
 	sh := shell(t, "sh")
 	script, all := "env printf '%s\\0'", []string{}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // parameter is Ref of a parameter: what was given for it, or its default.
@@ -16,7 +17,7 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 	switch d := p.Get("Default"); {
 	case given:
 	case typ != nil && strings.HasPrefix(typ.Text, "AWS::SSM::"):
-		return document.NewUnknown(pos, fmt.Sprintf("parameter %s comes from Systems Manager: give --parameter %s=VALUE", document.Clip(name), document.Clip(name)))
+		return document.NewUnknown(pos, fmt.Sprintf("parameter %s comes from Systems Manager: give --parameter %s=VALUE", document.Clip(name), terminal.Word(document.Clip(name))))
 	case d.Empty() || d.Kind == document.Unknown:
 		if t.unset[name] == (app.Position{}) {
 			t.unset[name] = p.Pos
@@ -76,7 +77,7 @@ func allowed(parameter field, text string) error {
 	for _, text := range texts {
 		if text = strings.TrimSpace(text); !slices.ContainsFunc(list.Items, func(v *value) bool { return v.Text == text }) {
 			name := document.Clip(parameter.Key)
-			return app.Errorf(parameter.Pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", name, document.Clip(text), name, strings.Join(values, ", "))
+			return app.Errorf(parameter.Pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", name, document.Clip(text), terminal.Word(name), strings.Join(values, ", "))
 		}
 	}
 	return nil
@@ -93,7 +94,7 @@ func (t *template) missing() error {
 				first = pos
 			}
 			names = append(names, document.Clip(f.Key))
-			flags = append(flags, "--parameter "+document.Clip(f.Key)+"=VALUE")
+			flags = append(flags, "--parameter "+terminal.Word(document.Clip(f.Key))+"=VALUE")
 		}
 	}
 	switch {

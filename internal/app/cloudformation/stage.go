@@ -2,12 +2,12 @@ package cloudformation
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // selectStage finds the stage, or the one that was asked for. It is nil for a
@@ -36,7 +36,7 @@ func (r *reader) selectStage() (stage *resource, ok bool) {
 	default:
 		hint := "give --stage NAME with one of " + all
 		if by := found[0].props.Get("StageName", "Ref"); by != nil && r.parameters.Get(by.Text) != nil {
-			hint += fmt.Sprintf(", or --parameter %s=%s", document.Clip(by.Text), document.Clip(want))
+			hint += ", or --parameter " + terminal.Word(document.Clip(by.Text)+"="+document.Clip(want))
 		}
 		r.Fail(found[0].pos, "API %s has no stage %s: %s", api, document.Clip(want), hint)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
+	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 var plainLiteral = regexp.MustCompile(`^(true|false|-?[0-9]+(\.[0-9]+)?)$`)
@@ -167,7 +168,7 @@ func (x *variables) param(name string, pos app.Position) *value {
 			return v
 		}
 	}
-	return document.NewUnknown(pos, "parameter "+document.Clip(name)+" has no value: give --parameter "+document.Clip(name)+"=VALUE")
+	return document.NewUnknown(pos, "parameter "+document.Clip(name)+" has no value: give --parameter "+terminal.Word(document.Clip(name))+"=VALUE")
 }
 
 // stage is ${sls:stage}.

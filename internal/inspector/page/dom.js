@@ -34,8 +34,8 @@ export function toast(text, bad) {
   toastTimer = setTimeout(() => { t.hidden = true; }, bad ? 8000 : 3000);
 }
 
-// copy puts on the clipboard what make returns, or says its error, and a note if there
-// is one.
+// copy puts the result of make on the clipboard and shows a note. If make throws, it
+// shows the error instead.
 export async function copy(make, note) {
   let text;
   try { text = make(); } catch (error) { toast(error.message, true); return; }

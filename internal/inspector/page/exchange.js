@@ -8,8 +8,8 @@ const sentences = {
   post: "Post to the connection", get: "Somebody asks about the connection", delete: "Somebody closes the connection", close: "Connection is over",
 };
 
-// notWhole says of a payload that is not kept as it was that its copy is not, either.
-const notWhole = (r) => (r.masked || new TextEncoder().encode(r.text || "").length !== (r.size || 0)) && "Copied, but not as it was: it was cut, masked, or is no UTF-8";
+// notWhole returns a note for payloads that were not recorded exactly as they were sent.
+const notWhole = (r) => (r.masked || new TextEncoder().encode(r.text || "").length !== (r.size || 0)) && "Copied, but the record is not exact: it was cut, masked, or is not UTF-8";
 
 // Exchange shows a record with all that belongs to it.
 export class Exchange {
@@ -123,13 +123,17 @@ export class Exchange {
   }
 
   async copyWscat(r) {
-    let target = r.target;
+    let target = r.target, isCut = false;
     if (!target && r.connection) {
       const query = { kind: "handshake", connection: r.connection, limit: "1" };
       if (this.actions.session() === "imported") query.session = "imported";
-      try { target = (await get("records", query)).records[0]?.preview; } catch { /* the URL goes without */ }
+      try {
+        target = (await get("records", query)).records[0]?.preview;
+        isCut = new TextEncoder().encode(target || "").length > 196; // a preview has 200 bytes
+      } catch { /* the URL goes without */ }
     }
     const query = (target || "").split("?")[1];
-    copy(() => wscat(this.actions.connect(), query, r.kind === "message" ? r.text || "" : undefined), r.kind === "message" && notWhole(r));
+    const note = (isCut && "Copied, but the URL was cut") || (r.kind === "message" && notWhole(r));
+    copy(() => wscat(this.actions.connect(), query, r.kind === "message" ? r.text || "" : undefined), note);
   }
 }
