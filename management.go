@@ -104,6 +104,7 @@ type answer struct {
 	body      []byte // cut at maxAnswer
 	date      time.Time
 	html      bool
+	unmarked  bool
 	server    string
 	api       string // whose gateway answered, API/STAGE, where it says so
 }
@@ -183,6 +184,7 @@ func (m *management) call(ctx *postContext, method, connectionID string, data []
 	a := answer{status: resp.StatusCode, errorType: resp.Header.Get("X-Amzn-Errortype"), server: resp.Header.Get("Server")}
 	a.errorType, _, _ = strings.Cut(a.errorType, ":")
 	a.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	a.unmarked = a.status/100 != 2 && unmarked(resp.Header)
 	if m.loopback {
 		a.api = resp.Header.Get("X-Wirepost-Api")
 	}
@@ -207,7 +209,7 @@ var (
 // problem explains an answer that is not a success and not 410.
 func (m *management) problem(a answer, connectionID string) *Error {
 	r := reply{endpoint: m.endpoint.URL, connectionID: connectionID, status: a.status, errorType: a.errorType, text: string(a.body),
-		server: a.server, html: a.html, scope: &scope{signed: true, region: m.endpoint.Region, service: signingService}}
+		server: a.server, html: a.html, unmarked: a.unmarked, scope: &scope{signed: true, region: m.endpoint.Region, service: signingService}}
 	e := r.explain()
 	if m.another(a) {
 		e.Problem, e.Candidates = ProblemEndpointAnotherAPI, nil
@@ -249,10 +251,15 @@ type ConnectionInfo struct {
 	} `json:"identity"`
 }
 
-func parseConnectionInfo(body []byte) (ConnectionInfo, error) {
+func parseConnectionInfo(a answer, connectionID string) (ConnectionInfo, error) {
 	var info ConnectionInfo
-	if err := json.Unmarshal(body, &info); err != nil {
-		return info, fmt.Errorf("read the description of a connection: %w", err)
+	err := json.Unmarshal(a.body, &info)
+	if err == nil && info.ConnectedAt.IsZero() { // which every description has (AWS, GetConnection reference)
+		err = errors.New("it has no connectedAt")
+	}
+	if err != nil {
+		return ConnectionInfo{}, &Error{Problem: ProblemNotAPIGateway, ConnectionID: connectionID, Status: a.status, Err: err,
+			Detail: "what answers at the endpoint did not answer with the description of a connection"}
 	}
 	return info, nil
 }

@@ -212,7 +212,7 @@ func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInf
 	if err != nil {
 		return ConnectionInfo{}, err
 	}
-	return parseConnectionInfo(a.body)
+	return parseConnectionInfo(a, connectionID)
 }
 
 func (p *Publisher) one(ctx context.Context, id string, r request) (answer, error) {

@@ -120,8 +120,13 @@ func (r *Report) Text(w io.Writer) error {
 	head("identity", r.Identity)
 	b.WriteByte('\n')
 	count := map[Status]int{}
+	first := r.check("endpoint")
+	alone := r.Endpoint == "" && first != nil && first.Status == Fail
 	for _, c := range r.Checks {
 		count[c.Status]++
+		if alone && (c.Status == Skip || c.Status == OK) {
+			continue // all that is to be said is what to do first
+		}
 		line := fmt.Sprintf("%-4s  %-16s", c.Status, c.Name)
 		switch c.Status {
 		case OK:
@@ -150,18 +155,26 @@ func (r *Report) Text(w io.Writer) error {
 			fmt.Fprintf(&b, "      see: %s\n", c.See)
 		}
 	}
+	if alone {
+		_, err := io.WriteString(w, visible(b.String()+"\nthe other checks need an endpoint\n"))
+		return err
+	}
 	fmt.Fprintf(&b, "\n%d ok, %d warn, %d fail, %d skip\n", count[OK], count[Warn], count[Fail], count[Skip])
 	if send := r.check("send"); send != nil && send.Status == Skip && count[Fail] == 0 {
 		fmt.Fprintf(&b, "whether a send would work was not tried: %s\n", send.Sentence)
 	}
-	// What others said must not move the cursor of a terminal.
-	_, err := io.WriteString(w, strings.Map(func(c rune) rune {
+	_, err := io.WriteString(w, visible(b.String()))
+	return err
+}
+
+// visible keeps what others said from moving the cursor of a terminal.
+func visible(text string) string {
+	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) && c != '\n' {
 			return '·'
 		}
 		return c
-	}, b.String()))
-	return err
+	}, text)
 }
 
 // JSON writes the report as one object.
