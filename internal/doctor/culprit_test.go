@@ -25,6 +25,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/doctor"
 )
 
 // each gives every connection to a function, and is its address. The function's
@@ -136,6 +137,10 @@ func culpritRows() []row {
 			w.options.Endpoint, w.env["AWS_REGION"] = "https://abc123.execute-api.cn-nroth-1.amazonaws.com.cn/prod", "cn-nroth-1"
 			w.names["sts.cn-north-1.amazonaws.com.cn"] = []string{otherIP}
 		}, want: problems(wirepost.ProblemEndpointUnresolved), says: []string{`there is no region "cn-nroth-1"`}},
+		{name: "a mistyped host of AWS", make: endpoint("https://abc123.execute-api.eu-west-1.amazonaws.con/prod"),
+			want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"looks like an API's own host", "correct the host to <api-id>.execute-api.eu-west-1.amazonaws.com"}},
+		{name: "a name without an address", make: func(w *world) { w.names[apiHost], w.names["sts.amazonaws.com"] = []string{"none"}, []string{otherIP} },
+			want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"it has no address"}},
 		{name: "a custom domain whose zone is broken", make: both(trusted(""), func(w *world) {
 			w.names[customHost], w.names["sts.amazonaws.com"] = []string{"broken"}, []string{otherIP}
 		}), want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"server misbehaving", "while sts.amazonaws.com can", "the zone of ws.example.com"}},
@@ -190,6 +195,10 @@ func culpritRows() []row {
 			w.fault = answer(gateway.CallPost, gateway.Fault{Status: 500})
 			w.after = func() { w.options.Endpoint = "http://" + strings.TrimPrefix(w.gateway.URL, "ws://") }
 		}, want: problems(wirepost.ProblemServerError), says: []string{"the gateway on this machine answered 500", "wirepost fault"}},
+		{name: "a client that finds nothing at its path", make: connecting(gateway.Fault{Status: 404}), want: problems(wirepost.ProblemConnectRefused), says: []string{"nothing at this path", "mapping key"}},
+		{name: "a client that is sent elsewhere", make: connecting(gateway.Fault{Status: 302}), want: problems(wirepost.ProblemNotAPIGateway), says: []string{"connect was answered with 302"}},
+		{name: "a client that waits for $connect", make: both(connecting(gateway.Fault{Hang: true}), func(w *world) { w.options.Step = time.Second }), want: problems(wirepost.ProblemConnectFailed), says: []string{"not answered within 2s", "takes too long"}},
+		{name: "a client that is cut off", make: connecting(gateway.Fault{ResetBefore: true}), want: problems(wirepost.ProblemNoAnswer), says: []string{"the handshake was cut off"}},
 		{name: "connections at a port that another program has by now", make: func(w *world) {
 			w.options.Store = w.store
 			w.learn(identity, apiURL)
@@ -198,6 +207,14 @@ func culpritRows() []row {
 			w.learn(other, w.serve(answers(404, "no such file"))+"/dev")
 			w.connected(other, 2, time.Minute)
 		}, want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"2 connections belong to def456/dev@us-east-1, which is answered by another program: not-api-gateway"}},
+	}
+}
+
+// connecting is a client of the doctor's own that meets a fault.
+func connecting(f gateway.Fault) func(*world) {
+	return func(w *world) {
+		w.options.Live = doctor.Live
+		w.fault = answer(gateway.CallConnect, f)
 	}
 }
 

@@ -280,7 +280,7 @@ func sendRows() []row {
 			w.options.Step = time.Second
 			w.fault = answer(gateway.CallPost, gateway.Fault{Hang: true})
 		}, want: problems(wirepost.ProblemNoAnswer)},
-		{name: "the send is cut", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, want: problems(wirepost.ProblemNoAnswer)},
+		{name: "the send is cut", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, want: problems(wirepost.ProblemNoAnswer), says: []string{"the signed request got no answer, while one without a signature did: "}},
 		{name: "GET is not allowed", make: func(w *world) {
 			w.fault = answer(gateway.CallGet, gateway.Fault{Status: 403, ErrorType: "AccessDeniedException"})
 		}, want: problems(wirepost.ProblemGetDenied), fine: true},

@@ -134,6 +134,9 @@ func (d *run) dns(ctx context.Context) {
 		d.ok("dns", fmt.Sprintf("%s is %s", host, list(addresses)))
 		return
 	}
+	if err == nil {
+		err = errors.New("it has no address")
+	}
 	d.gone = "the host has no address"
 	region := d.endpoint.Region
 	other := "dynamodb." + region + dnsSuffix(region)
@@ -146,6 +149,11 @@ func (d *run) dns(ctx context.Context) {
 				d.fail("dns", wirepost.ProblemEndpointUnresolved,
 					fmt.Sprintf("%s does not resolve while %s does: the API ID or the region is wrong, or the API was deleted", host, other),
 					"list the APIs that there are: aws apigatewayv2 get-apis --region "+region)
+				return
+			}
+			if strings.Contains(host, "execute-api") || strings.Contains(host, "amazonaws") { // nobody's own domain
+				d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s does not resolve while %s does: it looks like an API's own host, and is none", host, other),
+					"correct the host to <api-id>.execute-api."+region+dnsSuffix(region))
 				return
 			}
 			d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s does not resolve while %s does", host, other),

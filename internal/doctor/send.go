@@ -154,7 +154,11 @@ func (d *run) unanswered(err error) *wirepost.Error {
 	if errors.As(err, &ue) && ue.Timeout() {
 		return &wirepost.Error{Problem: wirepost.ProblemNoAnswer, Detail: fmt.Sprintf("the signed request got no answer within %s", d.o.Step), FixText: "check what stands between here and the endpoint"}
 	}
-	return explain(err)
+	e := explain(err)
+	if e.Problem == wirepost.ProblemNoAnswer { // the catalogue's words are about a message
+		return &wirepost.Error{Problem: e.Problem, Detail: "the signed request got no answer, while one without a signature did: " + cause(err), FixText: "check what stands between here and the endpoint: a firewall may end what it does not know"}
+	}
+	return e
 }
 
 // realOneAnswers asks about a connection of the store, by GET, if it has one of this

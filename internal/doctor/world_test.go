@@ -83,6 +83,9 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, 
 			<-ctx.Done()
 			return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
 		}
+		if a == "none" {
+			return nil, nil
+		}
 		if a == "broken" {
 			return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
 		}
