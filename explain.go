@@ -96,6 +96,7 @@ type reply struct {
 	text         string // the body, or what AWS's client kept of it
 	server       string
 	html         bool
+	unmarked     bool   // it has none of the headers that API Gateway puts on every answer
 	scope        *scope // nil: not known
 }
 
@@ -124,6 +125,7 @@ func replyTo(resp *http.Response) reply {
 	r := reply{status: resp.StatusCode, server: resp.Header.Get("Server")}
 	r.errorType, _, _ = strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
 	r.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	r.unmarked = management.Unmarked(resp.Header)
 	if req := resp.Request; req != nil && req.URL != nil {
 		r.url = req.URL.String()
 		r.endpoint, r.connectionID = splitCall(r.url)
@@ -198,13 +200,35 @@ func (r reply) explain() *Error {
 			e.Problem, e.Detail, e.FixText = found.Problem, found.Detail, found.FixText
 			break
 		}
+		if u, err := url.Parse(r.endpoint); err == nil && r.unmarked && isLoopback(u.Host) && r.text != "" && !has("essage") {
+			r.explainForeign(e) // a program on this machine, and not in API Gateway's words
+			break
+		}
 		e.Problem, e.Candidates = ProblemForbidden, candidatesOf(ProblemForbidden, r.endpoint)
 	case r.status >= 500:
 		e.Problem = ProblemServerError
+		if u, err := url.Parse(r.endpoint); err == nil && r.unmarked && isLoopback(u.Host) {
+			e.Detail = fmt.Sprintf("a server on this machine that does not say that it is a gateway answered %d; whether the message was delivered is not known", r.status)
+		}
+	case r.unmarked:
+		r.explainForeign(e)
 	default:
 		e.Problem = ProblemUnexpected
 	}
 	return e
+}
+
+// explainForeign is for an answer that API Gateway does not give and has not marked.
+func (r reply) explainForeign(e *Error) {
+	e.Problem = ProblemNotAPIGateway
+	server := "a server that does not say what it is"
+	if r.server != "" {
+		server = clip(r.server)
+	}
+	e.Detail = fmt.Sprintf("the endpoint is answered by %s, not by API Gateway", server)
+	if u, err := url.Parse(r.endpoint); err == nil && isLoopback(u.Host) {
+		e.FixText = "start the gateway with 'wirepost dev', or correct the port"
+	}
 }
 
 // printable has a space for each control character.

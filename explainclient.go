@@ -11,7 +11,7 @@ import (
 // explain explains an answer that is not a success and not 410.
 func (c *endpointClient) explain(a management.Answer, connectionID string) *Error {
 	r := reply{endpoint: c.endpoint.URL, connectionID: connectionID, status: a.Status, errorType: a.ErrorType, text: string(a.Body),
-		server: a.Server, html: a.HTML, scope: &scope{signed: true, region: c.endpoint.Region, service: management.Service}}
+		server: a.Server, html: a.HTML, unmarked: a.Unmarked, scope: &scope{signed: true, region: c.endpoint.Region, service: management.Service}}
 	e := r.explain()
 	if c.another(a) {
 		e.Problem, e.Candidates = ProblemEndpointAnotherAPI, nil

@@ -219,8 +219,13 @@ func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInf
 		return ConnectionInfo{}, err
 	}
 	var info ConnectionInfo
-	if err := json.Unmarshal(a.Body, &info); err != nil {
-		return info, fmt.Errorf("read the description of a connection: %w", err)
+	err = json.Unmarshal(a.Body, &info)
+	if err == nil && info.ConnectedAt.IsZero() { // which every description has (AWS, GetConnection reference)
+		err = errors.New("it has no connectedAt")
+	}
+	if err != nil {
+		return ConnectionInfo{}, &Error{Problem: ProblemNotAPIGateway, ConnectionID: connectionID, Status: a.Status, Err: err,
+			Detail: "what answers at the endpoint did not answer with the description of a connection"}
 	}
 	return info, nil
 }

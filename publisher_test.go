@@ -204,7 +204,7 @@ func TestOnlyWhatCannotHaveBeenDeliveredIsRepeated(t *testing.T) {
 		{"a redirect is not followed", func(n int64, w http.ResponseWriter) {
 			w.Header().Set("Location", "/other")
 			w.WriteHeader(301)
-		}, false, "sent 0, failed 1 (unexpected-answer)", 1},
+		}, false, "sent 0, failed 1 (not-api-gateway)", 1},
 		{"a web page that answers 200 is no success", func(n int64, w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<html>")
@@ -329,7 +329,11 @@ func TestEachAnswerIsExplained(t *testing.T) {
 		{404, "NotFoundException", `{"message":"No method found matching route prod/@connections/x for http method POST."}`, ProblemPathNotSend},
 		{413, "PayloadTooLargeException", `{"message":"Message too long"}`, ProblemMessageSize},
 		{503, "", "<html>", ProblemServerError},
-		{418, "", "", ProblemUnexpected},
+		{418, "TeapotException", "", ProblemUnexpected},
+		{418, "", "", ProblemNotAPIGateway},
+		{404, "", "no such file", ProblemNotAPIGateway},
+		{403, "", "no", ProblemNotAPIGateway},
+		{403, "", `{"message":"Forbidden"}`, ProblemForbidden},
 	} {
 		t.Run(fmt.Sprint(tt.status, tt.want), func(t *testing.T) {
 			m := newManager(t, answerStatus(tt.status, tt.errorType, tt.body))

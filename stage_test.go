@@ -92,3 +92,13 @@ func TestAPostThatIsCancelledTakesNoCredentialsFromOthers(t *testing.T) {
 		t.Errorf("the other: %v, %d posts, want 1", err, m.calls.Load())
 	}
 }
+
+func TestADescriptionThatIsNoneIsNotAPIGateways(t *testing.T) {
+	for _, body := range []string{"ok", `{"ok":true}`, "", "null", "[]", `{"connectedAt":"yesterday"}`} {
+		m := newManager(t, answerStatus(200, "", body))
+		var e *Error
+		if info, err := publisher(t, at(t, m.URL+"/dev", 1), nil).Get(t.Context(), "c0"); !errors.As(err, &e) || e.Problem != ProblemNotAPIGateway || e.Status != 200 {
+			t.Errorf("%q: %+v, %v", body, info, err)
+		}
+	}
+}

@@ -101,6 +101,9 @@ func (a *answers) asking() bool {
 func (a *answers) add(q *question, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if q.listed.ID == probeID && err == nil { // which nobody has
+		err = &wirepost.Error{Problem: wirepost.ProblemNotAPIGateway, ConnectionID: q.listed.ID, Detail: "what answers at the endpoint knows a connection that nobody has"}
+	}
 	problem := wirepost.ProblemOf(err)
 	if err == nil || errors.Is(err, wirepost.ErrGone) || problem == wirepost.ProblemConnectionID {
 		a.inARow = 0

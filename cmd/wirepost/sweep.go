@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/doctor"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
@@ -257,7 +258,7 @@ func (s *sweeping) leftovers(ctx context.Context) (*int, error) {
 // answer is what the endpoint has said, in a line.
 func (a *swept) answer() string {
 	if a.moved != nil {
-		return fmt.Sprintf("does not answer: its endpoint is %s's now", a.moved)
+		return fmt.Sprintf("%s (it is that of %s)", doctor.Absence(wirepost.ProblemEndpointAnotherAPI), a.moved)
 	}
 	said := "answers"
 	if a.connections > 0 && a.Sent+a.Gone+a.Failed > 0 {
@@ -269,12 +270,20 @@ func (a *swept) answer() string {
 	}
 	silence := "cannot be asked: " + string(a.silent)
 	if absent(a.silent) || unheard(a.silent) {
-		silence = "does not answer: " + string(a.silent)
+		silence = doctor.Absence(a.silent)
 	}
 	if a.heard > 0 {
 		return said + "; then it " + silence
 	}
 	return silence
+}
+
+// whatToDo is the cure of silence. The catalogue's is that of a message.
+func (a *swept) whatToDo() string {
+	if a.silent == wirepost.ProblemNoAnswer {
+		return "something takes connections there and does not answer; 'wirepost doctor' looks at it"
+	}
+	return a.silent.Fix()
 }
 
 // away reports whether there is no sign of the API.
@@ -308,7 +317,7 @@ func (s *sweeping) print(leftovers *int) {
 	s.printLeftovers(leftovers)
 	for _, a := range apis {
 		if a.heard == 0 && unheard(a.silent) {
-			s.c.stderr.Printf("wirepost: hint: whether %s is there cannot be told from here (%s): %s\n", a.identity, a.silent, a.silent.Fix())
+			s.c.stderr.Printf("wirepost: hint: whether %s is there cannot be told from here (%s): %s\n", a.identity, a.silent, a.whatToDo())
 		}
 		if !a.away() {
 			continue

@@ -152,7 +152,7 @@ func TestAnEndpointThatDoesNotAnswerIsNotAskedOnAndOn(t *testing.T) {
 	}))
 	putRows(t, store, swept1, 300, time.Hour)
 	status, stdout, stderr := runCommand(t.Context(), "sweep")
-	if status != exitDone || !strings.Contains(stdout, " 300          1h0m") || !strings.Contains(stdout, "does not answer: forbidden-unexplained\nremoved 0 connections\n") {
+	if status != exitDone || !strings.Contains(stdout, " 300          1h0m") || !strings.Contains(stdout, "answers 403 Forbidden: forbidden-unexplained\nremoved 0 connections\n") {
 		t.Errorf("status %d:\n%s%s", status, stdout, stderr)
 	}
 	if n := asked.Load(); n < enough || n > enough+askers {
@@ -181,8 +181,8 @@ func TestWhatAnEndpointSaysDecidesWhatIsRemoved(t *testing.T) {
 		{"gone", 410, "", "open 0, gone 1 (removed)", exitDone, true, "answers, so API a3k7m2q9xz exists"},
 		{"an ID that was never issued", 400, `{"message":"Invalid connectionId: x"}`, "open 0, failed 1 (connection-id-invalid)", exitFailed, false, "answers, so API a3k7m2q9xz exists"},
 		{"denied", 403, deny, "cannot be asked: send-denied", exitFailed, false, "may well be the API (send-denied)"},
-		{"another server", 200, html, "does not answer: not-api-gateway", exitDone, false, ""},
-		{"forbidden", 403, `{"message":"Forbidden"}`, "does not answer: forbidden-unexplained", exitDone, false, ""},
+		{"another server", 200, html, "is answered by another program: not-api-gateway", exitDone, false, ""},
+		{"forbidden", 403, `{"message":"Forbidden"}`, "answers 403 Forbidden: forbidden-unexplained", exitDone, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store, _ := sweepStore(t)

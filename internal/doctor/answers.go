@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,11 @@ const (
 
 // callURL is the URL of a call about a connection, escaped as AWS's SDK does.
 func (d *run) callURL(id string) string {
-	return d.endpoint.URL + "/@connections/" + strings.NewReplacer("=", "%3D", "/", "%2F", "+", "%2B").Replace(id)
+	return d.endpoint.URL + "/@connections/" + escapeID(id)
+}
+
+func escapeID(id string) string {
+	return strings.NewReplacer("=", "%3D", "/", "%2F", "+", "%2B").Replace(id)
 }
 
 // request makes a request and reads its answer.
@@ -61,20 +66,15 @@ func (d *run) answers(ctx context.Context) {
 	resp, body, err := d.request(ctx, req)
 	if err != nil {
 		d.gone = "nobody answers"
-		e := explain(err)
-		if e.Problem == wirepost.ProblemNoAnswer {
-			e = &wirepost.Error{Problem: wirepost.ProblemNoAnswer, Detail: fmt.Sprintf("%s took the request and did not answer within %s", d.url.Host, d.o.Step),
-				FixText: "check what the name points to, and what stands between"}
-		}
-		if d.proxy != nil && e.Problem == wirepost.ProblemEndpointUnreachable {
-			e = &wirepost.Error{Problem: e.Problem, Detail: fmt.Sprintf("the proxy %s, which HTTPS_PROXY names, cannot be reached, or does not reach %s", d.proxy.Host, d.url.Host),
-				FixText: "correct HTTPS_PROXY, start the proxy, or put the host into NO_PROXY"}
-		}
-		d.add(explained("answers", Fail, e))
+		d.add(d.unansweredBy(err))
 		d.skip("clock", d.gone)
 		return
 	}
-	if p, sentence, fix := d.impostor(resp); p != "" {
+	if p, sentence, fix := d.impostor(resp, body); p != "" {
+		if d.everyName(ctx, "answers") {
+			d.skip("clock", d.gone)
+			return
+		}
 		d.gone = "it is not this API's gateway that answers"
 		c := found("answers", Fail, p, sentence, fix)
 		c.Answer = &Answer{Status: resp.StatusCode}
@@ -89,6 +89,9 @@ func (d *run) answers(ctx context.Context) {
 	who := "API Gateway"
 	if d.loopback {
 		who = "a gateway on this machine"
+		if d.unmarked {
+			who = fmt.Sprintf("a server on this machine that does not say what it is (%d)", resp.StatusCode)
+		}
 		if api := resp.Header.Get("X-Wirepost-Api"); api != "" {
 			who = "wirepost's gateway of " + api
 		}
@@ -100,15 +103,18 @@ func (d *run) answers(ctx context.Context) {
 // impostor says why what answers is not the gateway that was meant. That API Gateway
 // puts one of its headers on the answer to an unsigned request too is UNCERTAIN;
 // recorded answers to signed ones have them.
-func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix string) {
+func (d *run) impostor(resp *http.Response, body []byte) (p wirepost.Problem, sentence, fix string) {
 	h := resp.Header
 	where := d.url.Scheme + "://" + d.url.Host
 	server := h.Get("Server")
 	cloudFront := server == "CloudFront" || h.Get("X-Amz-Cf-Id") != "" || strings.Contains(strings.ToLower(h.Get("Via")), "cloudfront")
-	gateway := h.Get("X-Amzn-Errortype") != "" || h.Get("X-Amzn-Requestid") != "" || h.Get("X-Amz-Apigw-Id") != "" || h.Get("Apigw-Requestid") != ""
+	gateway := marked(h)
 	html := strings.HasPrefix(h.Get("Content-Type"), "text/html")
-	use := "use the execute-api endpoint: https://<api-id>.execute-api." + d.endpoint.Region + dnsSuffix(d.endpoint.Region) + "/<stage>"
+	use := d.another()
 	switch {
+	case d.url.Scheme == "http" && resp.StatusCode == http.StatusBadRequest && (bytes.Contains(body, []byte("HTTP request to an HTTPS server")) || bytes.Contains(body, []byte("HTTP request was sent to HTTPS port"))):
+		// What net/http and nginx say.
+		return wirepost.ProblemEndpointScheme, fmt.Sprintf("the endpoint says http://, and %s speaks TLS", d.url.Host), "use https://" + strings.TrimPrefix(d.endpoint.URL, "http://")
 	case cloudFront && !isExecuteAPI(d.url.Hostname()):
 		// A signature is for the Host that API Gateway sees, which is not this one
 		// (aws/aws-sdk-js-v3 issue 1830).
@@ -116,14 +122,10 @@ func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix s
 	case resp.StatusCode/100 == 3:
 		return wirepost.ProblemNotAPIGateway, fmt.Sprintf("%s redirects to %s, and API Gateway does not redirect", where, shownURL(h.Get("Location"))), use
 	case !gateway && d.loopback && !html && resp.StatusCode/100 != 2:
-		return "", "", "" // another gateway for laptops, which does not say what it is
+		d.unmarked = true // it may be another gateway for laptops: what it answers to a send tells
+		return "", "", ""
 	case !gateway:
-		if server == "" {
-			server = "something that does not say what it is"
-		}
-		if d.loopback {
-			use = "start the gateway with 'wirepost dev', or correct the port"
-		}
+		server = orElse(server, "something that does not say what it is")
 		return wirepost.ProblemNotAPIGateway, fmt.Sprintf("%s is answered by %s, not by API Gateway", where, server), use
 	}
 	api, stage, ok := strings.Cut(h.Get("X-Wirepost-Api"), "/")
@@ -139,6 +141,11 @@ func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix s
 	d.endpoint.APIID = api
 	d.report.API = api + "/" + stage
 	return "", "", ""
+}
+
+// marked reports whether an answer has one of API Gateway's headers.
+func marked(h http.Header) bool {
+	return h.Get("X-Amzn-Errortype") != "" || h.Get("X-Amzn-Requestid") != "" || h.Get("X-Amz-Apigw-Id") != "" || h.Get("Apigw-Requestid") != ""
 }
 
 // clock compares this machine's clock with the Date of an answer.

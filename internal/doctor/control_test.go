@@ -74,6 +74,13 @@ func (a awsAPI) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch v := a[r.URL.Path].(type) {
 	case nil:
 		http.Error(rw, `{"message":"Not Found"}`, http.StatusNotFound)
+	case string: // a code, or what another server says
+		if strings.HasSuffix(v, "Exception") {
+			rw.Header().Set("X-Amzn-Errortype", v)
+			rw.WriteHeader(http.StatusForbidden)
+			return
+		}
+		http.Error(rw, v, http.StatusNotFound)
 	case int:
 		rw.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
 		rw.WriteHeader(v)
@@ -197,6 +204,20 @@ func TestTheControlPlaneLeavesOneCandidate(t *testing.T) {
 			w.start()
 			r.check(t, w.run())
 		})
+	}
+}
+
+func TestWhatIsNoDenialIsCalledNone(t *testing.T) {
+	for said, want := range map[string]string{"ExpiredTokenException": "answered 403 ExpiredTokenException", "no such page": "answered 404"} {
+		w := newWorld(t)
+		controlled(func(_ *world, a awsAPI) { a["/v2/apis/abc123"] = said })(w)
+		w.start()
+		report := w.run()
+		for _, c := range report.Checks {
+			if c.Name == "api" && (c.Status != doctor.Skip || !strings.Contains(c.Sentence, want)) {
+				t.Errorf("%q: %s is %s: %s, want %q", said, c.Name, c.Status, c.Sentence, want)
+			}
+		}
 	}
 }
 

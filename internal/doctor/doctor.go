@@ -138,8 +138,10 @@ type run struct {
 
 	addresses []netip.Addr
 	proxy     *url.URL
+	proxyErr  error // the URL of the proxy cannot be read
 	client    *http.Client
 	answering bool // an API Gateway, or what may be one, answers
+	unmarked  bool // what answers on this machine does not say that it is a gateway
 	trusted   bool // signed requests may go there
 
 	credentials aws.Credentials

@@ -280,7 +280,7 @@ func sendRows() []row {
 			w.options.Step = time.Second
 			w.fault = answer(gateway.CallPost, gateway.Fault{Hang: true})
 		}, want: problems(wirepost.ProblemNoAnswer)},
-		{name: "the send is cut", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, want: problems(wirepost.ProblemNoAnswer)},
+		{name: "the send is cut", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, want: problems(wirepost.ProblemNoAnswer), says: []string{"the signed request got no answer, while one without a signature did: "}},
 		{name: "GET is not allowed", make: func(w *world) {
 			w.fault = answer(gateway.CallGet, gateway.Fault{Status: 403, ErrorType: "AccessDeniedException"})
 		}, want: problems(wirepost.ProblemGetDenied), fine: true},
@@ -337,7 +337,17 @@ func storeRows() []row {
 		}), want: problems(wirepost.ProblemStoreOldRows), says: []string{"2 rows are older than two hours"}, fine: true},
 		{name: "a record with the host of another API", make: with(func(w *world) {
 			w.learn(wirepost.Identity{APIID: "abc123", Stage: "dev", Region: "eu-west-1"}, "https://xyz789.execute-api.eu-west-1.amazonaws.com/dev")
-		}), want: problems(wirepost.ProblemStoreSeveralAPIs, wirepost.ProblemStoreHost), says: []string{"abc123/prod"}},
+		}), want: problems(wirepost.ProblemStoreHost), says: []string{"abc123/dev@eu-west-1 has the host of another API"}},
+		{name: "a stage that was used once", make: with(func(w *world) {
+			w.learn(wirepost.Identity{APIID: "abc123", Stage: "once", Region: "eu-west-1"}, "https://abc123.execute-api.eu-west-1.amazonaws.com/once")
+		})},
+		{name: "only a stage that was used once has connections", make: func(w *world) {
+			w.options.Store = w.store
+			w.learn(identity, apiURL)
+			once := wirepost.Identity{APIID: "abc123", Stage: "once", Region: "eu-west-1"}
+			w.learn(once, "https://abc123.execute-api.eu-west-1.amazonaws.com/once")
+			w.connected(once, 2, time.Minute)
+		}, want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"2 connections belong to abc123/once@eu-west-1, which answers 403 Forbidden: forbidden-unexplained"}},
 		{name: "the store has another endpoint for the API", make: func(w *world) {
 			w.options.Store = w.store
 			w.learn(identity, "https://"+customHost)

@@ -91,7 +91,7 @@ func (d *run) identify(ctx context.Context) {
 	defer cancel()
 	if err := d.retrieve(step); err != nil {
 		d.gone = "there are no credentials to sign with"
-		d.fail("identity", wirepost.ProblemCredentialsMissing, "no AWS credentials: requests of AWS's client would go out unsigned, without an error", "")
+		d.add(unsigned(err))
 		return
 	}
 	if d.loopback {
@@ -100,6 +100,28 @@ func (d *run) identify(ctx context.Context) {
 		return
 	}
 	d.whoAmI(ctx)
+}
+
+// errNoCredentials is of a provider that has none, and does not say why.
+var errNoCredentials = errors.New("the credentials are empty")
+
+// unsigned says that there is nothing to sign with, and why, if whoever should have it
+// says so: a session that is over, a file that cannot be read.
+func unsigned(err error) Check {
+	sentence, fix := "no AWS credentials: requests of AWS's client would go out unsigned, without an error", ""
+	if !errors.Is(err, errNoCredentials) && !errors.Is(err, awsconfig.ErrNoCredentials) {
+		sentence = "the AWS credentials could not be had: " + err.Error()
+		if timedOut(err) {
+			sentence = "the AWS credentials could not be had: who gives them did not answer in time"
+		}
+	}
+	if known, ok := errors.AsType[interface {
+		error
+		Fix() string
+	}](err); ok {
+		fix = known.Fix()
+	}
+	return found("identity", Fail, wirepost.ProblemCredentialsMissing, sentence, fix)
 }
 
 func (d *run) retrieve(ctx context.Context) error {
@@ -112,11 +134,11 @@ func (d *run) retrieve(ctx context.Context) error {
 		provider = cfg.Credentials
 	}
 	if provider == nil {
-		return errors.New("no provider of credentials")
+		return errNoCredentials
 	}
 	c, err := provider.Retrieve(ctx)
 	if err == nil && !c.HasKeys() {
-		err = errors.New("the credentials are empty")
+		err = errNoCredentials
 	}
 	d.credentials = c
 	return err

@@ -165,16 +165,34 @@ func (d *run) connectClient(ctx context.Context) (*client, Check) {
 		return nil, found("connect", Fail, wirepost.ProblemConnectFailed, "connect was answered with 502: the $connect function panicked, took too long or returned no statusCode"+log, "")
 	case status >= 500:
 		return nil, found("connect", Fail, wirepost.ProblemConnectFailed, fmt.Sprintf("connect was answered with %d: the $connect function failed, or API Gateway may not invoke it%s", status, log), "run with --control-plane, which tells whether the function may be invoked, and look at the log of the $connect function")
+	case status/100 == 2, status/100 == 3:
+		return nil, found("connect", Fail, wirepost.ProblemNotAPIGateway, fmt.Sprintf("connect was answered with %d and no WebSocket: it is not a WebSocket API that answers", status), d.another())
+	case status == http.StatusNotFound:
+		return nil, found("connect", Fail, wirepost.ProblemConnectRefused, "connect was answered with 404: there is nothing at this path", "correct the path of the URL: it is the stage, or the mapping key of a custom domain")
 	case status != 0:
 		return nil, found("connect", Fail, wirepost.ProblemConnectRefused, fmt.Sprintf("connect was answered with %d", status), "")
+	case d.proxy != nil:
+		return nil, Check{Name: "connect", Status: Skip, Sentence: fmt.Sprintf("the doctor's client goes past the proxy %s, and could not connect: %s", d.proxy.Host, cause(err))}
 	default:
-		return nil, explained("connect", Fail, explain(err))
+		return nil, d.notConnected(err)
 	}
 	c.conn, c.read, c.subprotocol, c.took = conn, conn, hs.Protocol, time.Since(began)
 	if br != nil && br.Buffered() > 0 {
 		c.read = io.MultiReader(io.LimitReader(br, int64(br.Buffered())), conn)
 	}
 	return c, Check{Name: "connect", Status: OK, Sentence: fmt.Sprintf("a client connected to %s in %s", shownURL(d.clientURL()), c.took.Round(time.Millisecond))}
+}
+
+// notConnected says why a handshake got no answer.
+func (d *run) notConnected(err error) Check {
+	e := explain(err)
+	switch {
+	case e.Problem == wirepost.ProblemNoAnswer && timedOut(err):
+		return found("connect", Fail, wirepost.ProblemConnectFailed, fmt.Sprintf("connect was not answered within %s: the $connect function, or its authorizer, takes too long", d.o.Step*2), "look at the log of the $connect function, and at what it waits for")
+	case e.Problem == wirepost.ProblemNoAnswer:
+		return found("connect", Fail, wirepost.ProblemNoAnswer, "the handshake was cut off: "+cause(err), "look for what stands between a client and API Gateway and does not let WebSocket connections through")
+	}
+	return explained("connect", Fail, e)
 }
 
 // learnID finds the client's own connection ID: among the youngest rows of the store

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,6 +100,16 @@ func lookalikes() []lookalike {
 		{name: "another account", make: post403("AccessDeniedException", strings.Replace(denied("ManageConnections", "prod/POST/@connections/{connectionId}"), "********3333", "********6604", 1)), doctor: problems(wirepost.ProblemCredentialsAccount), explain: wirepost.ProblemCredentialsAccount},
 		{name: "500", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{Status: 500}) }, doctor: problems(wirepost.ProblemServerError), explain: wirepost.ProblemServerError},
 		{name: "413", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{Status: 413}) }, doctor: problems(wirepost.ProblemMessageSize), explain: wirepost.ProblemMessageSize},
+		{name: "a server that is none", raw: "https://" + customHost + "/prod", make: func(w *world) {
+			w.serveTLS(customIP, certificate(w.t, customHost), answers(404, "no such file"))
+		}, doctor: problems(wirepost.ProblemNotAPIGateway), explain: wirepost.ProblemNotAPIGateway},
+		{name: "another protocol behind TLS's port", make: func(w *world) {
+			w.at[publicIP] = each(w.t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n"); once(c) })
+		}, doctor: problems(wirepost.ProblemNotAPIGateway), explain: wirepost.ProblemNotAPIGateway},
+		{name: "TLS is reset", make: func(w *world) { w.at[publicIP] = each(w.t, func(c net.Conn) { once(c); resets(c) }) },
+			doctor: problems(wirepost.ProblemEndpointUnreachable), explain: wirepost.ProblemEndpointUnreachable,
+			theirs: wirepost.ProblemNoAnswer, why: "the error of AWS's client does not tell whether the handshake was over"},
+		{name: "no way to the address", make: func(w *world) { w.fail[publicIP] = syscall.ENETUNREACH }, doctor: problems(wirepost.ProblemEndpointUnreachable), explain: wirepost.ProblemEndpointUnreachable},
 		{name: "the answer is cut off", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{ResetAfter: true}) }, doctor: problems(wirepost.ProblemNoAnswer), explain: wirepost.ProblemNoAnswer},
 	}
 }

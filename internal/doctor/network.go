@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +25,13 @@ func (d *run) network(ctx context.Context) {
 		d.client = d.newClient()
 		d.proxied()
 	}
+	proxy := ""
+	switch {
+	case d.proxyErr != nil:
+		proxy = "requests go through a proxy whose URL cannot be read"
+	case d.proxy != nil:
+		proxy = "requests go through the proxy " + d.proxy.Host
+	}
 	steps := []struct {
 		name string
 		do   func(context.Context)
@@ -34,8 +40,8 @@ func (d *run) network(ctx context.Context) {
 		switch {
 		case d.gone != "":
 			d.skip(s.name, d.gone)
-		case d.proxy != nil:
-			d.skip(s.name, "requests go through the proxy "+d.proxy.Host)
+		case proxy != "":
+			d.skip(s.name, proxy)
 		default:
 			s.do(ctx)
 		}
@@ -46,7 +52,7 @@ func (d *run) proxied() {
 	if d.loopback {
 		return
 	}
-	d.proxy, _ = d.o.Proxy(&http.Request{URL: d.url})
+	d.proxy, d.proxyErr = d.o.Proxy(&http.Request{URL: d.url})
 }
 
 // newClient makes every request of a run. It follows no redirect: a signed request
@@ -54,10 +60,12 @@ func (d *run) proxied() {
 func (d *run) newClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:              d.o.Proxy,
-			DialContext:        d.dialName,
-			TLSClientConfig:    &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
-			DisableCompression: true,
+			Proxy:                  d.o.Proxy,
+			OnProxyConnectResponse: proxyAnswered,
+			DialContext:            d.dialName,
+			TLSClientConfig:        &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -77,17 +85,22 @@ func (d *run) dialName(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	err = &net.OpError{Op: "dial", Net: network, Err: errors.New("no address for " + host)}
+	var failed error
 	for _, a := range tried(addresses) {
-		var c net.Conn
 		attempt, cancel := context.WithTimeout(ctx, tcpTime)
-		c, err = d.o.Dial(attempt, network, net.JoinHostPort(a.String(), port))
+		c, err := d.o.Dial(attempt, network, net.JoinHostPort(a.String(), port))
 		cancel()
 		if err == nil {
 			return c, nil
 		}
+		if failed == nil || !unrouted(err) { // that a machine has no IPv6 says nothing of an IPv4 address
+			failed = err
+		}
 	}
-	return nil, err
+	if failed == nil {
+		failed = &net.OpError{Op: "dial", Net: network, Err: errors.New("no address for " + host)}
+	}
+	return nil, failed
 }
 
 // tried are the addresses that are tried: the first of each family, IPv4 first.
@@ -122,6 +135,9 @@ func (d *run) dns(ctx context.Context) {
 		d.ok("dns", fmt.Sprintf("%s is %s", host, list(addresses)))
 		return
 	}
+	if err == nil {
+		err = errors.New("it has no address")
+	}
 	d.gone = "the host has no address"
 	region := d.endpoint.Region
 	other := "dynamodb." + region + dnsSuffix(region)
@@ -136,10 +152,24 @@ func (d *run) dns(ctx context.Context) {
 					"list the APIs that there are: aws apigatewayv2 get-apis --region "+terminal.Word(region))
 				return
 			}
+			if strings.Contains(host, "execute-api") || strings.Contains(host, "amazonaws") { // nobody's own domain
+				d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s does not resolve while %s does: it looks like an API's own host, and is none", host, other),
+					"correct the host to <api-id>.execute-api."+region+dnsSuffix(region))
+				return
+			}
 			d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s does not resolve while %s does", host, other),
 				"add a DNS record for "+host+" that points at the domain's regional name (d-….execute-api."+region+dnsSuffix(region)+")")
 			return
 		}
+		if d.resolves(ctx, controlName(region)) {
+			d.noRegionOrRecord(host, other)
+			return
+		}
+		other = controlName(region)
+	} else if other = controlName(region); d.resolves(ctx, other) {
+		d.fail("dns", wirepost.ProblemEndpointUnresolved, fmt.Sprintf("%s cannot be looked up (%s) while %s can: the name servers of its domain do not answer rightly", host, cause(err), other),
+			"check the zone of "+host+", and whether this network blocks it")
+		return
 	}
 	d.fail("dns", wirepost.ProblemEndpointUnreachable, fmt.Sprintf("no name can be looked up from here: neither %s nor %s", host, other),
 		"check the name server of this network; in a VPC, that enableDnsSupport is on")
@@ -169,7 +199,7 @@ func list(addresses []netip.Addr) string {
 }
 
 // address tells an API from a VPC endpoint that stands in its place.
-func (d *run) address(context.Context) {
+func (d *run) address(ctx context.Context) {
 	if d.loopback {
 		d.ok("address", "of this machine")
 		return
@@ -177,6 +207,9 @@ func (d *run) address(context.Context) {
 	for _, a := range d.addresses {
 		if a = a.Unmap(); !a.IsPrivate() && !a.IsLinkLocalUnicast() {
 			continue
+		}
+		if d.everyName(ctx, "address") {
+			return
 		}
 		if isExecuteAPI(d.url.Hostname()) {
 			d.fail("address", wirepost.ProblemEndpointPrivate,
@@ -215,12 +248,19 @@ func (d *run) tcp(ctx context.Context) {
 		d.ok("tcp", where+" takes connections")
 		return
 	}
+	if errors.Is(err, syscall.ECONNRESET) { // it was taken: what asks next says what happens then
+		d.ok("tcp", where+" takes connections, and has reset one at once")
+		return
+	}
 	d.gone = "no connection can be opened"
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) && d.loopback:
 		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "start the gateway with 'wirepost dev' in its folder (with --listen "+terminal.Word(where)+"), or correct the port")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		d.fail("tcp", wirepost.ProblemEndpointRefused, "nothing listens at "+where, "check what the name points to")
+	case !timedOut(err):
+		sentence, fix := d.notOpened(where, err)
+		d.fail("tcp", wirepost.ProblemEndpointUnreachable, sentence, fix)
 	case d.o.InFunction:
 		d.fail("tcp", wirepost.ProblemEndpointUnreachable,
 			fmt.Sprintf("TCP to %s did not connect within %s: this function runs in VPC subnets without a route to the internet", where, since(began)),
@@ -243,7 +283,8 @@ func (d *run) tls(ctx context.Context) {
 	c, err := d.dialName(step, "tcp", d.hostPort())
 	if err != nil {
 		d.gone = "no connection can be opened"
-		d.add(explained("tls", Fail, explain(err)))
+		sentence, fix := d.notOpened(d.hostPort(), err)
+		d.fail("tls", wirepost.ProblemEndpointUnreachable, sentence, fix)
 		return
 	}
 	defer c.Close()
@@ -254,36 +295,10 @@ func (d *run) tls(ctx context.Context) {
 		return
 	}
 	d.gone = "the TLS handshake failed"
-	var (
-		name    x509.HostnameError
-		unknown x509.UnknownAuthorityError
-		invalid x509.CertificateInvalidError
-		record  tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &name):
-		names := strings.Join(name.Certificate.DNSNames, ", ")
-		fix := ""
-		if strings.Contains(names, "execute-api") {
-			fix = fmt.Sprintf("point %s at the custom domain's own target (d-….execute-api.%s%s) and not at the API", host, d.endpoint.Region, dnsSuffix(d.endpoint.Region))
-		}
-		d.fail("tls", wirepost.ProblemEndpointCertificate, fmt.Sprintf("the certificate is for %s, not %s", orElse(names, "no name"), host), fix)
-	case errors.As(err, &unknown):
-		fix := "check what the name points to, and whether a proxy of this network opens TLS connections"
-		if d.loopback {
-			fix = "use http:// for a gateway on this machine, or trust the authority of that gateway (SSL_CERT_FILE=.wirepost/ca.pem)"
-		}
-		d.fail("tls", wirepost.ProblemEndpointCertificate, fmt.Sprintf("the certificate of %s is signed by an authority that this machine does not trust", host), fix)
-	case errors.As(err, &invalid):
-		d.fail("tls", wirepost.ProblemEndpointCertificate, fmt.Sprintf("the certificate of %s is not valid: %v", host, invalid), "set this machine's clock, or renew the certificate")
-	case errors.As(err, &record):
-		d.fail("tls", wirepost.ProblemNotAPIGateway, host+" speaks plain HTTP, not HTTPS, and API Gateway does not", "")
-	case step.Err() != nil:
-		d.fail("tls", wirepost.ProblemEndpointUnreachable, fmt.Sprintf("%s took the connection and did not answer the TLS handshake within %s", host, d.o.Step),
-			"check what the name points to, and what stands between")
-	default:
-		d.fail("tls", wirepost.ProblemEndpointUnreachable, fmt.Sprintf("the TLS handshake with %s failed: %v", host, err), "check what the name points to, and what stands between")
+	if ofHandshake(err) && d.everyName(ctx, "tls") { // another party answers, and not silence
+		return
 	}
+	d.add(d.handshakeFailed("tls", err))
 }
 
 // explain is wirepost.Explain, which knows every error of a dial.

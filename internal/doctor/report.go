@@ -120,8 +120,13 @@ func (r *Report) Text(w io.Writer) error {
 	head("identity", r.Identity)
 	b.WriteByte('\n')
 	count := map[Status]int{}
+	first := r.check("endpoint")
+	alone := r.Endpoint == "" && first != nil && first.Status == Fail
 	for _, c := range r.Checks {
 		count[c.Status]++
+		if alone && (c.Status == Skip || c.Status == OK) {
+			continue // all that is to be said is what to do first
+		}
 		line := fmt.Sprintf("%-4s  %-16s", c.Status, c.Name)
 		switch c.Status {
 		case OK:
@@ -149,6 +154,10 @@ func (r *Report) Text(w io.Writer) error {
 		if c.See != "" {
 			fmt.Fprintf(&b, "      see: %s\n", c.See)
 		}
+	}
+	if alone {
+		_, err := io.WriteString(w, b.String()+"\nthe other checks need an endpoint\n")
+		return err
 	}
 	fmt.Fprintf(&b, "\n%d ok, %d warn, %d fail, %d skip\n", count[OK], count[Warn], count[Fail], count[Skip])
 	if send := r.check("send"); send != nil && send.Status == Skip && count[Fail] == 0 {

@@ -16,14 +16,17 @@ import (
 // probeBody is what nobody receives.
 const probeBody = `{"wirepost":"doctor"}`
 
-// send posts to a made-up connection ID, which can reach nobody, and reads what API
-// Gateway says in its own words. POST comes first and decides: policies often
-// allow nothing else. 410 and 400 are both as it should be: which of them an ID that
-// was never issued gets is UNCERTAIN, since reports differ.
 // faultRules is the cure of what a gateway on this machine answers only because it was
 // told to: it has no policies, no control plane and, unless it is told, no rate.
 const faultRules = "a fault rule of the gateway on this machine may answer so: 'wirepost fault' lists them, 'wirepost fault --clear' ends them"
 
+// otherPair is the cure of a signature that a gateway on this machine does not take.
+const otherPair = "run this in the folder of the gateway that answers: a 'wirepost dev' that listens for other machines has a pair of its own, in .wirepost/credentials.json"
+
+// send posts to a made-up connection ID, which can reach nobody, and reads what API
+// Gateway says in its own words. POST comes first and decides: policies often
+// allow nothing else. 410 and 400 are both as it should be: which of them an ID that
+// was never issued gets is UNCERTAIN, since reports differ.
 func (d *run) send(ctx context.Context) {
 	names := []string{"account", "send", "get", "delete"}
 	skip := func(reason string, names ...string) {
@@ -68,6 +71,12 @@ func (d *run) send(ctx context.Context) {
 	} else {
 		d.ok("account", "nothing says that the API is of another account than "+d.account)
 	}
+	if p := d.noGateway(verdict); p != nil {
+		d.add(*p)
+		d.gone = "it is not a gateway that answers"
+		skip(d.gone, "get", "delete")
+		return
+	}
 	if verdict == nil {
 		d.ok("send", "endpoint, stage, signature and permission to send are right: API Gateway knows no such connection, as it should")
 		if c := d.report.check("endpoint"); c.Problem == wirepost.ProblemEndpointStageOnDomain {
@@ -110,10 +119,34 @@ func (d *run) callAt(ctx context.Context, region, method, callURL string) (*wire
 	defer resp.Body.Close()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // as much as there is
 	e := wirepost.ExplainResponse(resp, said)
-	if e == nil || e.Problem == wirepost.ProblemConnectionGone || e.Problem == wirepost.ProblemConnectionID {
+	if d.unmarked && marked(resp.Header) {
+		d.unmarked = false
+	}
+	switch {
+	case e == nil && strings.HasSuffix(callURL, escapeID(probeID)):
+		return &wirepost.Error{Problem: wirepost.ProblemNotAPIGateway, Status: resp.StatusCode, Body: string(said),
+			Detail: fmt.Sprintf("%s of a connection that nobody has was answered with %d, and API Gateway answers 410", method, resp.StatusCode), FixText: d.another()}, nil
+	case e == nil, e.Problem == wirepost.ProblemConnectionGone, e.Problem == wirepost.ProblemConnectionID:
 		return nil, nil
 	}
 	return e, nil
+}
+
+// noGateway says of what answered a send on this machine, and never said what it is,
+// that it is no gateway: any other server has such an answer for a path that it does
+// not know.
+func (d *run) noGateway(verdict *wirepost.Error) *Check {
+	if !d.loopback || !d.unmarked || verdict == nil {
+		return nil
+	}
+	switch verdict.Problem {
+	case wirepost.ProblemUnexpected, wirepost.ProblemForbidden, wirepost.ProblemServerError, wirepost.ProblemNotAPIGateway:
+	default:
+		return nil // in API Gateway's own words
+	}
+	c := found("send", Fail, wirepost.ProblemNotAPIGateway, fmt.Sprintf("%s answers a send with %d, as no gateway does: it is another program", d.url.Host, verdict.Status), d.another())
+	c.Answer = &Answer{verdict.Status, verdict.Body}
+	return &c
 }
 
 func (d *run) unanswered(err error) *wirepost.Error {
@@ -121,7 +154,11 @@ func (d *run) unanswered(err error) *wirepost.Error {
 	if errors.As(err, &ue) && ue.Timeout() {
 		return &wirepost.Error{Problem: wirepost.ProblemNoAnswer, Detail: fmt.Sprintf("the signed request got no answer within %s", d.o.Step), FixText: "check what stands between here and the endpoint"}
 	}
-	return explain(err)
+	e := explain(err)
+	if e.Problem == wirepost.ProblemNoAnswer { // the catalogue's words are about a message
+		return &wirepost.Error{Problem: e.Problem, Detail: "the signed request got no answer, while one without a signature did: " + cause(err), FixText: "check what stands between here and the endpoint: a firewall may end what it does not know"}
+	}
+	return e
 }
 
 // realOneAnswers asks about a connection of the store, by GET, if it has one of this
@@ -206,6 +243,14 @@ func (d *run) refusal(e *wirepost.Error) Check {
 		}
 		c.Sentence = "the signature does not match: most often the secret key does not belong to the access key"
 		c.Fix = "set AWS_SECRET_ACCESS_KEY to the secret of key " + d.credentials.AccessKeyID
+		if d.loopback {
+			c.Fix = otherPair
+		}
+	case wirepost.ProblemCredentialsInvalid:
+		if d.loopback {
+			c.Sentence = fmt.Sprintf("the gateway on this machine does not know the key %s", d.credentials.AccessKeyID)
+			c.Fix = otherPair
+		}
 	case wirepost.ProblemThrottled:
 		c.Sentence = "a single request was answered with 429"
 		c.Fix = "run with --control-plane, which shows the stage's limits; a rate of 0 refuses everybody"
@@ -216,6 +261,9 @@ func (d *run) refusal(e *wirepost.Error) Check {
 	case wirepost.ProblemServerError:
 		c.Sentence = fmt.Sprintf("API Gateway answered %d to a send", e.Status)
 		c.Fix = "try again; if it stays, look at the health of API Gateway in " + d.endpoint.Region
+		if d.loopback {
+			c.Sentence, c.Fix = fmt.Sprintf("the gateway on this machine answered %d to a send", e.Status), faultRules
+		}
 	case wirepost.ProblemForbidden:
 		c.Fix = "run with --control-plane, which tells them apart"
 		if d.loopback {

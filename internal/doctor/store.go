@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -192,17 +193,29 @@ func (d *run) storeEndpoints(ctx context.Context, all []*kept) {
 	slices.SortFunc(dead, func(a, b silent) int { return strings.Compare(a.k.identity.String(), b.k.identity.String()) })
 	var sentences, fixes []string
 	for _, s := range dead {
-		why, command := fmt.Sprintf("which does not answer (%s)", s.problem), "sweep"
+		why, command := "which "+Absence(s.problem), "sweep"
 		switch s.problem {
 		case "":
 			why = "of which the store has no endpoint"
 		case wirepost.ProblemForbidden: // it may well be there, so nothing is to be removed
-			why, command = "which answers 403 Forbidden", "doctor"
+			command = "doctor"
 		}
 		sentences = append(sentences, fmt.Sprintf("%s to %s, %s", plural(s.k.rows, "connection belongs", "connections belong"), s.k.identity, why))
 		fixes = append(fixes, fmt.Sprintf("'wirepost %s --api %s --stage %s%s'", command, terminal.Word(s.k.identity.APIID), terminal.Word(s.k.identity.Stage), d.o.StoreFlag))
 	}
 	d.fail("store-endpoints", wirepost.ProblemStoreDeadAPI, strings.Join(sentences, "; "), "run "+strings.Join(fixes, " and "))
+}
+
+// Absence says of an endpoint how a problem shows that its API is not there, in the
+// words of the doctor and of 'wirepost sweep': "X does not answer: endpoint-refused".
+func Absence(p wirepost.Problem) string {
+	switch p {
+	case wirepost.ProblemForbidden:
+		return "answers 403 Forbidden: " + string(p)
+	case wirepost.ProblemNotAPIGateway:
+		return "is answered by another program: " + string(p)
+	}
+	return "does not answer: " + string(p)
 }
 
 // absent says how it shows that there is no such API; empty if there may be one.
@@ -229,7 +242,11 @@ func (d *run) absent(ctx context.Context, r wirepost.StageRecord) wirepost.Probl
 		}
 		return ""
 	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // as much as there is
 	resp.Body.Close()
+	if isLoopback(req.URL.Hostname()) && !plausible(resp, body) {
+		return wirepost.ProblemNotAPIGateway
+	}
 	// An API that was created again leaves a host that answers Forbidden, if it answers.
 	// Only API Gateway's own hosts are asked with a signature.
 	if isExecuteAPI(req.URL.Hostname()) && d.trusted && d.credentials.HasKeys() {
@@ -243,8 +260,29 @@ func (d *run) absent(ctx context.Context, r wirepost.StageRecord) wirepost.Probl
 	return ""
 }
 
+// plausible reports whether a server on this machine may be a gateway by its answer to
+// an unsigned request about nobody's connection: it says so, or it answers as
+// gateways do that do not.
+func plausible(resp *http.Response, body []byte) bool {
+	if marked(resp.Header) || resp.Header.Get("X-Wirepost-Api") != "" {
+		return true
+	}
+	e := wirepost.ExplainResponse(resp, body)
+	return e != nil && e.Problem != wirepost.ProblemUnexpected && e.Problem != wirepost.ProblemNotAPIGateway
+}
+
+// storeAPIs counts the stages that have connections: one that was used once and has
+// none shares nothing.
 func (d *run) storeAPIs(all []*kept) {
-	if len(all) < 2 {
+	known := len(all)
+	all = slices.DeleteFunc(slices.Clone(all), func(k *kept) bool {
+		return k.rows == 0 && (d.record == nil || k.identity != d.record.Identity)
+	})
+	switch {
+	case len(all) < 2 && known > 1:
+		d.ok("store-apis", fmt.Sprintf("one stage uses the store; it also has the endpoint of %s without a connection", plural(known-len(all), "stage")))
+		return
+	case len(all) < 2:
 		d.ok("store-apis", "one stage uses the store")
 		return
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,7 @@ type world struct {
 	names map[string][]string // host to addresses; absent: it does not exist
 	at    map[string]string   // address (IP) to what really listens; absent: nobody can get there
 	roots *x509.CertPool
+	fail  map[string]error // address (IP) to why nothing can be opened there
 
 	mu     sync.Mutex
 	looked []string
@@ -72,10 +74,20 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, 
 	w.looked = append(w.looked, host)
 	w.mu.Unlock()
 	var all []netip.Addr
-	for _, a := range w.names[host] {
+	found, ok := w.names[host]
+	if !ok {
+		found = w.names["*"] // of a name server that has an answer for every name
+	}
+	for _, a := range found {
 		if a == "hang" {
 			<-ctx.Done()
 			return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
+		}
+		if a == "none" {
+			return nil, nil
+		}
+		if a == "broken" {
+			return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
 		}
 		all = append(all, netip.MustParseAddr(a))
 	}
@@ -91,6 +103,9 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, err
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if err := w.fail[host]; err != nil {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", err)}
+		}
 		if address = w.at[host]; address == "" {
 			return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("no route to %s", host)}
 		}
@@ -168,7 +183,7 @@ func newWorld(t *testing.T) *world {
 			customHost:                         {customIP},
 			"dynamodb.eu-west-1.amazonaws.com": {otherIP},
 		},
-		at: map[string]string{},
+		at: map[string]string{}, fail: map[string]error{},
 	}
 	ca, _ := authority()
 	w.roots.AddCert(ca)

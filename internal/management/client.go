@@ -155,6 +155,12 @@ func (c *Client) request(connectionID string, r Request, credentials aws.Credent
 	return req
 }
 
+// Unmarked reports whether an answer has none of API Gateway's headers. Recorded
+// answers of the management API have at least one of them.
+func Unmarked(h http.Header) bool {
+	return h.Get("X-Amzn-Errortype") == "" && h.Get("X-Amzn-Requestid") == "" && h.Get("X-Amz-Apigw-Id") == "" && h.Get("Apigw-Requestid") == ""
+}
+
 const maxAnswer = 2 << 10
 
 // read takes what the caller decides by out of an answer.
@@ -163,6 +169,7 @@ func (c *Client) read(resp *http.Response, r Request) (Answer, error) {
 	a := Answer{Status: resp.StatusCode, ErrorType: resp.Header.Get("X-Amzn-Errortype"), Server: resp.Header.Get("Server")}
 	a.ErrorType, _, _ = strings.Cut(a.ErrorType, ":")
 	a.HTML = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	a.Unmarked = a.Status/100 != 2 && Unmarked(resp.Header)
 	if c.target.Loopback {
 		a.API = resp.Header.Get("X-Wirepost-Api")
 	}

@@ -33,6 +33,7 @@ type Answer struct {
 	Body      []byte    // the first 2 KB
 	Date      time.Time // of a 410 and a 403; zero if the answer has none
 	HTML      bool      // the answer is a page, which API Gateway never sends
+	Unmarked  bool      // no success, and without any header that API Gateway puts on each answer
 	Server    string
 	API       string // API/STAGE whose gateway answered, where a local gateway says so
 }

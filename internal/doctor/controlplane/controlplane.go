@@ -147,9 +147,9 @@ func (a *asking) call(service, method, path, action string, header http.Header, 
 			return fmt.Errorf("%s gave an answer that is not JSON: %w", req.URL.Host, err)
 		}
 		return nil
-	case resp.StatusCode == http.StatusNotFound:
+	case resp.StatusCode == http.StatusNotFound && (code != "" || bytes.Contains(said, []byte("essage"))): // and not of a server that has no such service
 		return errAbsent
-	case resp.StatusCode == http.StatusForbidden, bytes.Contains(said, []byte("AccessDenied")):
+	case strings.HasPrefix(code, "AccessDenied"), bytes.Contains(said, []byte("AccessDenied")), resp.StatusCode == http.StatusForbidden && code == "":
 		return errDenied{action}
 	}
 	return fmt.Errorf("%s answered %d %s", req.URL.Host, resp.StatusCode, code)
