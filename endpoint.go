@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,11 @@ type EndpointOptions struct {
 	Stage string
 	// APIID is kept in the result if the host does not name the API.
 	APIID string
+	// StageExists says that the path is known to be right, as that of an event or of a
+	// store's record is. API Gateway allows a stage to be called "undefined" or "null";
+	// otherwise such a path is an error, because a variable without a value is far more
+	// likely.
+	StageExists bool
 }
 
 // ParseEndpoint reads a management endpoint and finds every mistake that can be
@@ -150,6 +156,16 @@ func (p *endpointParser) fail(problem Problem, fix, format string, args ...any) 
 func (p *endpointParser) text() error {
 	if strings.TrimSpace(p.raw) == "" {
 		return p.fail(ProblemEndpointUnset, "", "no management endpoint is configured")
+	}
+	if m, found := findMissingValue(p.raw); found && !(m.inPath && !m.unreplaced && p.o.StageExists) {
+		problem := ProblemEndpointHost
+		switch {
+		case m.place == "":
+			problem = ProblemEndpointUnset
+		case m.inPath:
+			problem = ProblemEndpointPath
+		}
+		return p.fail(problem, m.fix(), "%s", m.detail())
 	}
 	if strings.ContainsFunc(p.raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r > 0x7e }) {
 		return p.fail(ProblemEndpointScheme, "take the spaces and line breaks out of it", "the endpoint contains a space, a line break or another character that no URL has")
@@ -195,8 +211,8 @@ func (p *endpointParser) host() error {
 		return p.fail(ProblemEndpointHost, "", "the endpoint is not a URL: %v", err)
 	}
 	host := p.u.Hostname()
-	if host == "" || host == "<nil>" {
-		return p.fail(ProblemEndpointHost, "", "the host of the endpoint is empty")
+	if host == "" {
+		return p.fail(ProblemEndpointHost, "set the variable that the host comes from, to <api-id>.execute-api.<region>.amazonaws.com or the custom domain of the API", "the host of the endpoint is empty")
 	}
 	if p.loopback = isLoopback(p.u.Host); p.loopback {
 		return nil
@@ -206,6 +222,9 @@ func (p *endpointParser) host() error {
 	}
 	if net.ParseIP(host) == nil {
 		labels := strings.Split(host, ".")
+		if err := p.executeAPIHost(labels); err != nil {
+			return err
+		}
 		for _, l := range labels {
 			if !isHostLabel(l) {
 				return p.fail(ProblemEndpointHost, "", "%q is not a host name", host)
@@ -219,6 +238,28 @@ func (p *endpointParser) host() error {
 		return p.fail(ProblemEndpointScheme, "use https://"+p.rest, "the endpoint uses http:// to a host that is not this machine")
 	}
 	return nil
+}
+
+// executeAPIHost checks the API ID and the region of {apiId}.execute-api.{region}.…
+func (p *endpointParser) executeAPIHost(label []string) error {
+	if len(label) < 4 || label[1] != "execute-api" && label[1] != "execute-api-fips" || !slices.Contains(executeAPISuffixes, strings.Join(label[3:], ".")) {
+		return nil
+	}
+	apiID, region := label[0], label[2]
+	zone := strings.TrimRight(region, "abcdefghijklmnopqrstuvwxyz")
+	switch {
+	case apiID == "":
+		return p.fail(ProblemEndpointHost, "set the variable that the API ID comes from", "the API ID in the host of the endpoint is empty")
+	case region == "":
+		return p.fail(ProblemEndpointHost, "set the variable that the region comes from, such as AWS_REGION", "the region in the host of the endpoint is empty")
+	case !consistsOf(apiID, lowerOrDigit) && !strings.HasPrefix(apiID, "d-"): // d-… is what the DNS of a custom domain leads to
+		return p.fail(ProblemEndpointHost, "", "%q in the host of the endpoint is not an API ID, which has lower-case letters and digits only, such as a1b2c3d4e5", apiID)
+	case isAWSRegion(region):
+		return nil
+	case isAWSRegion(zone) && len(region) == len(zone)+1:
+		return p.fail(ProblemEndpointHost, "use "+strings.Replace(p.raw, "."+region+".", "."+zone+".", 1), "%q in the host of the endpoint is an Availability Zone, not a region", region)
+	}
+	return p.fail(ProblemEndpointHost, "", "%q in the host of the endpoint is not a region, which has a form such as eu-west-1", region)
 }
 
 func (p *endpointParser) port() error {
@@ -285,6 +326,9 @@ func (p *endpointParser) identify() error {
 }
 
 func (p *endpointParser) region() error {
+	if isPrintedForNothing(p.ep.Region) {
+		return p.fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "the region to sign for is %q: the variable that it comes from has no value", p.ep.Region)
+	}
 	if p.ep.Region == "" {
 		return p.fail(ProblemSigningRegion, "set AWS_REGION to the region of the API", "requests would be signed with an empty region, which AWS's SDK does not report")
 	}
@@ -380,7 +424,8 @@ func endpointFromEvent(domainName, apiID, stage, region, override string) (Endpo
 	}
 	// The region of an override's host may differ from the function's: say so
 	// here, where it can still be mended, and not as a 403 later.
-	ep, err := ParseEndpoint(raw, &EndpointOptions{Region: region, APIID: apiID})
+	known := strings.HasSuffix(strings.TrimSuffix(raw, "/"), "/"+stage)
+	ep, err := ParseEndpoint(raw, &EndpointOptions{Region: region, APIID: apiID, StageExists: known})
 	if err != nil {
 		return Endpoint{}, err
 	}

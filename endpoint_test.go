@@ -140,7 +140,7 @@ func TestANewerStageRecordWinsInEveryOrder(t *testing.T) {
 }
 
 func FuzzEndpoint(f *testing.F) {
-	for _, s := range []string{"", "https://abc.execute-api.eu-west-1.amazonaws.com/prod", "wss://x", "https://dev", "http://localhost:1/dev", "https://[::1", "https://a.b/%zz", "https://u:p@a.b/c"} {
+	for _, s := range []string{"", "https://${X}.execute-api.{}/undefined", "https://%ABC%.x.y/%s", "[object Object", "https://u:${p}@h.x/<nil>", "https://abc.execute-api.eu-west-1.amazonaws.com/prod", "wss://x", "https://dev", "http://localhost:1/dev", "https://[::1", "https://a.b/%zz", "https://u:p@a.b/c"} {
 		f.Add(s, "eu-west-1", "prod")
 	}
 	f.Fuzz(func(t *testing.T, raw, region, stage string) {

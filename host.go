@@ -58,6 +58,16 @@ func isRegion(s string) bool {
 	return words > 1
 }
 
+// isAWSRegion reports whether a name has the form of AWS's regions: words, and a number
+// (the patterns of partitions in the endpoint tables of AWS's SDK).
+func isAWSRegion(s string) bool {
+	words, number := s, ""
+	if i := strings.LastIndexByte(s, '-'); i >= 0 {
+		words, number = s[:i], s[i+1:]
+	}
+	return isRegion(words) && 'a' <= words[0] && words[0] <= 'z' && consistsOf(number, func(c byte) bool { return '0' <= c && c <= '9' })
+}
+
 // validStage reports whether a name is one that a stage can have: up to 128 letters,
 // digits, hyphens and underscores, or $default.
 func validStage(name string) bool {

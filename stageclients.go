@@ -123,7 +123,7 @@ func (s *stageClients) learned(r StageRecord, age time.Duration) {
 	if s.known[r.Identity].client != nil || age >= s.o.StageMaxAge {
 		return
 	}
-	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: r.Region, APIID: r.APIID}); err != nil {
+	if _, err := ParseEndpoint(r.URL, &EndpointOptions{Region: r.Region, APIID: r.APIID, StageExists: true}); err != nil {
 		return // the first post says so
 	}
 	if c, err := s.dial(r.Endpoint); err == nil {
@@ -207,7 +207,7 @@ func (s *stageClients) record(ctx context.Context, id Identity) (StageRecord, er
 	}
 	// The record's own identity decides; a host that contradicts its region is
 	// found here and never sent to.
-	_, err = ParseEndpoint(r.URL, &EndpointOptions{Region: id.Region, APIID: id.APIID})
+	_, err = ParseEndpoint(r.URL, &EndpointOptions{Region: id.Region, APIID: id.APIID, StageExists: true})
 	return r, err
 }
 

@@ -39,7 +39,7 @@ const poolSize = 64
 // The error names what is wrong with the endpoint, as [wirepost.ParseEndpoint]
 // does, or that cfg has no credentials.
 func New(cfg aws.Config, endpoint wirepost.Endpoint) (*apigatewaymanagementapi.Client, error) {
-	checked, err := wirepost.ParseEndpoint(endpoint.URL, &wirepost.EndpointOptions{Region: endpoint.Region, APIID: endpoint.APIID})
+	checked, err := wirepost.ParseEndpoint(endpoint.URL, &wirepost.EndpointOptions{Region: endpoint.Region, APIID: endpoint.APIID, StageExists: endpoint.Stage != ""})
 	if err != nil {
 		return nil, err
 	}

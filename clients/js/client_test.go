@@ -91,7 +91,7 @@ func TestTheCommittedClientIsBuiltFromItsSourceAndSmall(t *testing.T) {
 
 func TestTheClientKeepsItsPromisesOnAClockOfTheTest(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), tool(t, "node"), "--test", "test/client.test.js", "test/hours.test.js").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool(t, "node"), "--test", "test/client.test.js", "test/hours.test.js", "test/skew.test.js").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

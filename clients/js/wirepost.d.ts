@@ -101,7 +101,8 @@ export interface Options {
     /**
      * Asked for a token before each connection. It goes into Sec-WebSocket-Protocol,
      * which no access log keeps, unless `tokenIn` says otherwise. A connection whose token
-     * has an `exp` is replaced before that.
+     * has an `exp` is replaced before that. The page's clock may be wrong if tokens have
+     * an `iat` too.
      */
     token?: () => string | undefined | Promise<string | undefined>;
     /** `query` puts the token into the URL, as `access_token`. */

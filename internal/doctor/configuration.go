@@ -72,7 +72,7 @@ func (d *run) parse(region string) {
 	o := wirepost.EndpointOptions{Region: region, APIID: d.o.APIID}
 	if d.record != nil {
 		// A post goes by the record's own region, whatever the environment says.
-		o.Region, o.APIID = d.record.Region, d.record.APIID
+		o.Region, o.APIID, o.StageExists = d.record.Region, d.record.APIID, true
 		d.report.Region, d.report.RegionFrom = d.record.Region, "from the store"
 	}
 	u, _ := url.Parse(d.raw)

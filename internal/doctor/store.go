@@ -220,7 +220,7 @@ func Absence(p wirepost.Problem) string {
 
 // absent says how it shows that there is no such API; empty if there may be one.
 func (d *run) absent(ctx context.Context, r wirepost.StageRecord) wirepost.Problem {
-	if _, err := wirepost.ParseEndpoint(r.URL, &wirepost.EndpointOptions{Region: r.Region, APIID: r.APIID}); err != nil {
+	if _, err := wirepost.ParseEndpoint(r.URL, &wirepost.EndpointOptions{Region: r.Region, APIID: r.APIID, StageExists: true}); err != nil {
 		return wirepost.ProblemOf(err)
 	}
 	client := d.client
@@ -303,7 +303,7 @@ func (d *run) storeAPIs(all []*kept) {
 // storeHosts compares the records with the hosts in their URLs.
 func (d *run) storeHosts() {
 	for _, r := range d.records {
-		ep, err := wirepost.ParseEndpoint(r.URL, &wirepost.EndpointOptions{Region: r.Region})
+		ep, err := wirepost.ParseEndpoint(r.URL, &wirepost.EndpointOptions{Region: r.Region, StageExists: true})
 		var e *wirepost.Error
 		switch {
 		case errors.As(err, &e) && d.record != nil && r.Identity == d.record.Identity:

@@ -115,7 +115,8 @@ export interface Options {
   /**
    * Asked for a token before each connection. It goes into Sec-WebSocket-Protocol,
    * which no access log keeps, unless `tokenIn` says otherwise. A connection whose token
-   * has an `exp` is replaced before that.
+   * has an `exp` is replaced before that. The page's clock may be wrong if tokens have
+   * an `iat` too.
    */
   token?: () => string | undefined | Promise<string | undefined>;
   /** `query` puts the token into the URL, as `access_token`. */
@@ -188,7 +189,12 @@ interface Link {
   _asked?: boolean;
   _heard: number;
   _since: number;
+  /** When its token ends, by the page's clock. */
   _expires: number;
+  /** Its token does not say, or not rightly, when it was issued. */
+  _vague?: boolean;
+  /** Its token should have ended by now, and the answer to a ping will tell. */
+  _probe?: boolean;
   /** Its opening's end, later its replacement, at last the overlap's end. */
   _timer?: unknown;
   _beat?: unknown;
@@ -220,13 +226,21 @@ const passing = [expired, "unanswered", "internal"];
 
 const nothing = () => {};
 
-/** When a token ends, in milliseconds; Infinity if it does not say. */
-const expiry = (token?: string) => {
+/** Two new tokens of one issuer appear to be equally old, within this time. */
+const slack = 5000;
+/** In seconds. The `iat` of a token that claims a longer life is not believed. */
+const longestLife = 5e6;
+/** How long the function accepts a token after its `exp`. */
+const leeway = 60_000;
+/** How many short tokens without `iat` in a row are believed. */
+const patience = 3;
+
+/** The claims of a token; none if it is no JSON Web Token. */
+const claimsOf = (token: string) => {
   try {
-    const claims = token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/");
-    return JSON.parse(atob(claims)).exp * 1000 || Infinity;
+    return JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) || {};
   } catch {
-    return Infinity;
+    return {};
   }
 };
 
@@ -263,8 +277,16 @@ export function connect(url: string | (() => string | Promise<string>), options:
   let retryAt = 0;
   let tries = 0;
   let refs = 0;
+  // How far the page's clock is ahead of the issuer's, as far as tokens have shown.
+  let ahead = 0;
+  // The last token's iat, and its age by the page's clock when it first came.
+  let issued: number;
+  let age: number;
+  // Short tokens without iat in a row; -Infinity once the function has confirmed an exp.
+  let doubts = 0;
 
-  const later = (f: () => void, ms: number) => clock.setTimeout(f, ms);
+  // A timer of more than 2^31 ms would be due at once.
+  const later = (f: () => void, ms: number) => clock.setTimeout(f, Math.min(ms, 2 ** 31 - 1));
   const clear = (timer: unknown) => clock.clearTimeout(timer);
 
   const emit = <E extends keyof Events>(event: E, ...args: Parameters<Events[E]>) => {
@@ -292,6 +314,27 @@ export function connect(url: string | (() => string | Promise<string>), options:
     if (!current) become("waiting", { ...change, retryIn: Math.max(0, retryAt - clock.now()) });
   };
 
+  /**
+   * Works out when a token that has just come ends by the page's clock, which may be
+   * wrong. A token that comes from the future shows that the clock is behind. One that
+   * seems old was cached, or the clock is ahead: the clock is ahead if the token seems to
+   * have ended already, or if the token before it seemed just as old.
+   */
+  const date = (link: Link, bearer: string) => {
+    const { exp, iat } = claimsOf(bearer);
+    const now = clock.now();
+    const end = exp * 1000 || Infinity;
+    link._vague = !(exp > iat && exp - iat < longestLife);
+    if (!link._vague) {
+      const was = age;
+      const fresh = iat !== issued;
+      if (fresh) age = now - (issued = iat) * 1000;
+      if (age < ahead || end + ahead <= now || (fresh && Math.abs(age - was) < slack)) ahead = age;
+    }
+    link._expires = end + ahead;
+    if (link._expires <= now) link._vague = true; // Its iat does not explain that it is accepted.
+  };
+
   const attempt = () => {
     clear(retry);
     retry = undefined;
@@ -313,7 +356,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       where.protocol = where.protocol.replace("http", "ws");
       const protocols = [];
       if (bearer) {
-        link._expires = expiry(bearer);
+        date(link, bearer);
         if (tokenIn === "query") where.searchParams.set("access_token", bearer);
         else protocols.push("wirepost.v1", "bearer." + bearer);
       }
@@ -405,14 +448,36 @@ export function connect(url: string | (() => string | Promise<string>), options:
     if (link === next && !link._busy.size) promote(link);
   };
 
+  /**
+   * Schedules the replacement: before the limit of age, and before the token ends. If
+   * a token has no iat, a clock that is ahead makes it look short, and each replacement
+   * would soon be followed by the next. After a few of these the connection is kept past
+   * the end of its token, and pings ask the function whether that was the end: each pong
+   * shows that the clock is ahead by some more.
+   */
+  const replace = (link: Link) => {
+    const left = link._expires - clock.now();
+    if (link._vague && left < pingAfter && (left <= 0 || ++doubts > patience)) probe(link, Math.max(maxDelay, left + leeway + maxDelay));
+    else link._timer = later(attempt, Math.min(maxAge, Math.max(maxDelay, left)) * (0.6 + 0.3 * random()));
+    if (left >= pingAfter && doubts > 0) doubts = 0;
+  };
+
+  const probe = (link: Link, ms: number) => {
+    link._timer = later(() => {
+      if (clock.now() - link._since >= 0.6 * maxAge) return attempt();
+      link._probe = true;
+      ping(link);
+    }, Math.min(ms, 0.6 * maxAge));
+  };
+
   /** The next link becomes the current one. */
   const promote = (link: Link) => {
     const old = current;
     current = link;
     next = undefined;
-    const now = (link._since = link._heard = clock.now());
+    link._since = link._heard = clock.now();
     clear(link._timer);
-    link._timer = later(attempt, Math.min(maxAge, Math.max(maxDelay, link._expires - now)) * (0.6 + 0.3 * random()));
+    replace(link);
     beat(link, pingAfter);
     if (old) {
       clear(old._timer);
@@ -439,8 +504,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
   const beat = (link: Link, ms: number) => {
     link._beat = later(() => {
       const left = link._heard + pingAfter - clock.now();
-      if (left > 0) beat(link, left);
-      else ping(link);
+      if (left > 0 && left < pingAfter) beat(link, left);
+      else ping(link); // also when the clock was set back
     }, ms);
   };
 
@@ -478,6 +543,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
       if (done) done(error, frame);
       else if (error && error.code !== expired) emit("error", error);
       if (error && error.code === expired) {
+        if (link._probe) doubts = -Infinity;
+        else ahead = Math.min(ahead, 0); // The token was old, and not the clock wrong.
         drop(link);
         flush(); // What a retired link refused goes to the current one.
       }
@@ -486,6 +553,13 @@ export function connect(url: string | (() => string | Promise<string>), options:
         emit("error", new Refusal("gateway", frame.message));
         if (link === next) drop(link); // It answered one of the subscriptions.
       } else emit("raw", text);
+    } else if (type === "pong" && link._probe) {
+      link._probe = false;
+      const more = clock.now() - leeway - link._expires;
+      ahead += more;
+      link._expires += more;
+      // So the end is known to within a quarter of the life, at the cost of few pings.
+      if (link === current) probe(link, Math.min(pingAfter, Math.max(maxDelay, (clock.now() - link._since) / 4)));
     } // Other types are of later versions.
   };
 

@@ -15,6 +15,7 @@ export class World {
   processed = new Map(); // text of each send → how often it was done
   published = 0;
   handle = undefined; // a test's own answer to a frame; undefined leaves it to the server
+  refuses = () => false; // whether a handshake is refused
   latency = () => 20;
 
   constructor() {
@@ -153,7 +154,7 @@ class FakeSocket {
     Object.assign(this, { world, url, protocols, made: world.clock.now() });
     world.sockets.push(this);
     this.#carry("up", () => {
-      if (world.mode === "down") return this.fromServer(() => this.finish(1006, ""));
+      if (world.mode === "down" || world.refuses(this)) return this.fromServer(() => this.finish(1006, ""));
       if (this.readyState > 1) return;
       this.connection = new Connection(world, this);
       this.fromServer(() => {
