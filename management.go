@@ -66,17 +66,18 @@ func newManagement(ep Endpoint, concurrency int, transport http.RoundTripper, op
 				}
 				return c, err
 			},
-			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(concurrency)},
-			TLSHandshakeTimeout:   5 * time.Second,
-			MaxIdleConns:          0,
-			MaxIdleConnsPerHost:   concurrency,
-			MaxConnsPerHost:       concurrency,
-			IdleConnTimeout:       55 * time.Second,
-			ResponseHeaderTimeout: 30 * time.Second,
-			DisableCompression:    true,
-			ForceAttemptHTTP2:     true,
-			ReadBufferSize:        2 << 10,
-			WriteBufferSize:       2 << 10,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(concurrency)},
+			TLSHandshakeTimeout:    5 * time.Second,
+			MaxIdleConns:           0,
+			MaxIdleConnsPerHost:    concurrency,
+			MaxConnsPerHost:        concurrency,
+			IdleConnTimeout:        55 * time.Second,
+			ResponseHeaderTimeout:  30 * time.Second,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableCompression:     true,
+			ForceAttemptHTTP2:      true,
+			ReadBufferSize:         2 << 10,
+			WriteBufferSize:        2 << 10,
 		}
 	}
 	m.client = transport
@@ -108,7 +109,15 @@ type answer struct {
 	api       string // whose gateway answered, API/STAGE, where it says so
 }
 
-const maxAnswer = 2 << 10
+// The bounds of an answer. API Gateway's header has less than 1 KiB, its body is empty
+// or one sentence, and net/http's own bound for a header is 10 MB.
+const (
+	maxHeader = 32 << 10
+	maxAnswer = 2 << 10
+	maxDrain  = 64 << 10
+	// bodyTime is how long the body may take that comes with a known status.
+	bodyTime = time.Second
+)
 
 // another reports whether a gateway on this machine says that it is another API's.
 // Every laptop has a localhost:3001: a 410 from the wrong one says nothing about
@@ -190,13 +199,27 @@ func (m *management) call(ctx *postContext, method, connectionID string, data []
 		a.date, _ = http.ParseTime(d)
 	}
 	if resp.ContentLength != 0 {
-		a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil && a.status/100 == 2 && method == http.MethodGet {
+		described := a.status/100 == 2 && method == http.MethodGet
+		a.body, err = readAnswer(resp.Body, !described)
+		if err != nil && described {
 			return a, err
 		}
-		io.CopyN(io.Discard, resp.Body, 64<<10) // drained so that the connection is used again
 	}
 	return a, nil
+}
+
+// readAnswer reads what is kept of a body and drains it, so that the connection is
+// used again. With hurry it takes bodyTime at most: the status is known, and a body that
+// drips keeps no other post waiting. Then the connection is closed and not used again.
+func readAnswer(body io.ReadCloser, hurry bool) ([]byte, error) {
+	if hurry {
+		defer time.AfterFunc(bodyTime, func() { body.Close() }).Stop()
+	}
+	said, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err == nil {
+		io.CopyN(io.Discard, body, maxDrain)
+	}
+	return said, err
 }
 
 var (

@@ -19,6 +19,7 @@ import (
 // The limits of a key set; see the package's doc.
 const (
 	maxSet       = 256 << 10
+	maxHeader    = 32 << 10
 	maxKeys      = 100
 	fetchTimeout = 2 * time.Second
 	fetchAgain   = time.Hour       // a set of this age is fetched again
@@ -53,11 +54,12 @@ func newKeySet(raw string, o *Options) (*keySet, error) {
 	transport := o.Transport
 	if transport == nil {
 		transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: fetchTimeout,
-			DisableKeepAlives:   true, // the next fetch is an hour away, and a freeze between
-			ForceAttemptHTTP2:   true,
+			Proxy:                  http.ProxyFromEnvironment,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    fetchTimeout,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableKeepAlives:      true, // the next fetch is an hour away, and a freeze between
+			ForceAttemptHTTP2:      true,
 		}
 	}
 	return &keySet{url: u.String(), o: o, fetching: make(chan struct{}, 1), client: &http.Client{

@@ -78,7 +78,7 @@ type sqs struct {
 func newSQS(q queueURL) *sqs {
 	return &sqs{queueURL: q, signer: v4.NewSigner(), client: &http.Client{
 		Timeout:       5 * time.Second,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 2 * time.Second},
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 2 * time.Second, MaxResponseHeaderBytes: 32 << 10},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

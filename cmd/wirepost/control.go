@@ -116,6 +116,12 @@ func controlClient() *http.Client {
 	}
 }
 
+// boundedTransport is net/http's usual one with a bound for headers. It keeps no
+// connection: what it is for asks once.
+func boundedTransport() *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+}
+
 // stay is the CheckRedirect of a client that follows no redirect.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 

@@ -230,7 +230,7 @@ func (c *command) createTables(ctx context.Context, d *devFlags, api *template.A
 	}
 	ctx, cancel := context.WithTimeout(ctx, tablesTime)
 	defer cancel()
-	db := dynamodb.New(dynamodb.Options{Region: d.region, BaseEndpoint: &d.template.dynamodb, HTTPClient: &http.Client{CheckRedirect: stay},
+	db := dynamodb.New(dynamodb.Options{Region: d.region, BaseEndpoint: &d.template.dynamodb, HTTPClient: &http.Client{Transport: boundedTransport(), CheckRedirect: stay},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			pair := gateway.DevelopmentCredentials()
 			return aws.Credentials{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}, nil

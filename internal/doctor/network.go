@@ -53,10 +53,11 @@ func (d *run) proxied() {
 func (d *run) newClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:              d.o.Proxy,
-			DialContext:        d.dialName,
-			TLSClientConfig:    &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
-			DisableCompression: true,
+			Proxy:                  d.o.Proxy,
+			DialContext:            d.dialName,
+			TLSClientConfig:        &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
