@@ -52,7 +52,9 @@ type PublisherOptions struct {
 	// StageMaxAge is how long a stage record is used before it is read again.
 	// Default 30 s. An answer that says the endpoint is wrong reads it at once.
 	StageMaxAge time.Duration
-	// Transport replaces the pool of connections, for tests and proxies.
+	// Transport replaces the pool of connections, for tests and proxies. It bounds the
+	// header of an answer itself, as the pool does with 32 KiB. A body that takes more
+	// than a second is closed while it is read, which net/http's bodies allow.
 	Transport http.RoundTripper
 	// Logger gets debug lines, removals, and what explains failed posts, each
 	// problem once a minute for each endpoint. It never sees a payload, a credential

@@ -177,8 +177,12 @@ type Store struct {
 
 var _ wirepost.Store = (*Store)(nil)
 
-// maxConnections bounds the connections to DynamoDB of one store.
-const maxConnections = 128
+const (
+	// maxConnections bounds the connections to DynamoDB of one store.
+	maxConnections = 128
+	// maxHeader bounds the header of an answer.
+	maxHeader = 32 << 10
+)
 
 // Open makes a store on a table. It reads AWS's configuration and asks nobody: a
 // table that is missing or is another's is found by the first call, with what to
@@ -257,7 +261,7 @@ func Open(ctx context.Context, o *Options) (*Store, error) {
 // newTransport is a pool of connections of the store's own, so that it can close the
 // idle ones, with the authorities that AWS's configuration names.
 func newTransport(cfg aws.Config) (*http.Transport, error) {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, ExpectContinueTimeout: time.Second}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxHeader}
 	if c, ok := cfg.HTTPClient.(interface{ GetTransport() *http.Transport }); ok { // with the ca_bundle of AWS's chain
 		t = c.GetTransport()
 	} else if file := os.Getenv("AWS_CA_BUNDLE"); file != "" {
@@ -273,6 +277,7 @@ func newTransport(cfg aws.Config) (*http.Transport, error) {
 	}
 	t.DialContext = (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 2 * time.Second
+	t.MaxResponseHeaderBytes = maxHeader
 	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = maxConnections, maxConnections, maxConnections
 	return t, nil
 }

@@ -43,9 +43,12 @@ type HTTPProxy struct {
 	// the event's requestContext, such as context.connectionId or
 	// context.identity.sourceIp; any other is taken as it is.
 	Headers map[string]string
-	// Client makes the requests. Nil means http.DefaultClient. The context of each
-	// has the integration timeout.
+	// Client makes the requests. Nil means one with http.DefaultTransport's settings.
+	// The context of each has the integration timeout. A redirect is not followed
+	// unless the client has a CheckRedirect: it is the backend's answer.
 	Client *http.Client
+
+	own backendClient
 }
 
 // Invoke implements Function.
@@ -83,11 +86,7 @@ func (h *HTTPProxy) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 		}
 		r.Header.Set(name, value)
 	}
-	client := h.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
-	response, err := client.Do(r)
+	response, err := h.own.of(h.Client).Do(r)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +151,10 @@ func (m *Mock) Invoke(context.Context, []byte) ([]byte, error) {
 type LambdaEndpoint struct {
 	URL  string // such as http://127.0.0.1:3001
 	Name string // of the function
-	// Client makes the requests. Nil means http.DefaultClient.
+	// Client makes the requests, as HTTPProxy's does.
 	Client *http.Client
+
+	own backendClient
 }
 
 // Invoke implements Function.
@@ -164,11 +165,7 @@ func (l *LambdaEndpoint) Invoke(ctx context.Context, payload []byte) ([]byte, er
 		return nil, fmt.Errorf("invoke %s: %w", target, err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	client := l.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
-	response, err := client.Do(r)
+	response, err := l.own.of(l.Client).Do(r)
 	if err != nil {
 		return nil, err
 	}

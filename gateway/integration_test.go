@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -119,5 +120,42 @@ func TestAFunctionBehindAnInvokeEndpointIsInvoked(t *testing.T) {
 		if got := read(t, c); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", message, got, want)
 		}
+	}
+}
+
+// A backend may be anybody's: what a client said to it, and the client's token, are
+// for it alone.
+func TestARedirectIsAnAnswerOfTheBackend(t *testing.T) {
+	var requests atomic.Int64
+	elsewhere := backend(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		url := backend(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", elsewhere+"/else")
+			w.WriteHeader(status)
+			io.WriteString(w, "moved")
+		})
+		for name, client := range map[string]*http.Client{"its own client": nil, "a given client": new(http.Client)} {
+			host := serve(t, &Server{Routes: map[string]Route{
+				"$connect": {Function: &Mock{}},
+				"http":     {Function: &HTTPProxy{URL: url, Client: client}, RouteResponse: true},
+				"lambda":   {Function: &LambdaEndpoint{URL: url, Name: "f", Client: client}, RouteResponse: true},
+			}})
+			c := dial(t, host, nil)
+			write(t, c, `{"action":"http"}`)
+			if got := read(t, c); got != "moved" {
+				t.Errorf("%s, %d: a message got %q", name, status, got)
+			}
+			write(t, c, `{"action":"lambda"}`)
+			if got := read(t, c); !strings.Contains(got, "Internal server error") {
+				t.Errorf("%s, %d: Invoke got %q", name, status, got)
+			}
+			host = serve(t, &Server{Routes: map[string]Route{"$connect": {Function: &HTTPProxy{URL: url, Client: client}}}})
+			if got, _, _ := shake(t, host, "/dev", "Sec-WebSocket-Protocol: token\r\n"); got != status {
+				t.Errorf("%s, %d: the handshake got %d", name, status, got)
+			}
+		}
+	}
+	if n := requests.Load(); n != 0 {
+		t.Errorf("%d requests went elsewhere", n)
 	}
 }

@@ -39,13 +39,14 @@ func newTransport() *http.Transport {
 		},
 	}
 	return &http.Transport{
-		Proxy:               nil, // the environment's is for other machines
-		DialContext:         dialer.DialContext,
-		MaxIdleConns:        maxConnections,
-		MaxIdleConnsPerHost: maxConnections,
-		MaxConnsPerHost:     maxConnections,
-		IdleConnTimeout:     30 * time.Second,
-		DisableCompression:  true, // both ends are on this machine
+		Proxy:                  nil, // the environment's is for other machines
+		DialContext:            dialer.DialContext,
+		MaxIdleConns:           maxConnections,
+		MaxIdleConnsPerHost:    maxConnections,
+		MaxConnsPerHost:        maxConnections,
+		IdleConnTimeout:        30 * time.Second,
+		DisableCompression:     true, // both ends are on this machine
+		MaxResponseHeaderBytes: 32 << 10,
 	}
 }
 

@@ -74,7 +74,7 @@ func NewSQS(rawURL, region string) (*SQS, error) {
 		client: &http.Client{
 			Timeout: 5 * time.Second,
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 2 * time.Second,
-				MaxIdleConnsPerHost: sendsAtOnce, MaxConnsPerHost: sendsAtOnce, IdleConnTimeout: idleAfter},
+				MaxIdleConnsPerHost: sendsAtOnce, MaxConnsPerHost: sendsAtOnce, IdleConnTimeout: idleAfter, MaxResponseHeaderBytes: 32 << 10},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -15,7 +15,9 @@
 //   - three attempts at everything, which delivers a message three times if only
 //     the answer was lost;
 //   - a pool of ten idle connections, which opens a new one for most posts of a
-//     fan-out.
+//     fan-out;
+//   - redirects with 307 and 308, which a GET and a DELETE follow to any host, with
+//     the session token in a header of their own.
 package sdkclient
 
 import (
@@ -29,12 +31,17 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// poolSize is how many connections to the endpoint the client keeps and opens.
-const poolSize = 64
+const (
+	// poolSize is how many connections to the endpoint the client keeps and opens.
+	poolSize = 64
+	// maxHeader bounds the header of an answer.
+	maxHeader = 64 << 10
+)
 
 // New makes AWS's client for one endpoint. Credentials come from cfg, the region
 // from the endpoint. Every call is attempted once; to retry, set the Retryer of
-// the call's options. A cfg.HTTPClient is kept as it is.
+// the call's options. A cfg.HTTPClient is kept as it is, but for AWS's own
+// BuildableClient, which keeps its transport and follows no redirect any more.
 //
 // The error names what is wrong with the endpoint, as [wirepost.ParseEndpoint]
 // does, or that cfg has no credentials.
@@ -53,7 +60,12 @@ func New(cfg aws.Config, endpoint wirepost.Endpoint) (*apigatewaymanagementapi.C
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost, t.MaxConnsPerHost, t.MaxIdleConns = poolSize, poolSize, 0
+			t.MaxResponseHeaderBytes = maxHeader
 		})
+	}
+	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = &http.Client{Transport: c.GetTransport(), Timeout: c.GetTimeout(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return apigatewaymanagementapi.NewFromConfig(cfg, func(o *apigatewaymanagementapi.Options) {
 		o.BaseEndpoint = aws.String(checked.URL)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
@@ -105,5 +106,35 @@ func TestAWrongEndpointAndMissingCredentialsAreErrorsAtOnce(t *testing.T) {
 	}
 	if _, err := sdkclient.New(aws.Config{}, good); wirepost.ProblemOf(err) != wirepost.ProblemCredentialsMissing {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	var followed atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	defer elsewhere.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) }))
+		endpoint, err := wirepost.ParseEndpoint(server.URL+"/dev", &wirepost.EndpointOptions{Region: "us-east-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, own := range map[string]aws.HTTPClient{"its own": nil, "AWS's": awshttp.NewBuildableClient()} {
+			client, err := sdkclient.New(aws.Config{Credentials: pair, HTTPClient: own}, endpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := aws.String("L0SM9cOFvHcCIhw=")
+			_, post := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: id, Data: []byte("x")})
+			_, get := client.GetConnection(t.Context(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: id})
+			_, del := client.DeleteConnection(t.Context(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: id})
+			if post == nil || get == nil || del == nil {
+				t.Errorf("%s client, %d: post %v, get %v, delete %v", name, status, post, get, del)
+			}
+		}
+		server.Close()
+	}
+	if n := followed.Load(); n != 0 {
+		t.Errorf("%d requests went elsewhere", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -102,7 +103,30 @@ func runningControl() (controlAddress, error) {
 	return where, nil
 }
 
-const controlTimeout = 5 * time.Second
+const (
+	controlTimeout = 5 * time.Second
+	// maxControlAnswer bounds what is read of an answer that is not a stream.
+	maxControlAnswer = 4 << 20
+)
+
+// controlClient asks a running dev. There is no proxy, because it is this machine, and
+// a redirect is not followed: what listens at the address after dev has ended is not to
+// send the token elsewhere.
+func controlClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: controlTimeout, MaxResponseHeaderBytes: 64 << 10},
+		CheckRedirect: stay,
+	}
+}
+
+// boundedTransport is net/http's usual one with a bound for headers. It keeps no
+// connection: what it is for asks once.
+func boundedTransport() *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+}
+
+// stay is the CheckRedirect of a client that follows no redirect.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // askControl asks the running dev and reads its answer into out.
 func askControl(ctx context.Context, method, path string, body []byte, out any) error {
@@ -117,13 +141,12 @@ func askControl(ctx context.Context, method, path string, body []byte, out any) 
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+where.Token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is this machine
-	answer, err := client.Do(r)
+	answer, err := controlClient().Do(r)
 	if err != nil {
 		return &hinted{fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again"}
 	}
 	defer answer.Body.Close()
-	d := json.NewDecoder(answer.Body)
+	d := json.NewDecoder(io.LimitReader(answer.Body, maxControlAnswer))
 	if answer.StatusCode != http.StatusOK {
 		var refused struct{ Error string }
 		if d.Decode(&refused) != nil || refused.Error == "" {

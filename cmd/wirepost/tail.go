@@ -151,8 +151,7 @@ func followControl(ctx context.Context, path string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+where.Token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ResponseHeaderTimeout: controlTimeout}}
-	answer, err := client.Do(r)
+	answer, err := controlClient().Do(r)
 	if err != nil {
 		return nil, &hinted{fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again"}
 	}
@@ -161,7 +160,7 @@ func followControl(ctx context.Context, path string) (io.ReadCloser, error) {
 	}
 	defer answer.Body.Close()
 	var refused struct{ Error string }
-	if json.NewDecoder(answer.Body).Decode(&refused) != nil || refused.Error == "" {
+	if json.NewDecoder(io.LimitReader(answer.Body, maxControlAnswer)).Decode(&refused) != nil || refused.Error == "" {
 		refused.Error = answer.Status
 	}
 	return nil, errors.New(refused.Error)

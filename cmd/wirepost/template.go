@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -264,7 +265,7 @@ func (c *command) createTables(ctx context.Context, d *devFlags, a *app.App, all
 	}
 	ctx, cancel := context.WithTimeout(ctx, tablesTime)
 	defer cancel()
-	db := dynamodb.New(dynamodb.Options{Region: d.region, BaseEndpoint: &d.template.dynamodb,
+	db := dynamodb.New(dynamodb.Options{Region: d.region, BaseEndpoint: &d.template.dynamodb, HTTPClient: &http.Client{Transport: boundedTransport(), CheckRedirect: stay},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			pair := gateway.DevelopmentCredentials()
 			return aws.Credentials{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}, nil

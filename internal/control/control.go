@@ -81,8 +81,8 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request, choose func(*live) 
 }
 
 // How long a request may take: its header, its body, and all of it with the answer. The
-// longest calls are those of the store, of a minute. Who streams an answer sets its own
-// deadline for each write.
+// longest calls are those of the store, of a minute. The inspector lifts the last one
+// for its stream and its sessions, which only those who have the token get.
 const (
 	headerTimeout    = 5 * time.Second
 	bodyTimeout      = 30 * time.Second

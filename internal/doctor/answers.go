@@ -16,8 +16,9 @@ import (
 const (
 	// probeID has the form of a connection ID and is none that anybody has.
 	probeID = "AAAAAAAAAAAAAAA="
-	// maxBody is what is read of an answer.
-	maxBody = 8 << 10
+	// maxBody is what is read of an answer, maxHeader what its header may have.
+	maxBody   = 8 << 10
+	maxHeader = 64 << 10
 
 	clockWarn = time.Minute
 	clockFail = 5 * time.Minute

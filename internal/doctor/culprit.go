@@ -19,9 +19,6 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// maxHeader bounds the head of an answer; net/http's own limit is 10 MB.
-const maxHeader = 64 << 10
-
 // controlName is a name of AWS's that exists whatever region was meant: it must not
 // have the same mistake as the endpoint (AWS's SDK, endpoint tables).
 func controlName(region string) string {

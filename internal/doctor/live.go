@@ -104,6 +104,7 @@ func (d *run) liveRefused(name string, s Status, verdict *wirepost.Error, err er
 // client is the doctor's own WebSocket client.
 type client struct {
 	conn        net.Conn
+	meter       *meteredConn // below conn
 	read        io.Reader
 	subprotocol string
 	nonce       string // in its User-Agent, by which GET tells it from all others
@@ -128,9 +129,16 @@ func (d *run) connectClient(ctx context.Context) (*client, Check) {
 	header.Set("User-Agent", c.nonce)
 	status, requestID := 0, ""
 	dialer := ws.Dialer{
-		Timeout:   d.o.Step * 2, // a cold $connect function takes its time
-		Header:    ws.HandshakeHeaderHTTP(header),
-		NetDial:   d.dialName,
+		Timeout: d.o.Step * 2, // a cold $connect function takes its time
+		Header:  ws.HandshakeHeaderHTTP(header),
+		NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := d.dialName(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			c.meter = &meteredConn{Conn: conn, left: maxHandshake}
+			return c.meter, nil
+		},
 		TLSConfig: &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12},
 		OnStatusError: func(code int, _ []byte, _ io.Reader) {
 			status = code
@@ -286,6 +294,7 @@ func (c *client) receive(ctx context.Context, wanted func([]byte) bool) error {
 	c.conn.SetReadDeadline(deadline)
 	defer c.conn.SetReadDeadline(time.Time{})
 	for {
+		c.meter.left = maxMessage
 		data, _, err := wsutil.ReadServerData(readWriter{c.read, c.conn})
 		if err != nil {
 			return err

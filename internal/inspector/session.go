@@ -39,6 +39,7 @@ func (i *Inspector) export(w http.ResponseWriter, r *http.Request) {
 	}
 	records := slices.DeleteFunc(session.all(), func(r *Record) bool { return !f.matches(r) })
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // as for the stream
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
 	head := sessionHead{Format: sessionFormat, Version: i.o.Version, At: Time{time.Now()}, Endpoint: i.o.Endpoint, Records: len(records), Dropped: session.state(0).Dropped}

@@ -15,8 +15,6 @@ const (
 	pageChanges     = 400 // looked at
 	pageRecords     = 120 // shown
 	programInterval = 100 * time.Millisecond
-	// lineTime bounds each write: the server's own limit is for answers that end.
-	lineTime = 10 * time.Second
 	// quietTicks is how many intervals without a change go by before a tick says so.
 	quietTicks = 2
 )
@@ -65,7 +63,7 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
 	out := http.NewResponseController(w)
-	out.SetWriteDeadline(time.Now().Add(lineTime))
+	out.SetWriteDeadline(time.Time{}) // 'wirepost tail | less' may stand still for as long as it likes
 	interval := pageInterval
 	if full {
 		interval = programInterval
@@ -82,7 +80,6 @@ func (i *Inspector) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-ticker.C:
 		}
-		out.SetWriteDeadline(time.Now().Add(lineTime))
 		var sent bool
 		if full {
 			since, sent, err = i.sendRecords(lines, &f, since)

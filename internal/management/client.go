@@ -161,7 +161,15 @@ func Unmarked(h http.Header) bool {
 	return h.Get("X-Amzn-Errortype") == "" && h.Get("X-Amzn-Requestid") == "" && h.Get("X-Amz-Apigw-Id") == "" && h.Get("Apigw-Requestid") == ""
 }
 
-const maxAnswer = 2 << 10
+// The bounds of an answer. API Gateway's header has less than 1 KiB, its body is empty
+// or one sentence, and net/http's own bound for a header is 10 MB.
+const (
+	maxHeader = 32 << 10
+	maxAnswer = 2 << 10
+	maxDrain  = 64 << 10
+	// bodyTime is how long the body may take that comes with a known status.
+	bodyTime = time.Second
+)
 
 // read takes what the caller decides by out of an answer.
 func (c *Client) read(resp *http.Response, r Request) (Answer, error) {
@@ -177,14 +185,28 @@ func (c *Client) read(resp *http.Response, r Request) (Answer, error) {
 		a.Date, _ = http.ParseTime(d)
 	}
 	if resp.ContentLength != 0 {
+		described := a.Status/100 == 2 && r.method == http.MethodGet
 		var err error
-		a.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil && a.Status/100 == 2 && r.method == http.MethodGet {
+		a.Body, err = readBody(resp.Body, !described)
+		if err != nil && described {
 			return a, c.failed(Unanswered, err)
 		}
-		io.CopyN(io.Discard, resp.Body, 64<<10) // drained so that the connection is used again
 	}
 	return a, nil
+}
+
+// readBody reads what is kept of a body and drains it, so that the connection is
+// used again. With hurry it takes bodyTime at most: the status is known, and a body that
+// drips keeps no other post waiting. Then the connection is closed and not used again.
+func readBody(body io.ReadCloser, hurry bool) ([]byte, error) {
+	if hurry {
+		defer time.AfterFunc(bodyTime, func() { body.Close() }).Stop()
+	}
+	said, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err == nil {
+		io.CopyN(io.Discard, body, maxDrain)
+	}
+	return said, err
 }
 
 var octetStream = []string{"application/octet-stream"}

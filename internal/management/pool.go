@@ -29,17 +29,18 @@ func (c *Client) pool(connections int) *http.Transport {
 			}
 			return conn, err
 		},
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(connections)},
-		TLSHandshakeTimeout:   5 * time.Second,
-		MaxIdleConns:          0,
-		MaxIdleConnsPerHost:   connections,
-		MaxConnsPerHost:       connections,
-		IdleConnTimeout:       55 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		DisableCompression:    true,
-		ForceAttemptHTTP2:     true,
-		ReadBufferSize:        2 << 10,
-		WriteBufferSize:       2 << 10,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(connections)},
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxIdleConns:           0,
+		MaxIdleConnsPerHost:    connections,
+		MaxConnsPerHost:        connections,
+		IdleConnTimeout:        55 * time.Second,
+		ResponseHeaderTimeout:  30 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		ReadBufferSize:         2 << 10,
+		WriteBufferSize:        2 << 10,
 	}
 }
 

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/terminal"
+)
+
+// Another program may have the port of a dev that has ended.
+func TestARedirectOfWhatIsNotOursIsNotFollowed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var followed atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	defer elsewhere.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, status)
+		}))
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(controlFile, fmt.Appendf(nil, `{"url":%q,"token":"secret"}`, server.URL), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out any
+		asked := map[string]error{
+			"a question": askControl(t.Context(), http.MethodGet, "/faults", nil, &out),
+			"new faults": askControl(t.Context(), http.MethodPut, "/faults", []byte(`[]`), &out),
+		}
+		_, asked["a stream"] = followControl(t.Context(), "/stream")
+		c := &command{stdout: terminal.NewPrinter(new(bytes.Buffer)), stderr: terminal.NewPrinter(new(bytes.Buffer))}
+		d := &devFlags{region: "us-east-1", template: templateFlags{dynamodb: server.URL}}
+		asked["a table"] = c.createTables(t.Context(), d, &app.App{Tables: []app.Table{{Name: "t"}}}, nil)
+		for what, err := range asked {
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) && what != "a table" { // AWS's client does not say it
+				t.Errorf("%d, %s: %v", status, what, err)
+			}
+		}
+		server.Close()
+	}
+	if n := followed.Load(); n != 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+}
