@@ -186,14 +186,24 @@ func (s *SQS) post(ctx context.Context, payload []byte, credentials aws.Credenti
 
 // retrieve finds AWS's credentials at the first send, and keeps them.
 func (s *SQS) retrieve(ctx context.Context) (aws.Credentials, error) {
+	provider, err := s.provider(ctx)
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	// Without the lock: the cache asks once for all, and each waits no longer than its
+	// own context.
+	return provider.Retrieve(ctx)
+}
+
+func (s *SQS) provider(ctx context.Context) (aws.CredentialsProvider, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.credentials == nil {
 		c, err := awsconfig.Load(ctx, nil)
 		if err != nil {
-			return aws.Credentials{}, err
+			return nil, err
 		}
 		s.credentials = aws.NewCredentialsCache(c.Credentials)
 	}
-	return s.credentials.Retrieve(ctx)
+	return s.credentials, nil
 }
