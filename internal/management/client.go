@@ -44,6 +44,7 @@ type Client struct {
 	// Not an http.Client: a redirect would turn the POST into a GET and lose the
 	// message, and AWS sends no cookies.
 	transport http.RoundTripper
+	tells     bool // the transport says when it looks for a connection, which comes before it sends
 	signer    signer
 	userAgent []string
 
@@ -74,6 +75,7 @@ func NewClient(t Target, c *Credentials, o Options) (*Client, error) {
 	if client.transport == nil {
 		client.transport = client.pool(o.Connections)
 	}
+	_, client.tells = client.transport.(*http.Transport)
 	return client, nil
 }
 
@@ -110,7 +112,7 @@ func (c *Client) Call(ctx *Context, connectionID string, r Request, now time.Tim
 		if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 			err = fmt.Errorf("%w: %w", ended, err) // net/http says the caller's own cause
 		}
-		if !ctx.sent() {
+		if !ctx.sent(c.tells) {
 			return Answer{}, c.failed(Unsent, err)
 		}
 		return Answer{}, c.failed(Unanswered, err)

@@ -79,5 +79,15 @@ func (c *Context) Err() error {
 // request begins a request.
 func (c *Context) request() { c.progress.Store(unknown) }
 
-// sent reports whether anything of the request may have left.
-func (c *Context) sent() bool { return c.progress.Load() != connecting }
+// sent reports whether anything of the request may have left. tells says that the
+// transport reports its progress: a context that ends before it has looked for a
+// connection then means that nothing was sent.
+func (c *Context) sent(tells bool) bool {
+	switch c.progress.Load() {
+	case connecting:
+		return false
+	case unknown:
+		return !tells
+	}
+	return true
+}
