@@ -35,12 +35,7 @@ func newLookAhead() *lookAhead {
 // read reads a listing until it or the context ends.
 func (a *lookAhead) read(ctx context.Context, listing iter.Seq2[Listed, error]) {
 	complete := false
-	defer func() {
-		a.mu.Lock()
-		a.complete, a.ended = complete, true
-		a.mu.Unlock()
-		wake(a.some)
-	}()
+	defer func() { a.end(complete) }()
 	for l, err := range listing {
 		a.mu.Lock()
 		a.rows = append(a.rows, listedOrError{l, err})
@@ -61,6 +56,14 @@ func (a *lookAhead) read(ctx context.Context, listing iter.Seq2[Listed, error]) 
 		}
 	}
 	complete = ctx.Err() == nil
+}
+
+// end says that nothing is read any more.
+func (a *lookAhead) end(complete bool) {
+	a.mu.Lock()
+	a.complete, a.ended = complete, true
+	a.mu.Unlock()
+	wake(a.some)
 }
 
 // next waits for the next row. It reports false at the end, and whether that is the

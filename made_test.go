@@ -145,6 +145,13 @@ func (s panicking) Connections(ctx context.Context, a Audience, o ListOptions) i
 	}
 }
 
+// unlistable panics when it is asked for a listing.
+type unlistable struct{ *MemStore }
+
+func (unlistable) Connections(context.Context, Audience, ListOptions) iter.Seq2[Listed, error] {
+	panic("the driver is broken")
+}
+
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -157,6 +164,9 @@ func TestAPanicInAPublishIsTheCallers(t *testing.T) {
 	})
 	broken := errors.New("the hook is broken")
 	for name, f := range map[string]func(s *MemStore) (Result, error){
+		"a listing before it begins": func(s *MemStore) (Result, error) {
+			return NewPublisher(unlistable{s}, &PublisherOptions{Transport: ok}).Publish(t.Context(), Everyone(), nil, nil)
+		},
 		"a listing": func(s *MemStore) (Result, error) {
 			return NewPublisher(panicking{s, 0}, &PublisherOptions{Transport: ok}).Publish(t.Context(), Everyone(), nil, nil)
 		},

@@ -89,15 +89,19 @@ func (m *Mux) messagePublisher() *Publisher {
 // on.
 func (m *Mux) toSender(ctx context.Context, p *Publisher, from *Request, stop time.Time, r request) error {
 	m.tell(p, from)
+	l := Listed{ID: from.ConnectionID, Endpoint: from.Endpoint.Identity, ConnectedAt: from.ConnectedAt}
+	// The event has the endpoint too, for a store that has lost it, or does not answer.
+	moment, cancel := context.WithTimeout(ctx, time.Second)
+	_, err := p.stages.client(moment, l.Endpoint)
+	cancel()
+	if err != nil {
+		if err := p.stages.use(from.Endpoint); err != nil {
+			return err
+		}
+	}
 	post := management.NewContext(ctx)
 	defer post.Close()
-	l := Listed{ID: from.ConnectionID, Endpoint: from.Endpoint.Identity, ConnectedAt: from.ConnectedAt}
 	_, out := p.deliver(post, ToConnection(l.ID), l, r, stop, nil)
-	if problem := ProblemOf(out.Err); problem != ProblemEndpointUnset && problem != ProblemStore || post.Err() != nil || p.stages.use(from.Endpoint) != nil {
-		return out.Err
-	}
-	// The store has lost the endpoint, or does not answer. The event has it too.
-	_, out = p.deliver(post, ToConnection(l.ID), l, r, stop, nil)
 	return out.Err
 }
 

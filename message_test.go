@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -192,4 +193,40 @@ func TestAnAnswerThatNoClientCanGetIsInTheLog(t *testing.T) {
 		}
 		size++
 	}
+}
+
+// hanging is a store that answers nothing about stages.
+type hanging struct{ *MemStore }
+
+func (s hanging) Stage(ctx context.Context, _ Identity) (StageRecord, error) {
+	<-ctx.Done()
+	return StageRecord{}, ctx.Err()
+}
+
+func (s hanging) PutStage(ctx context.Context, _ StageRecord) (StageRecord, error) {
+	<-ctx.Done()
+	return StageRecord{}, ctx.Err()
+}
+
+func TestAMessageIsAnsweredSoonByAFunctionWhoseStoreHangs(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "")
+	t.Setenv("WIREPOST_ENDPOINT", "")
+	synctest.Test(t, func(t *testing.T) {
+		store := hanging{NewMemStore(nil)}
+		var took time.Duration
+		mux := NewMux(store, &MuxOptions{Publisher: NewPublisher(store, &PublisherOptions{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})})})
+		mux.Handle("hello", func(ctx context.Context, m *Message) ([]byte, error) {
+			began := time.Now()
+			err := errors.Join(m.Post(ctx, []byte("x")), m.Close(ctx))
+			took = time.Since(began)
+			return nil, err
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 29*time.Second)
+		defer cancel()
+		if out, err := mux.Invoke(ctx, messageEvent(t, otherIdentity, "http://localhost:1", "A=", "hello")); err != nil || string(out) != `{"statusCode":200}` || took > 2*time.Second {
+			t.Errorf("answered %s, %v, after %v", out, err, took)
+		}
+	})
 }

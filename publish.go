@@ -82,7 +82,14 @@ func (f *fanOut) run() (Result, error) {
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer f.catch()
+		listed := false
+		defer func() {
+			if !listed { // it panicked, and the workers wait for a row
+				f.ahead.end(false)
+			}
+		}()
 		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
+		listed = true
 	})
 	f.work() // the first worker, which starts others
 	f.workers.Wait()

@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -36,16 +38,27 @@ func (w *Worker) HandleSQS(ctx context.Context, batch events.SQSEvent) (events.S
 			}
 			break
 		}
-		r, err := Parse([]byte(m.Body), m.MessageId)
-		if err == nil {
-			err = w.do(ctx, r, true)
-		}
-		if err != nil {
+		if err := w.message(ctx, m); err != nil {
 			w.logger.Error("a message of the queue failed", "messageId", m.MessageId, "error", err)
 			fail(m)
 		}
 	}
 	return answer, nil
+}
+
+// message does one message. A panic, such as of a store that cannot stand it, fails it
+// alone: to fail the batch would repeat the messages that are done.
+func (w *Worker) message(ctx context.Context, m events.SQSMessage) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("it panicked: %v\n\n%s", v, debug.Stack())
+		}
+	}()
+	r, err := Parse([]byte(m.Body), m.MessageId)
+	if err != nil {
+		return err
+	}
+	return w.do(ctx, r, true)
 }
 
 // timeFor reports whether there is time to begin another publish.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -389,4 +390,70 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// fragile is a store that one audience breaks.
+type fragile struct{ wirepost.Store }
+
+func (s fragile) Connections(ctx context.Context, a wirepost.Audience, o wirepost.ListOptions) iter.Seq2[wirepost.Listed, error] {
+	if a.Name == "broken" {
+		panic("the driver cannot stand this audience")
+	}
+	return s.Store.Connections(ctx, a, o)
+}
+
+func TestAMessageThatPanicsFailsAlone(t *testing.T) {
+	w := newWorld(t)
+	w.connect(t, "A", 1, stage)
+	worker := New(wirepost.NewPublisher(fragile{w.store}, &wirepost.PublisherOptions{Transport: w}), &Options{Queue: w, Logger: slog.New(slog.NewTextHandler(&w.log, nil))})
+	failed := handle(t, t.Context(), worker, batch("q", toLobby, `{"to":"topic:broken","text":"x"}`, toLobby))
+	if !slices.Equal(failed, []string{"m1"}) || len(w.posts["A0="]) != 2 || !strings.Contains(w.log.String(), "cannot stand this audience") {
+		t.Errorf("failed %v, posted %v; logged\n%s", failed, w.posts, &w.log)
+	}
+}
+
+func TestAQueueThatPanicsCanBeRecoveredFrom(t *testing.T) {
+	w := newWorld(t)
+	w.take = func(context.Context, int) error { panic("the queue is broken") }
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "the queue is broken") || !strings.Contains(got, "goroutine ") {
+			t.Errorf("panics with %s", got)
+		}
+	}()
+	w.worker(w).Enqueue(t.Context(), make([]wirepost.Job, 20)...)
+	t.Error("nothing panicked")
+}
+
+// What a FIFO queue tells duplicates by is the body of a job.
+func TestTheSameEventMakesTheSameJobs(t *testing.T) {
+	for _, body := range []string{`{"to":"topic:lobby","data":1,"parts":3}`, toLobby} {
+		first, err1 := Parse([]byte(body), "m1")
+		again, err2 := Parse([]byte(body), "m1")
+		other, err3 := Parse([]byte(body), "m2")
+		if errors.Join(err1, err2, err3) != nil || !slices.Equal(first.Jobs, again.Jobs) || slices.Equal(first.Jobs, other.Jobs) {
+			t.Errorf("%+v and %+v and %+v", first, again, other)
+		}
+	}
+}
+
+func TestAWorkerThatCannotWorkPanicsAtOnce(t *testing.T) {
+	publisher := wirepost.NewPublisher(wirepost.NewMemStore(nil), nil)
+	var none *SQS
+	for want, f := range map[string]func(){
+		"the publisher is nil":      func() { New(nil, nil) },
+		"was not made by NewSQS":    func() { New(publisher, &Options{Queue: none}) },
+		"was not made by NewSQS; t": func() { New(publisher, &Options{Queue: &SQS{}}) },
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
+					t.Errorf("panics with %s, want %s", got, want)
+				}
+			}()
+			f()
+		}()
+	}
+	if err := none.Send(t.Context(), wirepost.Job{}); err == nil {
+		t.Error("a queue that is none has taken a job")
+	}
 }

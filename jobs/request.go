@@ -33,8 +33,8 @@ type Request struct {
 //
 // eventID becomes the envelope's ID if the object has none of its own and if it can be
 // one: give the ID of the event that the payload came in. The same event has the same
-// ID when it comes again, so that clients drop what they have seen. Empty makes a
-// random one.
+// ID when it comes again, so that clients drop what they have seen. It names the jobs
+// too. Empty makes a random one.
 func Parse(payload []byte, eventID string) (Request, error) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(payload, &members) != nil || members == nil {
@@ -83,6 +83,12 @@ func Parse(payload []byte, eventID string) (Request, error) {
 	}
 	if r.Jobs, err = wirepost.Split(to, message, max(o.Parts, 1), &wirepost.PublishOptions{Except: o.Except, AtLeastOnce: o.AtLeastOnce}); err != nil {
 		return Request{}, invalid("the publish object: %v", err)
+	}
+	// The jobs of an event that comes again are the same: a FIFO queue drops them.
+	if id := envelopeID(eventID); id != "" {
+		for i := range r.Jobs {
+			r.Jobs[i].Publish = id
+		}
 	}
 	return r, nil
 }

@@ -110,7 +110,8 @@ func (m message) publish(ctx context.Context, publisher *wirepost.Publisher) (re
 		return reply{}, err
 	}
 	r, err := publisher.Publish(ctx, to, frame, nil)
-	if err == nil && (r.Next != "" || r.Sent == 0 && r.Missed > 0) {
+	nobody := r.Sent == 0 && r.Failed == r.NotDelivered && r.Missed > 0 // can have it
+	if err == nil && (r.Next != "" || nobody) {
 		err = fmt.Errorf("publish to %s: %w", to, r.Err())
 	}
 	return reply{r.Sent, r.Gone, r.Failed}, err
