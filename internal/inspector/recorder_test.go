@@ -180,6 +180,20 @@ func TestANeedleIsFoundWhereItIs(t *testing.T) {
 	}
 }
 
+func TestADurationIsReadBackAsItWas(t *testing.T) {
+	for micros := range 5000 {
+		took := Millis(time.Duration(micros) * time.Microsecond)
+		b, err := took.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Millis
+		if err := back.UnmarshalJSON(b); err != nil || back != took {
+			t.Fatalf("%s is read as %v, %v, want %v", b, time.Duration(back), err, time.Duration(took))
+		}
+	}
+}
+
 func TestQuantilesAreNearWhatTheyMeasure(t *testing.T) {
 	s := &second{}
 	for n := 1; n <= 100; n++ {
