@@ -237,6 +237,8 @@ func (d *run) unansweredBy(err error) Check {
 		return fail(wirepost.ProblemEndpointScheme, "use https://"+strings.TrimPrefix(d.endpoint.URL, "http://"), "the endpoint says http://, and %s speaks TLS", at)
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME"), strings.Contains(text, "server response headers exceeded"):
 		return fail(wirepost.ProblemNotAPIGateway, d.another(), "what listens at %s does not answer in HTTP: %s", at, cause(err))
+	case strings.Contains(text, "readLoopPeekFailLocked: %!w(<nil>)"): // so net/http says it
+		return fail(wirepost.ProblemNotAPIGateway, d.another(), "what listens at %s does not answer in HTTP: it speaks before it is asked", at)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fail(wirepost.ProblemNoAnswer, between, "%s took the request and closed the connection without a whole answer", at)
 	}
