@@ -18,10 +18,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -94,7 +92,12 @@ var _ wirepost.Store = (*Store)(nil)
 
 // Open opens the store in a file, and makes the file if it is not there. A
 // directory that is made for it is readable by its owner only, and so is the
-// file: it holds user names. Only the last directory of the path is made.
+// file: it holds user names. Only the last directory of the path is made, and none that
+// is named ~ or after a variable: nothing expands those here.
+//
+// SQLite keeps files of its own next to it, with -wal, -shm or -journal at the end of
+// the name. An error names the one of these files, the link or the directory that is
+// not as it should be.
 //
 // The context bounds the opening, not the store's life. The caller must call
 // Close.
@@ -128,8 +131,14 @@ func (s *Store) open(ctx context.Context) (err error) {
 	case ":memory:":
 		return errors.New("a file is needed; for a store in memory use wirepost.NewMemStore or mem: as the URL")
 	}
+	if err := checkPath(s.path); err != nil {
+		return err
+	}
 	abs, err := filepath.Abs(s.path)
 	if err != nil {
+		return err
+	}
+	if err := checkSideFiles(abs); err != nil {
 		return err
 	}
 	if err := createFile(abs); err != nil {
@@ -191,12 +200,21 @@ func pathFromURL(raw string) (string, error) {
 	switch {
 	case !ok || path == "":
 		return "", fmt.Errorf("open store %q: no file is named; write sqlite:PATH", raw)
+	}
+	if err := checkPath(strings.TrimPrefix(path, "//")); err != nil {
+		return "", fmt.Errorf("open store %q: %w", raw, err)
+	}
+	switch {
 	case strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///"):
 		return "", fmt.Errorf("open store %q: a path has no host; write sqlite:%s", raw, path[2:])
 	case strings.Contains(path, "?"):
 		return "", fmt.Errorf("open store %q: the URL takes no options; write sqlite:%s", raw, path[:strings.Index(path, "?")])
 	}
-	return filepath.Clean(path), nil
+	clean := filepath.Clean(path)
+	if strings.HasPrefix(clean, "~") { // it was ./~, which is meant
+		clean = "." + string(filepath.Separator) + clean
+	}
+	return clean, nil
 }
 
 // dsn names the file to the driver in such a way that no character of the path
@@ -209,59 +227,6 @@ func dsn(abs string) string {
 	}
 	u := url.URL{Scheme: "file", Path: path}
 	return fmt.Sprintf("%s?mode=rw&_txlock=immediate&_busy_timeout=%d", u.String(), busyTimeout.Milliseconds())
-}
-
-// creating is held while a new file is open here. The first close of a file in a
-// process drops all locks that the process has on it
-// (https://www.sqlite.org/howtocorrupt.html, §2.2), so nobody in this process may
-// have it open in SQLite at that time; and whoever comes later finds it existing
-// and does not open it here.
-var creating sync.Mutex
-
-// createFile makes an empty file, which SQLite takes for an empty database, and
-// its directory. SQLite gives the mode of the file to the two that it adds.
-func createFile(abs string) error {
-	creating.Lock()
-	defer creating.Unlock()
-	fi, err := os.Stat(abs)
-	switch {
-	case err == nil && fi.IsDir():
-		return errors.New("it is a directory; name a file in it")
-	case err == nil && !fi.Mode().IsRegular():
-		return errors.New("it is not a regular file; name another one")
-	case err == nil && fi.Size() > 0 && fi.Size() < smallestFile:
-		return errors.New("it is not an SQLite file; name another file, or remove this one")
-	case err == nil:
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return cannot("look at the file", err)
-	}
-	dir := filepath.Dir(abs)
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the directory %s is missing; create it, or name another file: %w", filepath.Dir(dir), fs.ErrNotExist)
-		}
-		return cannot("create the directory "+dir, err)
-	}
-	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // another process was faster
-	}
-	if err != nil {
-		return cannot("create the file", err)
-	}
-	return f.Close()
-}
-
-// cannot leaves out of an error of package os the path, which is named already.
-func cannot(what string, err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pe.Err
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("this user may not %s; change the permissions, or name another file: %w", what, err)
-	}
-	return fmt.Errorf("cannot %s; name another file: %w", what, err)
 }
 
 // useWAL lets readers read while somebody writes. The mode is kept in the file.
@@ -302,6 +267,9 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	say := func(what string) error { return fmt.Errorf("%s: %w", what, err) }
 	if code(err) == sqlite3.SQLITE_IOERR_SHMSIZE { // what SQLite says where a full disk has no room for its index
 		return say("the disk is full; free some space")
+	}
+	if sentence := s.reason(code(err)); sentence != "" {
+		return say(sentence)
 	}
 	switch code(err) & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case child == "nobody":
 		err = asNobody(path)
+	case child == "read-only mount":
+		err = mountReadOnly(path)
 	default:
 		err = writeMany(path, child)
 	}
@@ -145,6 +147,11 @@ func asNobody(path string) error {
 			return err
 		}
 	}
+	return openAndPut(path)
+}
+
+// openAndPut says what happens to a store.
+func openAndPut(path string) error {
 	s, err := sqlitestore.Open(context.Background(), path, nil)
 	if err == nil {
 		defer s.Close()

@@ -65,8 +65,13 @@ func openStore(ctx context.Context, url string) (wirepost.Store, error) {
 		return nil, &hinted{errors.New("a store in memory is of one process, and this is another"), "use sqlite:PATH for both"}
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, &hinted{fmt.Errorf("there is no store at %s", path), "run 'wirepost dev' in this folder, or name a store with --store or WIREPOST_STORE"}
+		// A link that leads nowhere is there, and the store explains it.
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			hint := "run 'wirepost dev' in this folder, or name a store with --store or WIREPOST_STORE"
+			if strings.Contains(path, "~/") || strings.Contains(path, "$") {
+				hint = "write the whole path: a shell expands ~ only at the start of a word, and nothing expands it in a file"
+			}
+			return nil, &hinted{fmt.Errorf("there is no store at %s", path), hint}
 		}
 	}
 	return wirepost.OpenStore(ctx, url)
