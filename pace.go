@@ -190,3 +190,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
+
+// paceOf is the pace of a stage.
+func (p *Publisher) paceOf(id Identity) *pace {
+	p.pacing.Lock()
+	defer p.pacing.Unlock()
+	known := p.paces[id]
+	if known == nil {
+		known = &pace{}
+		p.paces[id] = known
+	}
+	return known
+}

@@ -491,14 +491,3 @@ func (d *delivery) pause(attempt int) bool {
 func (p *Publisher) inTurn(ctx context.Context, id Identity) bool {
 	return p.paceOf(id).wait(ctx) && p.budget.wait(ctx)
 }
-
-func (p *Publisher) paceOf(id Identity) *pace {
-	p.pacing.Lock()
-	defer p.pacing.Unlock()
-	known := p.paces[id]
-	if known == nil {
-		known = &pace{}
-		p.paces[id] = known
-	}
-	return known
-}
