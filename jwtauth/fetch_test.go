@@ -1,14 +1,19 @@
 package jwtauth_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -249,5 +254,65 @@ func TestAKeyServerThatNeverEndsIsLeft(t *testing.T) {
 	}
 	if elsewhere.Load() != 0 {
 		t.Error("the redirect was followed")
+	}
+}
+
+// slow is a key server that takes a second.
+type slow struct{ *idp }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(time.Second):
+		return s.idp.RoundTrip(r)
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// However many come and go, whoever stays as long as the server takes has the keys.
+func TestWhoStaysLongEnoughHasTheKeys(t *testing.T) {
+	keys()
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			k, random := keys(), rand.New(rand.NewPCG(seed, 0))
+			p := &idp{body: set(jwk("r", k.rsa)), now: now}
+			v := verifier(t, func(o *jwtauth.Options) {
+				o.JWKSURL, o.Transport, o.Now = jwksURL, slow{p}, func() time.Time { return now }
+			})
+			token := p.token(t, "r", k.rsa)
+			var all sync.WaitGroup
+			for range 50 {
+				comes, stays := time.Duration(random.IntN(4000))*time.Millisecond, time.Duration(random.IntN(2000))*time.Millisecond
+				all.Go(func() {
+					time.Sleep(comes) // in the bubble's time
+					ctx, cancel := context.WithTimeout(t.Context(), stays)
+					defer cancel()
+					began := time.Now()
+					_, err := v.Verify(ctx, token)
+					if took := time.Since(began); err != nil && stays > time.Second || took > stays || took > time.Second {
+						t.Errorf("seed %d: who came after %v and stayed for %v: %v after %v", seed, comes, stays, err, took)
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+// With the exponent 1 a signature is the text that is signed, in the form that is.
+func TestAKeyForWhichAnybodyCanSignIsNone(t *testing.T) {
+	k := keys()
+	for _, exponent := range []string{"AQ", "Ag", "AA", "__________8"} {
+		key := jwk("r", k.rsa)
+		key["e"] = exponent
+		p := &idp{body: set(key)}
+		v := p.verifier(t)
+		text := strings.TrimSuffix(forge(`{"alg":"RS256","kid":"r"}`, claims(nil), nil), ".")
+		sum := sha256.Sum256([]byte(text))
+		form := []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20} // RFC 8017, 9.2
+		padded := slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, 256-3-len(form)-len(sum)), []byte{0}, form, sum[:])
+		if got, err := v.Verify(t.Context(), text+"."+b64(padded)); err == nil {
+			t.Errorf("e=%s: taken: %+v", exponent, got)
+		}
 	}
 }

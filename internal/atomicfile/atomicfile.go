@@ -15,8 +15,12 @@ const temporary = ".new-"
 
 // Write puts data into the file at path, with that mode. It writes another file in the
 // same folder, syncs it and renames it; if it fails, path is as it was and nothing else
-// is left. Two writers of one path may write at the same time: one of them wins.
+// is left. Two writers of one path may write at the same time: one of them wins. What
+// is there and is not a file, such as /dev/null, is left alone: that is an error.
 func Write(path string, data []byte, mode fs.FileMode) (err error) {
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		return fmt.Errorf("write %s: it is there and is not a file", path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), temporary+"*")
 	if err != nil {
 		return of(path, err)

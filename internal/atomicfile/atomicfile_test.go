@@ -92,6 +92,25 @@ func TestAFolderThatIsNotThereIsNamed(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoFileIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, dir} {
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = atomicfile.Write(path, []byte("x"), 0o600)
+		after, stat := os.Stat(path)
+		if err == nil || stat != nil || after.Mode() != before.Mode() || !strings.Contains(err.Error(), "is not a file") {
+			t.Errorf("%s: %v; it was %v and is %v", path, err, before.Mode(), after.Mode())
+		}
+	}
+}
+
 func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	dir := t.TempDir()
 	left, err := atomicfile.TempDir(dir)

@@ -146,7 +146,7 @@ func (d *run) handshakeFailed(check string, err error) Check {
 	)
 	switch {
 	case errors.As(err, &name):
-		names := strings.Join(name.Certificate.DNSNames, ", ")
+		names := strings.Join(name.Certificate.DNSNames[:min(len(name.Certificate.DNSNames), 5)], ", ")
 		fix := ""
 		switch {
 		case isExecuteAPI(host): // AWS answers there with the right one
@@ -219,8 +219,8 @@ func (d *run) unansweredBy(err error) Check {
 	at, text := d.url.Host, err.Error()
 	refusal, byProxy := errors.AsType[proxyRefusal](err)
 	switch {
-	case d.proxyErr != nil:
-		return fail(wirepost.ProblemEndpointUnreachable, "correct HTTPS_PROXY, or unset it", "HTTPS_PROXY is not the URL of a proxy: %s", cause(d.proxyErr))
+	case d.proxyErr != nil: // whose text has the URL in it, and perhaps a password
+		return fail(wirepost.ProblemEndpointUnreachable, "correct HTTPS_PROXY, or unset it", "HTTPS_PROXY is not the URL of a proxy, such as http://proxy.example.com:3128")
 	case byProxy && refusal.status == http.StatusProxyAuthRequired:
 		return fail(wirepost.ProblemEndpointUnreachable, "put the name and the password into HTTPS_PROXY (http://NAME:PASSWORD@…), or the host into NO_PROXY", "the proxy %s wants a name and a password (407)", d.proxy.Host)
 	case byProxy:

@@ -167,7 +167,7 @@ func culpritRows() []row {
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"IPv6 addresses only", "dual-stack"}},
 		{name: "IPv4 does not connect, and there is no IPv6", make: func(w *world) {
 			w.names[apiHost], w.at[publicIP], w.fail["2001:db8::1"] = []string{"2001:db8::1", publicIP}, "hang", syscall.ENETUNREACH
-		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"TCP to " + publicIP + ":443 did not connect within 2s", "NAT gateway"}},
+		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"TCP to " + publicIP + ":443 did not connect within 2", "NAT gateway"}},
 		{name: "a firewall of this machine", make: func(w *world) { w.fail[publicIP] = syscall.EPERM }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"this machine does not allow", "firewall"}},
 		{name: "no descriptor", make: func(w *world) { w.fail[publicIP] = syscall.EMFILE }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"too many open files", "ulimit -n"}},
 		{name: "a function without a network", make: func(w *world) {
@@ -298,9 +298,17 @@ func TestAProxyIsTheCulprit(t *testing.T) {
 	t.Run("its URL is none", func(t *testing.T) {
 		w := newWorld(t)
 		w.start()
-		w.proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New(`parse ":bad": missing protocol scheme`) }
+		w.proxy = func(*http.Request) (*url.URL, error) {
+			return nil, errors.New(`invalid proxy address "http://me:topsecret@:bad"`)
+		}
 		r := row{want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"HTTPS_PROXY is not the URL of a proxy", "unset it"}}
-		r.check(t, w.run())
+		report := w.run()
+		r.check(t, report)
+		var text strings.Builder
+		report.JSON(&text)
+		if strings.Contains(text.String(), "topsecret") {
+			t.Errorf("the report has the proxy's password in it:\n%s", text.String())
+		}
 	})
 }
 

@@ -110,7 +110,7 @@ var errNoCredentials = errors.New("the credentials are empty")
 func unsigned(err error) Check {
 	sentence, fix := "no AWS credentials: requests of AWS's client would go out unsigned, without an error", ""
 	if !errors.Is(err, errNoCredentials) && !errors.Is(err, awsconfig.ErrNoCredentials) {
-		sentence = "the AWS credentials could not be had: " + err.Error()
+		sentence = "the AWS credentials could not be had: " + oneLine(err.Error())
 		if timedOut(err) {
 			sentence = "the AWS credentials could not be had: who gives them did not answer in time"
 		}
