@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // reachKey is the context key under which Serve keeps who can reach the
@@ -53,6 +55,7 @@ func (s *Server) Serve(l net.Listener) error {
 	e.mu.Unlock()
 
 	e.keys.announce(e, where, l.Addr())
+	l = accept.Patient(l, e.log)
 	if s.TLS != nil {
 		l = newEitherListener(l, s.TLS)
 	}

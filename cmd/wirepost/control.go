@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/accept"
 	"github.com/wirepost/wirepost/internal/control"
 )
 
@@ -75,7 +76,7 @@ func serveControl(l net.Listener, o control.Options, logger *slog.Logger) (where
 	served := make(chan struct{})
 	go func() { // ends when stop closes the listener
 		defer close(served)
-		server.Serve(l)
+		server.Serve(accept.Patient(l, logger))
 	}()
 	return where, func() {
 		os.Remove(controlFile)
