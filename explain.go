@@ -450,6 +450,8 @@ func networkProblem(err error) (p Problem, detail string) {
 		record   tls.RecordHeaderError
 	)
 	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return ProblemEndpointUnreachable, "this process has no file descriptor left; 'ulimit -n' says how many it may have"
 	case errors.As(err, &dial) && dial.Op == "proxyconnect":
 		return ProblemEndpointUnreachable, "the proxy that HTTPS_PROXY names cannot be reached"
 	case errors.As(err, &dns) && dns.IsNotFound:

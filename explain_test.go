@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 )
@@ -99,4 +101,16 @@ func FuzzExplainResponse(f *testing.F) {
 			t.Errorf("a control character of the answer is in the words: %q, %q", e.Detail, e.Fix())
 		}
 	})
+}
+
+func TestAShortageOfDescriptorsIsNotBlamedOnTheNetwork(t *testing.T) {
+	short := os.NewSyscallError("socket", syscall.EMFILE)
+	for _, err := range []error{
+		&net.OpError{Op: "dial", Net: "tcp", Err: short},
+		&net.DNSError{Err: "dial udp: " + short.Error(), UnwrapErr: &net.OpError{Op: "dial", Net: "udp", Err: short}},
+	} {
+		if e := Explain(err); e == nil || !strings.Contains(e.Error(), "no file descriptor left") {
+			t.Errorf("of %v it says %v", err, e)
+		}
+	}
 }

@@ -35,12 +35,13 @@ var importRules = []struct {
 	{"jobs", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "a queue's function is linked only by those who have one; AWS's signer for its one call to SQS"},
 	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
-	{"gateway", nil, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
+	{"internal/accept", nil, nil, "what every listener here needs where net/http gives up: patience while descriptors are short"},
+	{"gateway", []string{"internal/accept"}, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/terminal", nil, nil, "makes text from outside harmless before it is printed; every package that prints may import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"internal/atomicfile", nil, nil, "small files that a full disk leaves whole or as they were, for the command and the functions that it runs"},
-	{"internal/lambdart", []string{"internal/atomicfile", "internal/terminal"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for; terminal quotes the paths in its hints"},
+	{"internal/lambdart", []string{"internal/accept", "internal/atomicfile", "internal/terminal"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for; terminal quotes the paths in its hints"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
@@ -61,7 +62,7 @@ var importRules = []struct {
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jobs", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jobs", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/"}, "wiring"},
-	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile", "internal/accept"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

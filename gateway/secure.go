@@ -45,8 +45,7 @@ func (e *eitherListener) run() {
 	for {
 		nc, err := e.Listener.Accept()
 		if err != nil {
-			// net/http decides: it waits and asks again, as when no file
-			// descriptor is left, or it gives up and closes.
+			// net/http decides: it waits and asks again, or it gives up and closes.
 			select {
 			case e.failed <- err:
 				continue

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // reachKey is the context key under which Serve keeps who can reach the
@@ -56,6 +58,7 @@ func (s *Server) Serve(l net.Listener) error {
 	e.mu.Unlock()
 
 	e.keys.announce(e, where, l.Addr())
+	l = accept.Patient(l, e.log)
 	if s.TLS != nil {
 		l = newEitherListener(l, s.TLS)
 	}
@@ -110,6 +113,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = &UnfinishedError{e.unfinished(), err}
 	}
 	e.end()
+	e.strangePages.end()
+	e.strangeNames.end()
 	e.table.each((*conn).kill)
 	for _, server := range servers {
 		server.Close()

@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -33,8 +34,8 @@ type HandlerOptions struct {
 	PageItems int
 	// MaxTime bounds each call, whatever time the caller gives. Default 1 minute.
 	MaxTime time.Duration
-	// Logger gets the requests that were refused, by their reason. Default:
-	// discarded.
+	// Logger gets the requests that were refused, by their reason: 20 a second at
+	// most, and the count of others. Default: discarded.
 	Logger *slog.Logger
 }
 
@@ -47,6 +48,11 @@ type handler struct {
 	store wirepost.Store
 	o     HandlerOptions
 	token [sha256.Size]byte
+
+	mu      sync.Mutex
+	second  time.Time // in which refusals are counted
+	refused int
+	untold  int // that were not logged
 }
 
 // NewHandler serves a store to the clients of this package. It never closes the
@@ -113,7 +119,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // until net/http has read its end
 	}
 	if err := h.admit(r); err != nil {
-		h.o.Logger.Warn("a request to the store was refused", "reason", err)
+		h.noteRefusal(err)
 		w.Header().Set("Connection", "close") // its body is not worth reading
 		h.answer(r.Context(), w, nil, err)
 		return
@@ -149,6 +155,28 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	out, err := f(ctx, h, body)
 	h.answer(ctx, w, out, err)
+}
+
+// maxRefusals is how many refusals are logged in a second: any page can ask.
+const maxRefusals = 20
+
+// noteRefusal logs a refusal, or counts it for the next one that is logged.
+func (h *handler) noteRefusal(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); now.Sub(h.second) >= time.Second {
+		h.second, h.refused = now, 0
+	}
+	if h.refused++; h.refused > maxRefusals {
+		h.untold++
+		return
+	}
+	attributes := []any{"reason", err}
+	if h.untold > 0 {
+		attributes = append(attributes, "notLogged", h.untold)
+		h.untold = 0
+	}
+	h.o.Logger.Warn("a request to the store was refused", attributes...)
 }
 
 // admit says why a request is not one of a client of this package that was given

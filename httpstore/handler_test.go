@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -332,3 +333,20 @@ func TestABodyThatEndsTooSoonChangesNothing(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := httpstore.NewHandler(wirepost.NewMemStore(nil), &httpstore.HandlerOptions{Token: "s3cr3t", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 3 {
+			for range 500 {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://127.0.0.1/v1/put", nil))
+			}
+			time.Sleep(time.Second)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 60 || !strings.HasSuffix(lines[0], "wrong\"") || !strings.HasSuffix(lines[40], "notLogged=480") || !strings.HasSuffix(lines[41], "wrong\"") {
+			t.Errorf("%d lines, such as %s", len(lines), lines[min(40, len(lines)-1)])
+		}
+	})
+}

@@ -134,9 +134,9 @@ func makeAuthority(now time.Time) (*authority, error) {
 	return a, atomicfile.Write(authorityFile, a.pem, 0o600)
 }
 
-// serve is what the gateway shows: a certificate for this machine's own names, made
-// anew for each run and kept nowhere.
-func (a *authority) serve(now time.Time) (*tls.Config, error) {
+// serve is what the gateway shows: a certificate for this machine's own names and the
+// loopback address that it listens on, made anew for each run and kept nowhere.
+func (a *authority) serve(now time.Time, address net.IP) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -146,6 +146,9 @@ func (a *authority) serve(now time.Time) (*tls.Config, error) {
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(leafLife),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if address.IsLoopback() {
+		template.IPAddresses = append(template.IPAddresses, address)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
 	if err != nil {

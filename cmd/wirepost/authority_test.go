@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,7 +34,7 @@ func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
 			t.Errorf("%s: %v, %v", file, fi.Mode(), err)
 		}
 	}
-	config, err := a.serve(now)
+	config, err := a.serve(now, net.IPv4(127, 0, 0, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/accept"
 	"github.com/wirepost/wirepost/internal/atomicfile"
 	"github.com/wirepost/wirepost/internal/control"
 )
@@ -35,7 +36,7 @@ func (a controlAddress) store() string {
 
 // listenForControl opens the control address: the one that was asked for, else the
 // port after the gateway's, else a free one. Whoever needs it reads the file.
-func listenForControl(asked string, public bool, gateway *net.TCPAddr) (net.Listener, error) {
+func listenForControl(ctx context.Context, asked string, public bool, gateway *net.TCPAddr) (net.Listener, error) {
 	if asked != "" {
 		host, _, err := net.SplitHostPort(asked)
 		if err != nil {
@@ -44,16 +45,16 @@ func listenForControl(asked string, public bool, gateway *net.TCPAddr) (net.List
 		if ip := net.ParseIP(host); !public && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return nil, &hinted{fmt.Errorf("--control %s can be reached from other machines", asked), "give a loopback address, or add --control-public if you mean it"}
 		}
-		l, err := net.Listen("tcp", asked)
+		l, err := listen(ctx, asked)
 		if err != nil {
 			return nil, &hinted{fmt.Errorf("listen for control on %s: %w", asked, err), "choose another address with --control"}
 		}
 		return l, nil
 	}
-	if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(gateway.Port+1))); err == nil {
+	if l, err := listen(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(gateway.Port+1))); err == nil {
 		return l, nil
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for control: %w", err)
 	}
@@ -76,7 +77,7 @@ func serveControl(l net.Listener, o control.Options, logger *slog.Logger) (where
 	served := make(chan struct{})
 	go func() { // ends when stop closes the listener
 		defer close(served)
-		server.Serve(l)
+		server.Serve(accept.Patient(l, logger))
 	}()
 	return where, func() {
 		os.Remove(controlFile)

@@ -3,14 +3,20 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
@@ -49,4 +55,37 @@ func TestARedirectOfWhatIsNotOursIsNotFollowed(t *testing.T) {
 	if n := followed.Load(); n != 0 {
 		t.Errorf("%d requests went elsewhere", n)
 	}
+}
+
+// shortListener has no descriptor for a minute, and then no connection.
+type shortListener struct {
+	*pipes
+	until time.Time
+}
+
+func (l *shortListener) Accept() (net.Conn, error) {
+	if time.Now().Before(l.until) {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.pipes.Accept()
+}
+
+func TestTheControlAddressSaysOnceThatThereAreNoDescriptors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := &shortListener{newPipes(), time.Now().Add(time.Minute)}
+		_, stop, err := serveControl(l, control.Options{Token: "secret"}, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		stop()
+		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=WARN") || !strings.Contains(said, "ulimit -n") {
+			t.Errorf("logged %q", said)
+		}
+	})
 }

@@ -26,7 +26,9 @@ Python file with a handler; it needs no change and no word of wirepost. The exam
 function 'notify' believes what the URL says; it is for development, and has a page
 on which people can talk.
 
-    --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one
+    --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one;
+                              0.0.0.0:PORT is all IPv4 addresses of this machine,
+                              [::]:PORT and :PORT are those of IPv6 too
     --stage NAME              default dev, or the template's
     --region NAME             the region that posts are signed for; default us-east-1
     --store URL               default sqlite:.wirepost/store.db
@@ -61,7 +63,7 @@ on which people can talk.
     --fault RULE              what goes wrong, such as post:429:p=0.1; may be given
                               more than once, and changed by 'wirepost fault'
     --seed NUMBER             which calls a rule with p hits; default 1
-    --allow-origin ORIGIN     let pages of another origin than this machine's
+    --allow-origin ORIGIN     let pages of another origin than this machine's own
                               connect, such as https://example.com; * lets all
     --page DIR                serve the files of a page of yours at / of the port,
                               with the browser client at /wirepost.js
@@ -183,7 +185,7 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 		return misuse(fmt.Sprintf("--listen %q: %v", d.listen, err), "give an address and a port, such as 127.0.0.1:3001")
 	}
 	if ip := net.ParseIP(d.host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
-		return misuse(fmt.Sprintf("--listen %s: functions on this machine post to localhost, which does not answer on that address", d.listen), "listen on 0.0.0.0 for all addresses, or on 127.0.0.1 for this machine")
+		return misuse(notLocalhost(d.listen), notLocalhostHint)
 	}
 	return d, 0, false
 }

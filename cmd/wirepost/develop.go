@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -60,13 +59,13 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if err != nil {
 		return c.failWith(err)
 	}
-	l, err := d.open()
+	l, err := d.open(ctx)
 	if err != nil {
 		return c.failWith(err)
 	}
 	defer l.Close()
 	address := l.Addr().(*net.TCPAddr)
-	domain := net.JoinHostPort("localhost", strconv.Itoa(address.Port))
+	domain := domainOf(address)
 
 	api, err = c.resolveTemplate(d, api, id, domain)
 	if err != nil {
@@ -85,7 +84,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	if ca.said != "" {
 		c.stderr.Printf("wirepost: hint: %s\n", ca.said)
 	}
-	secure, err := ca.serve(time.Now())
+	secure, err := ca.serve(time.Now(), address.IP)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -98,7 +97,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		return c.fail(err)
 	}
 	defer registry.Close()
-	controlListener, err := listenForControl(d.control, d.controlPublic, address)
+	controlListener, err := listenForControl(ctx, d.control, d.controlPublic, address)
 	if err != nil {
 		return c.failWith(err)
 	}
@@ -126,7 +125,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		MaxAge:         d.age,
 		TLS:            secure,
 		Fault:          d.faults.Ask,
-		Origin:         allowOrigin(d.origins),
+		Origin:         allowOrigin(d.origins, address),
 		Notice:         func(s string) { c.stderr.Printf("wirepost: hint: %s\n", s) },
 		Logger:         logger,
 	}
@@ -164,7 +163,8 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		}
 		publisher := wirepost.NewPublisher(registry, publish)
 		defer publisher.Close()
-		mux := notify.New(registry, publisher, logger)
+		every := func(string) bool { return true } // the gateway has asked allowOrigin
+		mux := notify.New(registry, publisher, &notify.Options{Logger: logger, Origin: every})
 		server.Routes = map[string]gateway.Route{}
 		for _, key := range mux.RouteKeys() {
 			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
@@ -256,18 +256,6 @@ func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Liste
 	return exitDone
 }
 
-// open listens where the flags say.
-func (d *devFlags) open() (net.Listener, error) {
-	l, err := net.Listen("tcp", d.listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &hinted{fmt.Errorf("the address %s is taken by another program", d.listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port; a 'wirepost dev' has its control address on the port after its own"}
-	case err != nil:
-		return nil, &hinted{fmt.Errorf("listen on %s: %w", d.listen, err), "give an address of this machine and a port, such as 127.0.0.1:3001"}
-	}
-	return l, nil
-}
-
 // setCredentials lets the development pair sign where only this machine can, and
 // makes a pair where others can reach the gateway.
 func (c *command) setCredentials(server *gateway.Server, publish *wirepost.PublisherOptions, address net.Addr) error {
@@ -275,7 +263,7 @@ func (c *command) setCredentials(server *gateway.Server, publish *wirepost.Publi
 		os.Remove(keyPairFile) // an earlier run's pair would sign wrongly now
 		server.Credentials = []gateway.Credentials{gateway.DevelopmentCredentials()}
 		// That pair is no secret: a page whose name points here could sign.
-		server.Hosts = []string{"localhost", "127.0.0.1", "[::1]", "::1"}
+		server.Hosts = []string{"localhost", "127.0.0.1", "[::1]", "::1", address.(*net.TCPAddr).IP.String()}
 		return nil
 	}
 	pair, err := newKeyPair()
@@ -356,8 +344,16 @@ func absolute(path string) string {
 
 // allowOrigin lets pages of this machine connect, and of the origins that were
 // named: whatever page is open in a browser here could otherwise use functions that
-// trust this machine.
-func allowOrigin(named []string) func(string) bool {
+// trust this machine. Where others reach the gateway its own page has this machine's
+// name, too.
+func allowOrigin(named []string, address *net.TCPAddr) func(string) bool {
+	if !address.IP.IsLoopback() {
+		named = slices.Clone(named)
+		for _, name := range ownNames() {
+			at := net.JoinHostPort(strings.ToLower(name), strconv.Itoa(address.Port))
+			named = append(named, "http://"+at, "https://"+at)
+		}
+	}
 	return func(origin string) bool {
 		if slices.Contains(named, "*") || slices.Contains(named, origin) {
 			return true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,7 +243,7 @@ func TestOnlyPagesOfThisMachineAndNamedOriginsMayConnect(t *testing.T) {
 		{[]string{"*"}, "https://any.example", true},
 		{[]string{"null"}, "null", true},
 	} {
-		if got := allowOrigin(c.named)(c.origin); got != c.want {
+		if got := allowOrigin(c.named, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})(c.origin); got != c.want {
 			t.Errorf("%q with %q: %v, want %v", c.origin, c.named, got, c.want)
 		}
 	}

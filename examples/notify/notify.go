@@ -24,16 +24,31 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// New makes the function on a store and a publisher. The logger may be nil.
-func New(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Logger) *wirepost.Mux {
-	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: logger})
+// Options of the function; nil means the defaults.
+type Options struct {
+	Logger *slog.Logger // nil: nowhere
+	// Origin decides about the pages that may connect. Nil: those of this machine.
+	Origin func(origin string) bool
+}
+
+// New makes the function on a store and a publisher.
+func New(store wirepost.Store, publisher *wirepost.Publisher, o *Options) *wirepost.Mux {
+	if o == nil {
+		o = &Options{}
+	}
+	allow := o.Origin
+	if allow == nil {
+		allow = loopback
+	}
+	connect := func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) { return accept(r, allow) }
+	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: o.Logger})
 	mux.HandleProtocol(publisher, nil)
 	return mux
 }
 
-// connect believes what the URL says, except from a page of another origin.
-func connect(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
-	if origin := r.Header("Origin"); origin != "" && !loopback(origin) {
+// accept believes what the URL says, except from a page of another origin.
+func accept(r *wirepost.ConnectRequest, allow func(origin string) bool) (wirepost.Accept, error) {
+	if origin := r.Header("Origin"); origin != "" && !allow(origin) {
 		return wirepost.Accept{}, wirepost.Refuse(http.StatusForbidden, "a page of another origin may not connect to this machine")
 	}
 	accept := wirepost.Accept{Topics: r.Query("topic")}

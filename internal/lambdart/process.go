@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // lastWords is how long the output and the requests of a process that has ended are
@@ -108,7 +110,7 @@ func (p *process) live(l *launch) (state string, err error) {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(listener) }()
+	go func() { defer close(served); _ = server.Serve(accept.Patient(listener, p.f.c.Logger)) }()
 	defer func() {
 		// What the child has sent before its end still counts.
 		ctx, cancel := context.WithTimeout(context.Background(), lastWords)

@@ -179,7 +179,7 @@ func (p *process) answered(w http.ResponseWriter, r *http.Request, id string, fa
 	} else {
 		p.conclude(id, body, nil)
 	}
-	accept(w)
+	acknowledge(w)
 }
 
 // mayAnswer says why an answer for that ID is not welcome.
@@ -225,10 +225,10 @@ func (p *process) initFailed(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the process has started before, or has said that it cannot")
 		return
 	}
-	accept(w)
+	acknowledge(w)
 }
 
-func accept(w http.ResponseWriter) {
+func acknowledge(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")

@@ -24,5 +24,5 @@ func main() {
 		log.Fatal(err)
 	}
 	publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Logger: logger})
-	lambda.Start(notify.New(store, publisher, logger))
+	lambda.Start(notify.New(store, publisher, &notify.Options{Logger: logger}))
 }

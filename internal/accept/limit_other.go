@@ -1,0 +1,5 @@
+//go:build !unix
+
+package accept
+
+func descriptorLimit() int { return 0 }
