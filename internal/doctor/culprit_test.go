@@ -90,10 +90,13 @@ func onlyPost(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Each of these was called by another's name once.
+// culpritRows were each called by another's name once.
 func culpritRows() []row {
-	const wrongRegion = "https://abc123.execute-api.eu-wset-1.amazonaws.com/prod"
-	own := func(address string) func(*world) { return func(w *world) { w.at[publicIP] = address } }
+	return slices.Concat(talkRows(), programRows(), nameRows(), routeRows(), otherRows())
+}
+
+// talkRows are servers of this machine that talk strangely or not at all.
+func talkRows() []row {
 	return []row{
 		{name: "a server that resets at once", make: onLoopback(resets), want: problems(wirepost.ProblemNoAnswer), says: []string{"took the connection and reset it"}},
 		{name: "a server that resets when it is asked", make: onLoopback(func(c net.Conn) { once(c); resets(c) }), want: problems(wirepost.ProblemNoAnswer), says: []string{"took the connection and reset it"}},
@@ -114,7 +117,12 @@ func culpritRows() []row {
 		}, want: problems(wirepost.ProblemEndpointScheme), says: []string{"speaks TLS", "use https://127.0.0.1:"}},
 		{name: "http:// to a server of TLS, which says so in TLS", make: onLoopback(func(c net.Conn) { once(c); c.Write([]byte{0x15, 3, 1, 0, 2, 2, 0x46}) }),
 			want: problems(wirepost.ProblemEndpointScheme), says: []string{"speaks TLS", "use https://127.0.0.1:"}},
+	}
+}
 
+// programRows are programs of this machine that are no gateway.
+func programRows() []row {
+	return []row{
 		{name: "another program on this machine", make: program(answers(404, "no such file")), want: problems(wirepost.ProblemNotAPIGateway), says: []string{"answers a send with 404", "another program", "correct the port"}},
 		{name: "another program that allows no POST", make: program(answers(405, "")), want: problems(wirepost.ProblemNotAPIGateway), says: []string{"another program"}},
 		{name: "another program that forbids", make: program(answers(403, "no")), want: problems(wirepost.ProblemNotAPIGateway), says: []string{"answers a send with 403"}},
@@ -128,7 +136,14 @@ func culpritRows() []row {
 			rw.WriteHeader(http.StatusGone)
 		})},
 		{name: "API Gateway takes every send", make: func(w *world) { w.fault = answer(gateway.CallPost, gateway.Fault{Status: 200}) }, want: problems(wirepost.ProblemNotAPIGateway), says: []string{"POST of a connection that nobody has was answered with 200"}},
+	}
+}
 
+// nameRows are of name servers, and of who answers at what they say.
+func nameRows() []row {
+	const wrongRegion = "https://abc123.execute-api.eu-wset-1.amazonaws.com/prod"
+	own := func(address string) func(*world) { return func(w *world) { w.at[publicIP] = address } }
+	return []row{
 		{name: "a mistyped region", make: func(w *world) {
 			w.options.Endpoint, w.env["AWS_REGION"] = wrongRegion, "eu-wset-1"
 			w.names["sts.amazonaws.com"] = []string{otherIP}
@@ -160,7 +175,12 @@ func culpritRows() []row {
 		}, want: problems(wirepost.ProblemNotAPIGateway), says: []string{`does not speak TLS: it begins with "SSH-2"`}},
 		{name: "TLS is reset", make: func(w *world) { own(each(w.t, func(c net.Conn) { once(c); resets(c) }))(w) }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"reset the connection in the TLS handshake"}},
 		{name: "TLS is closed", make: func(w *world) { own(each(w.t, once))(w) }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"closed the connection in the TLS handshake"}},
+	}
+}
 
+// routeRows are of the way there.
+func routeRows() []row {
+	return []row{
 		{name: "no network", make: func(w *world) { w.fail[publicIP] = syscall.ENETUNREACH }, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"no way to " + publicIP + ":443: network is unreachable", "NAT64"}},
 		{name: "an IPv6-only name, and no IPv6", make: func(w *world) {
 			w.names[apiHost], w.fail["2001:db8::1"] = []string{"2001:db8::1"}, syscall.ENETUNREACH
@@ -173,7 +193,12 @@ func culpritRows() []row {
 		{name: "a function without a network", make: func(w *world) {
 			w.fail[publicIP], w.options.InFunction = syscall.ENETUNREACH, true
 		}, want: problems(wirepost.ProblemEndpointUnreachable), says: []string{"no way to"}},
+	}
+}
 
+// otherRows are of credentials, gateways on this machine, clients and stores.
+func otherRows() []row {
+	return []row{
 		{name: "credentials that could not be had", make: func(w *world) {
 			w.options.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{}, errors.New("the SSO session has expired or is invalid")
