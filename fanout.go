@@ -85,7 +85,7 @@ func (f *fanOut) catch() {
 
 // fanOut sends one request to each connection of an audience.
 func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
-	p.made("wirepost: Publisher")
+	p.made("wirepost")
 	if o == nil {
 		o = &PublishOptions{}
 	}

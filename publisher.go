@@ -231,7 +231,7 @@ func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInf
 }
 
 func (p *Publisher) one(ctx context.Context, id string, r request) (answer, error) {
-	p.made("wirepost: Publisher")
+	p.made("wirepost")
 	if err := ValidateConnectionID(id); err != nil {
 		return answer{}, err
 	}
