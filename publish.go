@@ -54,7 +54,7 @@ type fanOut struct {
 
 // fanOut sends one request to each connection of an audience.
 func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *PublishOptions) (Result, error) {
-	p.made("wirepost: Publisher")
+	p.made("wirepost")
 	if o == nil {
 		o = &PublishOptions{}
 	}

@@ -243,7 +243,7 @@ type ConnectionInfo struct {
 }
 
 func (p *Publisher) one(ctx context.Context, id string, r request) (management.Answer, error) {
-	p.made("wirepost: Publisher")
+	p.made("wirepost")
 	if err := ValidateConnectionID(id); err != nil {
 		return management.Answer{}, err
 	}

@@ -178,15 +178,9 @@ func (e *engine) setRoutes(s *Server) error {
 	}
 	e.routes = make(map[string]*route, len(routes))
 	for key, r := range routes {
-		function := r.Function
-		if function == nil {
-			function = s.Function
-		}
-		if function == nil {
-			return fmt.Errorf("gateway: route %q has no function and the server has none", key)
-		}
-		if nilPointer(function) {
-			return fmt.Errorf("gateway: the function of route %q is a nil %T", key, function)
+		function, err := s.functionOf(key, r)
+		if err != nil {
+			return err
 		}
 		if e.fault != nil {
 			function = faultyFunction{e, key, function}
@@ -229,6 +223,21 @@ func (e *engine) setRoutes(s *Server) error {
 	}
 	slices.SortFunc(e.all, func(a, b *route) int { return strings.Compare(a.key, b.key) })
 	return nil
+}
+
+// functionOf is what a route invokes.
+func (s *Server) functionOf(key string, r Route) (Function, error) {
+	function := r.Function
+	if function == nil {
+		function = s.Function
+	}
+	switch {
+	case function == nil:
+		return nil, fmt.Errorf("gateway: route %q has no function and the server has none", key)
+	case nilPointer(function):
+		return nil, fmt.Errorf("gateway: the function of route %q is a nil %T", key, function)
+	}
+	return function, nil
 }
 
 // nilPointer reports whether a function is a pointer or a func that is nil: it would

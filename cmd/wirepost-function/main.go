@@ -39,9 +39,10 @@
 //	WIREPOST_ALLOW_ORIGIN   the origins whose pages may connect, such as
 //	                        https://app.example.com, with commas between them.
 //	                        Default: all; a page needs a token all the same.
-//	WIREPOST_QUEUE_URL      the SQS queue where the rest of a publish goes on that had
-//	                        no time; its messages are for this function's sqs handler.
-//	                        Default: the rest is left to who asked.
+//	WIREPOST_QUEUE_URL      the SQS queue where a publish goes on that had no time, or
+//	                        missed some connections while it reached others; its
+//	                        messages are for this function's sqs handler. Default:
+//	                        docs/function.md says what is left to whom.
 //	WIREPOST_LOG_LEVEL      debug, info, warn or error. Default: info.
 //	WIREPOST_DOCTOR         1 lets the doctor answer, to whoever may invoke the
 //	                        function. Default: it refuses.
