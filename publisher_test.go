@@ -33,6 +33,7 @@ func newManager(t *testing.T, answer func(n int64, id string, w http.ResponseWri
 		m.mu.Lock()
 		m.got[id] = append(m.got[id], string(body))
 		m.mu.Unlock()
+		w.Header().Set("X-Amzn-Requestid", "00000000-0000-4000-8000-000000000000") // as every answer of API Gateway has one
 		if n := m.calls.Add(1); m.answer != nil {
 			m.answer(n, id, w, r)
 		}

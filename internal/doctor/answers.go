@@ -89,6 +89,9 @@ func (d *run) answers(ctx context.Context) {
 	who := "API Gateway"
 	if d.loopback {
 		who = "a gateway on this machine"
+		if !marked(resp.Header) {
+			who = "something on this machine that does not say what it is"
+		}
 		if api := resp.Header.Get("X-Wirepost-Api"); api != "" {
 			who = "wirepost's gateway of " + api
 		}
@@ -105,7 +108,7 @@ func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix s
 	where := d.url.Scheme + "://" + d.url.Host
 	server := h.Get("Server")
 	cloudFront := server == "CloudFront" || h.Get("X-Amz-Cf-Id") != "" || strings.Contains(strings.ToLower(h.Get("Via")), "cloudfront")
-	gateway := h.Get("X-Amzn-Errortype") != "" || h.Get("X-Amzn-Requestid") != "" || h.Get("X-Amz-Apigw-Id") != "" || h.Get("Apigw-Requestid") != ""
+	gateway := marked(h)
 	html := strings.HasPrefix(h.Get("Content-Type"), "text/html")
 	use := "use the execute-api endpoint: https://<api-id>.execute-api." + d.endpoint.Region + dnsSuffix(d.endpoint.Region) + "/<stage>"
 	switch {
@@ -139,6 +142,11 @@ func (d *run) impostor(resp *http.Response) (p wirepost.Problem, sentence, fix s
 	d.endpoint.APIID = api
 	d.report.API = api + "/" + stage
 	return "", "", ""
+}
+
+// marked reports whether an answer has one of API Gateway's headers.
+func marked(h http.Header) bool {
+	return h.Get("X-Amzn-Errortype") != "" || h.Get("X-Amzn-Requestid") != "" || h.Get("X-Amz-Apigw-Id") != "" || h.Get("Apigw-Requestid") != ""
 }
 
 // clock compares this machine's clock with the Date of an answer.

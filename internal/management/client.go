@@ -163,6 +163,9 @@ func (c *Client) read(resp *http.Response, r Request) (Answer, error) {
 	a := Answer{Status: resp.StatusCode, ErrorType: resp.Header.Get("X-Amzn-Errortype"), Server: resp.Header.Get("Server")}
 	a.ErrorType, _, _ = strings.Cut(a.ErrorType, ":")
 	a.HTML = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	if a.Status/100 != 2 {
+		a.Mark = MarkOf(resp.Header)
+	}
 	if c.target.Loopback {
 		a.API = resp.Header.Get("X-Wirepost-Api")
 	}

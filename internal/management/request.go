@@ -34,6 +34,7 @@ type Answer struct {
 	Date      time.Time // of a 410 and a 403; zero if the answer has none
 	HTML      bool      // the answer is a page, which API Gateway never sends
 	Server    string
+	Mark      Mark   // of a status that is not a success
 	API       string // API/STAGE whose gateway answered, where a local gateway says so
 }
 
