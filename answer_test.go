@@ -89,7 +89,7 @@ func TestABodyThatDripsKeepsNoPostWaiting(t *testing.T) {
 		"sent, by length": {"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "sent 1"},
 		"gone":            {"HTTP/1.1 410 Gone\r\nDate: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n" + chunked + "\r\n", "sent 0, gone 1 (removed)"},
 		"denied":          {"HTTP/1.1 403 Forbidden\r\nX-Amzn-Requestid: 1\r\n" + chunked + "\r\n9\r\nForbidden\r\n", "sent 0, failed 1 (forbidden-unexplained)"},
-		"an error":        {"HTTP/1.1 500 Oops\r\n" + chunked + "\r\n", "sent 0, failed 1 (server-error)"},
+		"an error":        {"HTTP/1.1 500 Oops\r\nX-Amzn-Requestid: 1\r\n" + chunked + "\r\n", "sent 0, failed 1 (server-error)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

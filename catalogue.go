@@ -138,7 +138,7 @@ var problems = map[Problem]problemText{
 		"`x509: certificate is valid for *.execute-api.<region>.amazonaws.com, not ws.example.com`"},
 	ProblemNotAPIGateway: {"what answers at the management endpoint is not API Gateway",
 		"use the execute-api host, or the API's own custom domain without a proxy before it",
-		"success without an effect: AWS's client takes a page with status 200 for an answer"},
+		"success without an effect: AWS's client takes a page with status 200 for an answer; 404 or 400 with `UnknownError` or `deserialization failed` from an emulator or a WebSocket server without a management API"},
 	ProblemEndpointAnotherAPI: {"the gateway that answers at the management endpoint is another API's, as when two machines share a store and each has a gateway at the same localhost address",
 		"send from the machine of that gateway, or give one of the gateways another port", ""},
 

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
 
 	"github.com/wirepost/wirepost/internal/management"
 )
@@ -29,8 +30,9 @@ import (
 //
 // AWS's client is read through what its errors can do (ErrorCode, ErrorMessage,
 // HTTPStatusCode, and the request of core's ResponseError), so that nobody links it
-// for this. It keeps no body, but its request shows the URL and the scope that were
-// really used.
+// for this. It keeps no body but one that is not JSON; the client of package sdkclient
+// keeps the beginning of each. Its request shows the URL and the scope that were really
+// used.
 func Explain(err error) *Error {
 	if err == nil {
 		return nil
@@ -94,9 +96,12 @@ type reply struct {
 	status       int
 	errorType    string
 	text         string // the body, or what AWS's client kept of it
+	messageOnly  bool   // the text is the message in the body
+	dropped      bool   // AWS's client has dropped the body
 	server       string
 	html         bool
-	unmarked     bool   // it has none of the headers that API Gateway puts on every answer
+	host         string // that answered, without a port; empty: not known
+	from         answerer
 	scope        *scope // nil: not known
 }
 
@@ -123,11 +128,13 @@ func scopeOf(authorization string) *scope {
 // replyTo reads the head of a response and the request that it answers.
 func replyTo(resp *http.Response) reply {
 	r := reply{status: resp.StatusCode, server: resp.Header.Get("Server")}
+	mark := management.MarkOf(resp.Header)
+	r.from = answererOf(mark, "")
 	r.errorType, _, _ = strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
 	r.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
-	r.unmarked = management.Unmarked(resp.Header)
 	if req := resp.Request; req != nil && req.URL != nil {
-		r.url = req.URL.String()
+		r.url, r.host = req.URL.String(), req.URL.Hostname()
+		r.from = answererOf(mark, r.host)
 		r.endpoint, r.connectionID = splitCall(r.url)
 		r.endpoint = redactURL(r.endpoint)
 		r.scope = scopeOf(req.Header.Get("Authorization"))
@@ -159,7 +166,7 @@ func (r reply) explain() *Error {
 	has := func(s string) bool { return strings.Contains(r.text, s) }
 	switch {
 	case r.html && (r.status/100 == 2 || r.errorType == ""):
-		e.Problem, e.Body = ProblemNotAPIGateway, ""
+		e.Problem, e.Body, e.FixText = ProblemNotAPIGateway, r.head(), r.fixAnswerer()
 		if r.server != "" {
 			e.Detail = fmt.Sprintf("the endpoint is answered by %s, not by API Gateway", clip(r.server))
 		}
@@ -200,35 +207,14 @@ func (r reply) explain() *Error {
 			e.Problem, e.Detail, e.FixText = found.Problem, found.Detail, found.FixText
 			break
 		}
-		if u, err := url.Parse(r.endpoint); err == nil && r.unmarked && isLoopback(u.Host) && r.text != "" && !has("essage") {
-			r.explainForeign(e) // a program on this machine, and not in API Gateway's words
-			break
-		}
 		e.Problem, e.Candidates = ProblemForbidden, candidatesOf(ProblemForbidden, r.endpoint)
 	case r.status >= 500:
 		e.Problem = ProblemServerError
-		if u, err := url.Parse(r.endpoint); err == nil && r.unmarked && isLoopback(u.Host) {
-			e.Detail = fmt.Sprintf("a server on this machine that does not say that it is a gateway answered %d; whether the message was delivered is not known", r.status)
-		}
-	case r.unmarked:
-		r.explainForeign(e)
 	default:
 		e.Problem = ProblemUnexpected
 	}
+	r.doubt(e)
 	return e
-}
-
-// explainForeign is for an answer that API Gateway does not give and has not marked.
-func (r reply) explainForeign(e *Error) {
-	e.Problem = ProblemNotAPIGateway
-	server := "a server that does not say what it is"
-	if r.server != "" {
-		server = clip(r.server)
-	}
-	e.Detail = fmt.Sprintf("the endpoint is answered by %s, not by API Gateway", server)
-	if u, err := url.Parse(r.endpoint); err == nil && isLoopback(u.Host) {
-		e.FixText = "start the gateway with 'wirepost dev', or correct the port"
-	}
 }
 
 // printable has a space for each control character.
@@ -356,16 +342,7 @@ func explainAnswered(err error) *Error {
 	if answered, ok := errors.AsType[*awshttp.ResponseError](err); ok && answered.ResponseError != nil && answered.Response != nil && answered.Response.Response != nil {
 		r = replyTo(answered.Response.Response)
 	}
-	if api, ok := errors.AsType[interface {
-		error
-		ErrorCode() string
-		ErrorMessage() string
-	}](err); ok {
-		r.text = api.ErrorMessage()
-		if code := api.ErrorCode(); code != "UnknownError" {
-			r.errorType = code
-		}
-	}
+	r.readKept(err)
 	if r.status/100 == 3 { // a redirect that it followed until it gave up
 		r.html, r.errorType = true, ""
 	}
@@ -373,6 +350,37 @@ func explainAnswered(err error) *Error {
 	e.Err = err
 	return e
 }
+
+// readKept reads what an error of AWS's client has kept of the body.
+func (r *reply) readKept(err error) {
+	if api, ok := errors.AsType[interface {
+		error
+		ErrorCode() string
+		ErrorMessage() string
+	}](err); ok {
+		r.text, r.messageOnly = api.ErrorMessage(), true
+		if code := api.ErrorCode(); code != unknownError {
+			r.errorType = code
+		} else if r.text == unknownError {
+			r.text = "" // the client's own word
+		}
+	}
+	if kept, ok := errors.AsType[*smithy.DeserializationError](err); ok && len(kept.Snapshot) > 0 {
+		r.text, r.messageOnly = string(kept.Snapshot), false
+	}
+	if r.text != "" {
+		return
+	}
+	if answered, ok := errors.AsType[*awshttp.ResponseError](err); ok && answered.ResponseError != nil && answered.Response != nil && answered.Response.Response != nil {
+		if body, ok := answered.Response.Body.(interface{ Kept() []byte }); ok { // of package sdkclient
+			r.text, r.messageOnly = string(body.Kept()), false
+		}
+		r.dropped = r.text == "" && answered.Response.ContentLength != 0
+	}
+}
+
+// unknownError is what AWS's client says where the answer has no code or no message.
+const unknownError = "UnknownError"
 
 // explainRefusedByClient is for what AWS's client refuses before it sends.
 func explainRefusedByClient(err error) *Error {

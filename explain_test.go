@@ -81,6 +81,7 @@ func FuzzExplainResponse(f *testing.F) {
 	} {
 		f.Add(403, text, "https://ws.example.com/prod/@connections/a%3D", "AWS4-HMAC-SHA256 Credential=A/20260101/eu-west-1/execute-api/aws4_request, SignedHeaders=host, Signature=0", "")
 	}
+	f.Add(404, "\xff\x00{\"error\":1}", "http://127.0.0.1:1/dev/@connections/a", "", "text/plain")
 	f.Add(200, "<html>", "https:///@connections/", "Credential=////", "text/html")
 	f.Fuzz(func(t *testing.T, status int, text, call, authorization, contentType string) {
 		resp := &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}}}
@@ -96,6 +97,9 @@ func FuzzExplainResponse(f *testing.F) {
 		}
 		if e.Problem.Sentence() == "" || e.Fix() == "" || e.Error() == "" {
 			t.Errorf("%q is not in the catalogue, or has no fix", e.Problem)
+		}
+		if e.Problem == ProblemNotAPIGateway && (strings.ContainsFunc(e.Body, unicode.IsControl) || len(e.Body) > shownBody+len("…")) {
+			t.Errorf("what somebody else said is shown as %q", e.Body)
 		}
 		if strings.ContainsFunc(e.Fix()+e.Detail, unicode.IsControl) {
 			t.Errorf("a control character of the answer is in the words: %q, %q", e.Detail, e.Fix())

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/wirepost/wirepost/internal/management"
 )
 
 // explain explains an answer that is not a success and not 410.
 func (c *endpointClient) explain(a management.Answer, connectionID string) *Error {
+	host := ""
+	if u, err := url.Parse(c.endpoint.URL); err == nil {
+		host = u.Hostname()
+	}
 	r := reply{endpoint: c.endpoint.URL, connectionID: connectionID, status: a.Status, errorType: a.ErrorType, text: string(a.Body),
-		server: a.Server, html: a.HTML, unmarked: a.Unmarked, scope: &scope{signed: true, region: c.endpoint.Region, service: management.Service}}
+		server: a.Server, html: a.HTML, host: host, from: answererOf(a.Mark, host), scope: &scope{signed: true, region: c.endpoint.Region, service: management.Service}}
 	e := r.explain()
 	if c.another(a) {
 		e.Problem, e.Candidates = ProblemEndpointAnotherAPI, nil

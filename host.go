@@ -33,6 +33,15 @@ func isExecuteAPIHost(host string) bool {
 	return ok
 }
 
+// otherAWSSuffixes are the domains of AWS's services.
+var otherAWSSuffixes = []string{".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".on.aws", ".api.aws", ".cloudfront.net", ".awsapprunner.com"}
+
+// isOtherAWSHost reports whether a host is that of a service of AWS which is not API
+// Gateway: a queue, a function's own URL, a load balancer.
+func isOtherAWSHost(host string) bool {
+	return !strings.Contains(host, ".execute-api") && slices.ContainsFunc(otherAWSSuffixes, func(s string) bool { return strings.HasSuffix(host, s) })
+}
+
 // isBareService reports whether a host is the service without an API, such as
 // execute-api.eu-west-1.amazonaws.com.
 func isBareService(host string) bool {

@@ -24,7 +24,7 @@ var importRules = []struct {
 	link []string
 	why  string
 }{
-	{"", []string{"internal/management"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "the library is what every function links: AWS's core and the event types, and nothing that costs a cold start"},
+	{"", []string{"internal/management"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "the library is what every function links: AWS's core, the errors that core links itself, and the event types, and nothing that costs a cold start"},
 	{"internal/management", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the signed client of one endpoint: it knows nothing of audiences, stores or results, and explains nothing"},
 	{"internal/awsconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the environment's credentials and region, for whoever links the library; AWS's chain is registered from outside"},
 	{"awschain", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"}, "AWS's chain is linked only by those who want it: a Lambda does not, and its clients of STS and single sign-on are made before main"},
@@ -34,7 +34,7 @@ var importRules = []struct {
 	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
 	{"jobs", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "a queue's function is linked only by those who have one; AWS's signer for its one call to SQS"},
 	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
-	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"}, "AWS's client is linked only by those who want it"},
+	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi", "github.com/aws/smithy-go"}, "AWS's client, and the steps that it is made of, are linked only by those who want it"},
 	{"internal/accept", nil, nil, "what every listener here needs where net/http gives up: patience while descriptors are short"},
 	{"gateway", []string{"internal/accept"}, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},

@@ -398,7 +398,7 @@ func (d *delivery) attempt(attempt int) (management.Answer, next) {
 		return a, done
 	}
 	problem := d.client.explain(a, d.row.ID)
-	return a, d.failed(attempt, problem, problem.Problem == ProblemThrottled || problem.Problem == ProblemServerError && d.request.repeatable)
+	return a, d.failed(attempt, problem, problem.Problem == ProblemThrottled || problem.mayBe(ProblemServerError) && d.request.repeatable)
 }
 
 // unanswered says what follows a call without an answer.
@@ -425,14 +425,15 @@ func (d *delivery) unanswered(attempt int, err error) next {
 // failed keeps a problem as the outcome, unless an earlier attempt may have
 // delivered, and says whether to try once more.
 func (d *delivery) failed(attempt int, problem *Error, repeat bool) next {
-	if problem.Problem == ProblemNoAnswer || problem.Problem == ProblemServerError {
+	if problem.Problem == ProblemNoAnswer || problem.mayBe(ProblemServerError) {
 		d.unknown = problem
 	}
 	if d.out.Err = problem; d.unknown != nil {
 		d.out.Err = d.unknown
 	}
-	switch problem.Problem {
-	case ProblemEndpointUnresolved, ProblemEndpointRefused, ProblemForbidden, ProblemEndpointAnotherAPI:
+	switch {
+	case problem.mayBe(ProblemServerError):
+	case problem.Problem == ProblemEndpointUnresolved, problem.Problem == ProblemEndpointRefused, problem.mayBe(ProblemForbidden), problem.Problem == ProblemEndpointAnotherAPI:
 		if d.hasMoved() {
 			return moved
 		}
@@ -441,7 +442,7 @@ func (d *delivery) failed(attempt int, problem *Error, repeat bool) next {
 		if problem.Problem != ProblemEndpointRefused || attempt >= 3 {
 			return done
 		}
-	case ProblemEndpointCertificate, ProblemNotAPIGateway:
+	case problem.Problem == ProblemEndpointCertificate, problem.Problem == ProblemNotAPIGateway:
 		return done
 	}
 	if repeat {

@@ -33,6 +33,7 @@ func newManager(t *testing.T, answer func(n int64, id string, w http.ResponseWri
 		m.mu.Lock()
 		m.got[id] = append(m.got[id], string(body))
 		m.mu.Unlock()
+		w.Header().Set("X-Amzn-Requestid", "00000000-0000-4000-8000-000000000000") // as every answer of API Gateway has one
 		if n := m.calls.Add(1); m.answer != nil {
 			m.answer(n, id, w, r)
 		}
@@ -65,6 +66,14 @@ func publisher(t *testing.T, s Store, o *PublisherOptions) *Publisher {
 	p := NewPublisher(s, o)
 	t.Cleanup(func() { p.Close() })
 	return p
+}
+
+// unmarked takes API Gateway's headers off an answer: it is another server's.
+func unmarked(answer func(int64, string, http.ResponseWriter, *http.Request)) func(int64, string, http.ResponseWriter, *http.Request) {
+	return func(n int64, id string, w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("X-Amzn-Requestid")
+		answer(n, id, w, r)
+	}
 }
 
 func answerStatus(status int, errorType, body string) func(int64, string, http.ResponseWriter, *http.Request) {
@@ -202,6 +211,7 @@ func TestOnlyWhatCannotHaveBeenDeliveredIsRepeated(t *testing.T) {
 		}, true, "sent 1", 3},
 		{"403 is not", func(n int64, w http.ResponseWriter) { w.WriteHeader(403) }, true, "sent 0, failed 1 (forbidden-unexplained)", 1},
 		{"a redirect is not followed", func(n int64, w http.ResponseWriter) {
+			w.Header().Del("X-Amzn-Requestid")
 			w.Header().Set("Location", "/other")
 			w.WriteHeader(301)
 		}, false, "sent 0, failed 1 (not-api-gateway)", 1},
@@ -336,8 +346,11 @@ func TestEachAnswerIsExplained(t *testing.T) {
 		{403, "", `{"message":"Forbidden"}`, ProblemForbidden},
 	} {
 		t.Run(fmt.Sprint(tt.status, tt.want), func(t *testing.T) {
-			m := newManager(t, answerStatus(tt.status, tt.errorType, tt.body))
-			err := publisher(t, at(t, m.URL+"/dev", 1), nil).Post(t.Context(), "c0", []byte("x"))
+			answer := answerStatus(tt.status, tt.errorType, tt.body)
+			if tt.want == ProblemNotAPIGateway {
+				answer = unmarked(answer)
+			}
+			err := publisher(t, at(t, newManager(t, answer).URL+"/dev", 1), nil).Post(t.Context(), "c0", []byte("x"))
 			var e *Error
 			if !errors.As(err, &e) || e.Problem != tt.want || e.Status != tt.status || !e.Answered() || e.Endpoint == "" || e.ConnectionID != "c0" {
 				t.Errorf("got %v, want %s", err, tt.want)

@@ -54,7 +54,7 @@ func TestAFailureSaysWhetherTheMessageCanHaveArrived(t *testing.T) {
 		{"the page of a proxy that lost the other side", page(502), ProblemNotAPIGateway, 0, 0},
 		{"an answer that is in no documentation", answerStatus(405, "MethodNotAllowedException", ""), ProblemUnexpected, 1, 1},
 		{"a redirect of API Gateway's", answerStatus(302, "Redirect", ""), ProblemUnexpected, 1, 1},
-		{"a redirect of another server's", answerStatus(302, "", ""), ProblemNotAPIGateway, 1, 1},
+		{"a redirect of another server's", unmarked(answerStatus(302, "", "")), ProblemNotAPIGateway, 1, 1},
 		{"a failure of API Gateway", answerStatus(500, "", ""), ProblemServerError, 0, 0},
 		{"a failure that speaks of credentials", answerStatus(500, "", "the security token"), ProblemCredentialsInvalid, 0, 0},
 		{"no answer", func(int64, string, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ProblemNoAnswer, 0, 0},

@@ -41,7 +41,9 @@ const (
 // New makes AWS's client for one endpoint. Credentials come from cfg, the region
 // from the endpoint. Every call is attempted once; to retry, set the Retryer of
 // the call's options. A cfg.HTTPClient is kept as it is, but for AWS's own
-// BuildableClient, which keeps its transport and follows no redirect any more.
+// BuildableClient, which keeps its transport and follows no redirect any more. Errors
+// keep the beginning of an answer's body, which AWS's client drops, for
+// [wirepost.Explain].
 //
 // The error names what is wrong with the endpoint, as [wirepost.ParseEndpoint]
 // does, or that cfg has no credentials.
@@ -71,6 +73,7 @@ func New(cfg aws.Config, endpoint wirepost.Endpoint) (*apigatewaymanagementapi.C
 		o.BaseEndpoint = aws.String(checked.URL)
 		o.Region = checked.Region
 		o.Retryer = aws.NopRetryer{}
+		o.APIOptions = append(o.APIOptions, keepBodies)
 		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
 		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 	}), nil

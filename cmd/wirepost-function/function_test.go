@@ -108,7 +108,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.posts[id] = append(w.posts[id], string(body))
 		w.mu.Unlock()
 	}
-	return &http.Response{StatusCode: status, Body: http.NoBody, Request: r, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}}, nil
+	return &http.Response{StatusCode: status, Body: http.NoBody, Request: r, Header: http.Header{"X-Amzn-Requestid": {"00000000-0000-4000-8000-000000000000"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}}, nil
 }
 
 func (w *world) connect(t testing.TB, id, user string, topics ...string) {

@@ -104,7 +104,7 @@ func (a *answers) add(q *question, err error) {
 	if q.listed.ID == probeID && err == nil { // which nobody has
 		err = &wirepost.Error{Problem: wirepost.ProblemNotAPIGateway, ConnectionID: q.listed.ID, Detail: "what answers at the endpoint knows a connection that nobody has"}
 	}
-	problem := wirepost.ProblemOf(err)
+	problem := certain(err)
 	if err == nil || errors.Is(err, wirepost.ErrGone) || problem == wirepost.ProblemConnectionID {
 		a.inARow = 0
 		a.heard++
@@ -164,6 +164,17 @@ func (a *answers) settle() {
 	if a.silent == "" && a.heard == 0 && a.inARow > 0 {
 		a.silent = a.last
 	}
+}
+
+// certain is the problem of an error, and what it would be behind a proxy that removes API
+// Gateway's headers if that cannot be told apart: what seems to be somebody else's
+// answer removes no rows.
+func certain(err error) wirepost.Problem {
+	var e *wirepost.Error
+	if errors.As(err, &e) && e.Problem == wirepost.ProblemNotAPIGateway && len(e.Candidates) > 1 {
+		return e.Candidates[1]
+	}
+	return wirepost.ProblemOf(err)
 }
 
 // absent reports whether a problem is what there is where an API was.

@@ -157,12 +157,6 @@ func (c *Client) request(connectionID string, r Request, credentials aws.Credent
 	return req
 }
 
-// Unmarked reports whether an answer has none of API Gateway's headers. Recorded
-// answers of the management API have at least one of them.
-func Unmarked(h http.Header) bool {
-	return h.Get("X-Amzn-Errortype") == "" && h.Get("X-Amzn-Requestid") == "" && h.Get("X-Amz-Apigw-Id") == "" && h.Get("Apigw-Requestid") == ""
-}
-
 // The bounds of an answer. API Gateway's header has less than 1 KiB, its body is empty
 // or one sentence, and net/http's own bound for a header is 10 MB.
 const (
@@ -179,7 +173,9 @@ func (c *Client) read(resp *http.Response, r Request) (Answer, error) {
 	a := Answer{Status: resp.StatusCode, ErrorType: resp.Header.Get("X-Amzn-Errortype"), Server: resp.Header.Get("Server")}
 	a.ErrorType, _, _ = strings.Cut(a.ErrorType, ":")
 	a.HTML = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
-	a.Unmarked = a.Status/100 != 2 && Unmarked(resp.Header)
+	if a.Status/100 != 2 {
+		a.Mark = MarkOf(resp.Header)
+	}
 	if c.target.Loopback {
 		a.API = resp.Header.Get("X-Wirepost-Api")
 	}

@@ -33,8 +33,8 @@ type Answer struct {
 	Body      []byte    // the first 2 KB
 	Date      time.Time // of a 410 and a 403; zero if the answer has none
 	HTML      bool      // the answer is a page, which API Gateway never sends
-	Unmarked  bool      // no success, and without any header that API Gateway puts on each answer
 	Server    string
+	Mark      Mark   // of a status that is not a success
 	API       string // API/STAGE whose gateway answered, where a local gateway says so
 }
 
