@@ -120,7 +120,7 @@ func (s *sweeping) confirm(ctx context.Context, a *swept, what string) error {
 	cause := a.Errors[len(a.Errors)-1]
 	_, hint := explain(cause)
 	if e, ok := errors.AsType[*wirepost.Error](cause); ok && e.Answered() {
-		return &hinted{fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, e.Problem), hint}
+		return &hinted{fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, certain(cause)), hint}
 	}
 	return &hinted{fmt.Errorf("nothing was removed: whether %s is there cannot be told from here (%s)", a.identity, wirepost.ProblemOf(cause)), hint}
 }
