@@ -57,9 +57,11 @@ func TestAStoreThatOpenDidNotMakeSaysSoOnTheCallersGoroutine(t *testing.T) {
 				"PutStage": func() {
 					store.PutStage(ctx, wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: production, URL: "https://x"}, EventTime: c.Now()})
 				},
-				"Stage":       func() { store.Stage(ctx, production) },
-				"Stages":      func() { store.Stages(ctx) },
-				"DeleteStage": func() { store.DeleteStage(ctx, wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: production}}) },
+				"Stage":  func() { store.Stage(ctx, production) },
+				"Stages": func() { store.Stages(ctx) },
+				"DeleteStage": func() {
+					store.DeleteStage(ctx, wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: production}})
+				},
 			} {
 				if got := fmt.Sprint(panicOf(f)); !strings.Contains(got, "was not made by Open") {
 					t.Errorf("%s: %s", method, got)

@@ -357,7 +357,7 @@ func (s *sweeping) complain(named bool) int {
 	told := map[wirepost.Problem]bool{}
 	for _, a := range s.sorted() {
 		for _, err := range a.Errors {
-			p := wirepost.ProblemOf(err)
+			p := certain(err)
 			if absent(p) || unheard(p) || named {
 				continue
 			}

@@ -182,7 +182,7 @@ func TestWhatAnEndpointSaysDecidesWhatIsRemoved(t *testing.T) {
 		{"an ID that was never issued", 400, `{"message":"Invalid connectionId: x"}`, "open 0, failed 1 (connection-id-invalid)", exitFailed, false, "answers, so API a3k7m2q9xz exists"},
 		{"denied", 403, deny, "cannot be asked: send-denied", exitFailed, false, "may well be the API (send-denied)"},
 		{"another server", 200, html, "is answered by another program: not-api-gateway", exitDone, false, ""},
-		{"another server, or a proxy before the API that is down", 503, "no upstream", "cannot be asked: server-error", exitFailed, false, "may well be the API (server-error)"},
+		{"another server, or a proxy that removes headers", 404, `{"error":"x"}`, "cannot be asked: unexpected-answer", exitFailed, false, "may well be the API (unexpected-answer)"},
 		{"forbidden", 403, `{"message":"Forbidden"}`, "answers 403 Forbidden: forbidden-unexplained", exitDone, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
