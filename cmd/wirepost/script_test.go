@@ -245,7 +245,7 @@ func devReady() {
 			case "connect":
 				address, _, _ = strings.Cut(strings.TrimSpace(value), "?")
 			case "store":
-				api, _ := storedAPIID()
+				api, _ := folder.APIID()
 				ready(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\nAPI=%s\n", address, os.Getpid(), api))
 			}
 		}

@@ -1,18 +1,16 @@
-package main
+package dev
 
 import (
+	"context"
+
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/inspector"
 )
 
-// record makes the server tell a recorder what happens, before it starts. It returns
-// nil if nobody wants that.
-func (d *devFlags) record(server *gateway.Server) *inspector.Recorder {
-	if d.noInspector {
-		return nil
-	}
+// record makes the server tell a recorder what happens, before it starts.
+func record(server *gateway.Server) *inspector.Recorder {
 	var secrets []string
 	if a := server.Routes["$connect"].Authorizer; a != nil {
 		secrets = a.IdentitySources
@@ -22,21 +20,43 @@ func (d *devFlags) record(server *gateway.Server) *inspector.Recorder {
 	return recorder
 }
 
-// serveInspector serves the metrics and, if there is a recorder, the inspector at the
-// control address, and says where that is. stop ends it.
-func (c *command) serveInspector(o inspector.Options, publish *wirepost.PublisherOptions, where controlAddress, live *control.Live) (stop func()) {
-	if o.Recorder == nil {
-		live.Set(o.Server.Stats, nil)
-		return func() {}
+// inspection is the part that serves the metrics and, if there is a recorder, the
+// inspector at the control address.
+type inspection struct {
+	c           *Config
+	listener    *listener
+	store       *store
+	control     *controlServer
+	credentials *credentials
+	handler     *handler
+	gateway     *gatewayServer
+
+	publisher *wirepost.Publisher
+	page      *inspector.Inspector
+}
+
+func (i *inspection) start(context.Context) error {
+	g := i.gateway
+	if g.recorder == nil {
+		i.control.live.Set(g.server.Stats, nil)
+		return nil
 	}
-	publisher := wirepost.NewPublisher(o.Store, publish)
-	o.Publisher, o.Version = publisher, wirepost.Version
-	o.Bearer, o.Token = where.Token, control.NewToken()
-	page := inspector.New(o)
-	live.Set(o.Server.Stats, page)
-	c.stderr.Printf("inspector %s%s?token=%s\n", where.URL, inspector.Path, o.Token)
-	return func() {
-		page.Close()
-		publisher.Close()
+	i.publisher = i.credentials.publisher(i.store.opened)
+	token := control.NewToken()
+	i.page = inspector.New(inspector.Options{
+		Recorder: g.recorder, Server: g.server, Store: i.store.opened, Faults: i.c.Faults, Publisher: i.publisher, Version: wirepost.Version,
+		Connect: i.listener.connect(), Endpoint: i.listener.endpoint(), Query: i.handler.query(),
+		Bearer: i.control.at.Token, Token: token,
+	})
+	i.control.live.Set(g.server.Stats, i.page)
+	i.c.Report.Address("inspector", i.control.at.URL+inspector.Path+"?token="+token)
+	return nil
+}
+
+func (i *inspection) stop(context.Context) error {
+	if i.page != nil {
+		i.page.Close()
+		i.publisher.Close()
 	}
+	return nil
 }
