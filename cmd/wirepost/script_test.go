@@ -168,6 +168,7 @@ func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
 				return err
 			}
 			env.Setenv("ADDRESS", fmt.Sprintf("127.0.0.1:%d", port))
+			env.Setenv("NEXT_ADDRESS", fmt.Sprintf("127.0.0.1:%d", port+1))
 			if setup != nil {
 				setup(env)
 			}
