@@ -19,7 +19,8 @@ import (
 // InProcess are needed.
 type Config struct {
 	// Folder is where the dev keeps what outlives it. It is made if it is not there.
-	// One dev runs in a folder at a time.
+	// One dev runs in a folder at a time. Below code that is watched its name has to be
+	// .wirepost, which package lambdart does not watch.
 	Folder Folder
 
 	// App is an app that was read from a template, and not yet resolved. Named are
@@ -79,8 +80,8 @@ type Config struct {
 	// which is what nil means.
 	Env []string
 
-	// Report is told what people have to know; nil means nobody. Verbose tells it also
-	// the notes of a template that are only good to know.
+	// Report is told what people have to know. Nil means that nothing is reported.
+	// Verbose reports also the notes of a template that are only good to know.
 	Report  Reporter
 	Verbose bool
 
@@ -103,7 +104,7 @@ type Named struct {
 	Routes         []NamedRoute
 	RouteResponses []string // keys of two-way routes
 
-	// Authorizer is asked before $connect; empty means nobody is.
+	// Authorizer is a function that is asked before $connect. Empty means none.
 	Authorizer      string
 	IdentitySources []string
 }
@@ -198,7 +199,7 @@ type ConfigError struct {
 // Error says what cannot be run.
 func (e *ConfigError) Error() string { return e.err.Error() }
 
-// Unwrap is the error of whoever could not run it.
+// Unwrap is the underlying error.
 func (e *ConfigError) Unwrap() error { return e.err }
 
 // Fix is what to do about it; it may be empty.

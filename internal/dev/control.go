@@ -59,7 +59,7 @@ type controlServer struct {
 	store    *store
 
 	at     ControlAddress
-	live   control.Live // what there is to serve once the gateway runs
+	live   control.Live // metrics and inspector, once the gateway runs
 	server *http.Server
 	served chan struct{} // closed when server has ended
 }
@@ -99,8 +99,8 @@ func (s *controlServer) stop(context.Context) error {
 }
 
 // listen opens the control address: the one that was asked for, else the port after
-// the gateway's, else a free one. Whoever needs it reads the file. said is for people
-// who rely on the port that the documentation names; empty if there is nothing to say.
+// the gateway's, else a free one. Programs find it in the file. said is for people who
+// rely on the port that the documentation names; empty if there is nothing to say.
 func (s *controlServer) listen(ctx context.Context) (l net.Listener, said string, err error) {
 	var config net.ListenConfig
 	if s.c.Control != "" {

@@ -10,8 +10,8 @@ import (
 )
 
 // twoPorts are two listeners on 127.0.0.1, of which the second has the port after that
-// of the first. Nobody else takes one that is closed: they are below the ports that
-// systems give out, and not among those of the command's tests.
+// of the first. No other program takes a port that is closed again: the ports are below those
+// that systems give out, and not among those of the command's tests.
 func twoPorts(t *testing.T) (first, next net.Listener) {
 	t.Helper()
 	for range 1000 {
@@ -31,7 +31,7 @@ func twoPorts(t *testing.T) (first, next net.Listener) {
 	return nil, nil
 }
 
-func TestWhoReliesOnThePortAfterTheGatewaysIsToldOfAnother(t *testing.T) {
+func TestAControlAddressOnAnotherPortThanDocumentedIsReported(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		asked, control bool // a port for the gateway; a control address
@@ -73,13 +73,12 @@ func TestWhoReliesOnThePortAfterTheGatewaysIsToldOfAnother(t *testing.T) {
 	}
 }
 
-// Who takes a free port cannot know the one after it.
-func TestNobodyIsToldOfThePortAfterAFreeOne(t *testing.T) {
+func TestNothingIsReportedOfThePortAfterAFreeOne(t *testing.T) {
 	_, next := twoPorts(t)
 	for _, asked := range []string{"127.0.0.1:0", "127.0.0.1:00", "127.0.0.1:"} {
 		s := &controlServer{c: &Config{Listen: asked}}
 		s.listener = &listener{c: s.c, Listener: addressOnly{Port: next.Addr().(*net.TCPAddr).Port - 1}}
-		l, said, err := s.listen(t.Context())
+		l, said, err := s.listen(t.Context()) // the port after it is taken
 		if err != nil || said != "" {
 			t.Errorf("--listen %s: %q, %v", asked, said, err)
 			continue

@@ -66,7 +66,7 @@ func (k *credentials) choose() error {
 	return nil
 }
 
-// publisher makes a publisher that the gateway accepts. Whoever calls it closes it.
+// publisher makes a publisher that the gateway accepts. The caller closes it.
 func (k *credentials) publisher(store wirepost.Store) *wirepost.Publisher {
 	o := &wirepost.PublisherOptions{Logger: k.c.Logger}
 	if k.pair != nil {

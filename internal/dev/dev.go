@@ -7,7 +7,7 @@
 //
 // What it consists of is the list in [New]: small parts that start in the order of the
 // list and stop in reverse. One that cannot start stops those that have, so a dev runs
-// whole or leaves nothing behind. Nobody is let in before every part has started.
+// whole or leaves nothing behind. No client is let in before every part has started.
 //
 // It knows neither flags nor the terminal: a [Config] says what to run, and a [Reporter]
 // is told what people have to know. Sentences for people do name the flags of the

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -158,6 +159,9 @@ func TestTwoDevsRunAtOnceInTwoFolders(t *testing.T) {
 }
 
 func TestASecondDevInAFolderIsRefusedAndDisturbsNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: there is no lock on this system")
+	}
 	first := start(t, Config{InProcess: echo()})
 	c, said := complete(t, Config{InProcess: echo(), Folder: partOf[*lock](first.dev).c.Folder})
 	d, err := New(c)
@@ -386,7 +390,7 @@ func TestAFolderKeepsWhatTheNextDevNeeds(t *testing.T) {
 	if _, err := r.end(); err != nil {
 		t.Fatal(err)
 	}
-	r = start(t, Config{InProcess: echo(), Folder: where})
+	start(t, Config{InProcess: echo(), Folder: where})
 	if got := where.StoreURL(); got != where.DefaultStore() || !where.HasDefaultStore() {
 		t.Errorf("commands in the folder look into %s", got)
 	}

@@ -84,7 +84,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config) (gatew
 
 var notInFunctionName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// nameOf is a name for a function that nobody has named.
+// nameOf is a name for a function that was given none.
 func (all *functions) nameOf(args []string, handler string) string {
 	base := handler
 	if len(args) > 0 {

@@ -70,7 +70,7 @@ func (r *routes) authorize(ctx context.Context, table map[string]gateway.Route) 
 	return nil
 }
 
-// misnamed is the mistake of somebody who names functions.
+// misnamed is a mistake in how functions are named.
 func misnamed(err error) error {
 	return &ConfigError{err, "'wirepost dev --help' says how functions are named"}
 }

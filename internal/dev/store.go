@@ -25,7 +25,7 @@ func (s *store) start(ctx context.Context) (err error) {
 
 func (s *store) stop(context.Context) error { return s.opened.Close() }
 
-// asked is the URL that somebody gave; empty if nobody did.
+// asked is the URL that was asked for; empty if none was.
 func (s *store) asked() string {
 	return cmp.Or(s.c.Store, Environment(s.c.Env).value("WIREPOST_STORE"))
 }

@@ -41,8 +41,8 @@ func (t *tables) start(ctx context.Context) error {
 	return t.create(ctx, a)
 }
 
-// sayAbsent says that nobody has the tables: a function that needs one would fail in
-// its own way.
+// sayAbsent reports that the tables do not exist: a function that needs one would fail
+// in its own way.
 func (t *tables) sayAbsent(a *app.App) {
 	for _, table := range a.Tables {
 		t.absent = append(t.absent, table.Name)
