@@ -40,6 +40,7 @@ var importRules = []struct {
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/terminal", nil, nil, "makes text from outside harmless before it is printed; every package that prints may import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
+	{"internal/hint", nil, nil, "an error with what to do about it, for all that people start"},
 	{"internal/atomicfile", nil, nil, "small files that a full disk leaves whole or as they were, for the command and the functions that it runs"},
 	{"internal/lambdart", []string{"internal/accept", "internal/atomicfile", "internal/terminal"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for; terminal quotes the paths in its hints"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
@@ -62,7 +63,8 @@ var importRules = []struct {
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jobs", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jobs", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/"}, "wiring"},
-	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "clients/js", "internal/control", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile", "internal/accept"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "wiring, and errors of AWS's client in the words for people"},
+	{"internal/dev", []string{"", "gateway", "sqlitestore", "clients/js", "httpstore", "internal/accept", "internal/app", "internal/atomicfile", "internal/control", "internal/hint", "internal/inspector", "internal/lambdart", "internal/terminal"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/service/dynamodb", "github.com/aws/smithy-go"}, "an app that runs: it puts the parts together, and knows no template language, no flag and no terminal; of internal/terminal it has the words of commands in hints"},
+	{"cmd/wirepost", []string{"", "awschain", "deploy", "gateway", "sqlitestore", "dynamostore", "examples/notify", "examples/chat", "internal/control", "internal/dev", "internal/hint", "internal/inspector", "internal/lambdart", "internal/terminal", "httpstore", "internal/app", "internal/app/template", "internal/doctor", "internal/doctor/controlplane", "internal/doctor/sharedconfig", "internal/dynamodb", "internal/atomicfile"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "flags, words on the terminal and exit codes; each command's own wiring"},
 }
 
 func TestPackagesImportOnlyWhatTheirRowAllows(t *testing.T) {

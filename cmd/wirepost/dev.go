@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
-	"time"
+	"strings"
 
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/chat"
+	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
@@ -68,7 +74,7 @@ on which people can talk.
     --page DIR                serve the files of a page of yours at / of the port,
                               with the browser client at /wirepost.js
     --control ADDRESS         where 'wirepost fault' asks; default the port after
-                              --listen on 127.0.0.1
+                              --listen on 127.0.0.1, or a free one if it is taken
     --control-public          allow a --control that other machines reach
     --no-inspector            record nothing and serve no inspector, the page whose
                               address is printed first
@@ -88,18 +94,21 @@ Example:
 
 // devFlags are what the flags of dev say.
 type devFlags struct {
-	listen, stage, region, store, selection string
-	idle, age                               time.Duration
-	faults                                  *gateway.Faults
-	origins                                 many
-	control, page                           string
-	controlPublic, verbose, noInspector     bool
-	functions                               functionFlags
-	template                                templateFlags
-	envFile                                 string
-	inherit                                 bool
+	config      dev.Config
+	named       dev.Named
+	template    templateFlags
+	routes      many // KEY=FUNCTION
+	faults      many
+	seed        uint64
+	credentials string
+}
 
-	host string // of listen
+// templateFlags are what the flags of dev say of a template.
+type templateFlags struct {
+	file       string
+	parameters many // NAME=VALUE
+	options    many // NAME=VALUE
+	api        string
 }
 
 func (c *command) dev(ctx context.Context, args []string) int {
@@ -107,85 +116,185 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	if done {
 		return status
 	}
-	return c.develop(ctx, d)
+	if err := c.readTemplate(d); err != nil {
+		return c.failWith(err)
+	}
+	runs, err := dev.New(d.config)
+	closed := 0
+	if err == nil {
+		closed, err = runs.Run(ctx)
+	}
+	if wrong, ok := errors.AsType[*dev.ConfigError](err); ok {
+		return c.misuse(err.Error(), wrong.Fix())
+	}
+	if err != nil {
+		return c.failWith(err)
+	}
+	c.stdout.Printf("ended, %s closed\n", count(closed, "connection"))
+	return exitDone
 }
 
-func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
-	d = &devFlags{}
-	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
-	flags.StringVar(&d.listen, "listen", "127.0.0.1:3001", "")
-	flags.StringVar(&d.stage, "stage", "", "")
-	flags.StringVar(&d.region, "region", "us-east-1", "")
-	flags.StringVar(&d.store, "store", "", "")
-	flags.StringVar(&d.selection, "route-selection", "", "")
-	flags.DurationVar(&d.idle, "idle-timeout", gateway.DefaultIdleTimeout, "")
-	flags.DurationVar(&d.age, "max-age", gateway.DefaultMaxAge, "")
-	flags.Var(&d.origins, "allow-origin", "")
-	flags.StringVar(&d.control, "control", "", "")
-	flags.StringVar(&d.page, "page", "", "")
-	flags.BoolVar(&d.controlPublic, "control-public", false, "")
-	flags.BoolVar(&d.verbose, "verbose", false, "")
-	flags.BoolVar(&d.noInspector, "no-inspector", false, "")
-	flags.StringVar(&d.envFile, "env-file", "", "")
+// set defines the flags.
+func (d *devFlags) set(flags *flag.FlagSet) {
+	c := &d.config
+	flags.StringVar(&c.Listen, "listen", "127.0.0.1:3001", "")
+	flags.StringVar(&c.Stage, "stage", "", "")
+	flags.StringVar(&c.Region, "region", "us-east-1", "")
+	flags.StringVar(&c.Store, "store", "", "")
+	flags.StringVar(&c.RouteSelection, "route-selection", "", "")
+	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "")
+	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "")
+	flags.Var((*many)(&c.Origins), "allow-origin", "")
+	flags.StringVar(&c.Control, "control", "", "")
+	flags.StringVar(&c.Page, "page", "", "")
+	flags.BoolVar(&c.ControlPublic, "control-public", false, "")
+	flags.BoolVar(&c.Verbose, "verbose", false, "")
+	flags.BoolVar(&c.NoInspector, "no-inspector", false, "")
+	flags.StringVar(&c.EnvFile, "env-file", "", "")
+	flags.StringVar(&c.DynamoDB, "dynamodb", "", "")
 
-	run := &d.functions
-	flags.StringVar(&run.handler, "handler", "", "")
-	flags.Var(&run.routes, "route", "")
-	flags.Var(&run.responses, "route-response", "")
-	flags.StringVar(&run.authorizer, "authorizer", "", "")
-	flags.Var(&run.identitySources, "identity-source", "")
-	flags.IntVar(&run.concurrency, "concurrency", lambdart.DefaultConcurrency, "")
-	flags.DurationVar(&run.timeout, "timeout", 0, "")
-	flags.BoolVar(&run.noTimeout, "no-timeout", false, "")
-	flags.IntVar(&run.debugPort, "debug-port", 0, "")
-	flags.BoolVar(&run.freeze, "freeze", false, "")
-	flags.BoolVar(&run.watch, "watch", false, "")
+	p := &c.Processes
+	flags.IntVar(&p.Concurrency, "concurrency", lambdart.DefaultConcurrency, "")
+	flags.DurationVar(&p.Timeout, "timeout", 0, "")
+	flags.BoolVar(&p.NoTimeout, "no-timeout", false, "")
+	flags.IntVar(&p.DebugPort, "debug-port", 0, "")
+	flags.BoolVar(&p.Freeze, "freeze", false, "")
+	flags.BoolVar(&p.Watch, "watch", false, "")
+
+	flags.StringVar(&d.named.Handler, "handler", "", "")
+	flags.Var(&d.routes, "route", "")
+	flags.Var((*many)(&d.named.RouteResponses), "route-response", "")
+	flags.StringVar(&d.named.Authorizer, "authorizer", "", "")
+	flags.Var((*many)(&d.named.IdentitySources), "identity-source", "")
 
 	flags.StringVar(&d.template.file, "template", "", "")
 	flags.Var(&d.template.parameters, "parameter", "")
 	flags.Var(&d.template.options, "opt", "")
 	flags.StringVar(&d.template.api, "api", "", "")
-	flags.StringVar(&d.template.dynamodb, "dynamodb", "", "")
 
-	var rules many
-	flags.Var(&rules, "fault", "")
-	seed := flags.Uint64("seed", 1, "")
-	credentials := flags.String("credentials", "dev", "")
+	flags.Var(&d.faults, "fault", "")
+	flags.Uint64Var(&d.seed, "seed", 1, "")
+	flags.StringVar(&d.credentials, "credentials", "dev", "")
+}
+
+func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
+	d = &devFlags{}
+	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
+	d.set(flags)
 	if status, done := c.parse(flags, devHelp, args); done {
 		return nil, status, true
 	}
-	misuse := func(message, hint string) (*devFlags, int, bool) { return nil, c.misuse(message, hint), true }
-	run.args = flags.Args()
-	d.inherit = *credentials == "inherit"
-	switch {
-	case *credentials != "dev" && !d.inherit:
-		return misuse(fmt.Sprintf("--credentials %s: there are dev and inherit", *credentials), "")
-	case run.concurrency < 1 || run.timeout < 0:
-		return misuse("--concurrency and --timeout must be more than zero", "")
-	case d.idle <= 0 || d.age <= 0:
-		return misuse("--idle-timeout and --max-age must be more than zero", "")
-	case d.template.file != "" && run.given():
-		return misuse("--template names the functions, so there is none to be named beside it", "leave one of them out")
-	case d.template.file == "" && (len(d.template.parameters)+len(d.template.options) > 0 || d.template.api != "" || d.template.dynamodb != ""):
-		return misuse("--parameter, --opt, --api and --dynamodb are of a --template, and there is none", "")
-	case d.template.file == "" && !run.given() && run.used(d.envFile != "" || d.inherit):
-		return misuse("there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'")
-	}
-	for _, origin := range d.origins {
-		if u, err := url.Parse(origin); origin != "*" && origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return misuse(fmt.Sprintf("--allow-origin %s is not an origin", origin), "write it as browsers send it, such as https://example.com")
+	d.named.Function = flags.Args()
+	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes} {
+		if mistake, cure := check(); mistake != "" {
+			return nil, c.misuse(mistake, cure), true
 		}
 	}
-	parsed, err := gateway.ParseFaultRules(rules)
-	if err != nil {
-		return misuse(err.Error(), "'wirepost fault --help' lists what can go wrong")
+	d.config.Folder = folder
+	d.config.Inherit = d.credentials == "inherit"
+	switch {
+	case d.template.file != "": // it is read next
+	case d.namesFunctions():
+		d.config.Named = &d.named
+	default:
+		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(),
+			IfPublic: "the example function believes whoever connects; leave --listen at a loopback address unless you mean it"}
 	}
-	d.faults = gateway.NewFaults(*seed, nil, parsed...)
-	if d.host, _, err = net.SplitHostPort(d.listen); err != nil {
-		return misuse(fmt.Sprintf("--listen %q: %v", d.listen, err), "give an address and a port, such as 127.0.0.1:3001")
+	level := slog.LevelWarn
+	if d.config.Verbose {
+		level = slog.LevelDebug
 	}
-	if ip := net.ParseIP(d.host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
-		return misuse(notLocalhost(d.listen), notLocalhostHint)
-	}
+	d.config.Logger = slog.New(slog.NewTextHandler(c.stderr.Lines(), &slog.HandlerOptions{Level: level}))
+	d.config.Output = c.stdout.Lines()
+	d.config.Report = devReport{c}
 	return d, 0, false
+}
+
+// notifyFunction is the example function. The gateway has decided which pages may connect.
+func notifyFunction(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Logger) *wirepost.Mux {
+	return notify.New(store, publisher, &notify.Options{Logger: logger, Origin: func(string) bool { return true }})
+}
+
+// namesFunctions reports whether a function was named for all routes or for one.
+func (d *devFlags) namesFunctions() bool {
+	return len(d.named.Function)+len(d.routes) > 0 || d.named.Handler != ""
+}
+
+// needsFunctions reports whether a flag is given that says how functions run.
+func (d *devFlags) needsFunctions() bool {
+	p, n := d.config.Processes, d.named
+	return d.config.EnvFile != "" || d.credentials == "inherit" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
+		n.Authorizer != "" || len(n.RouteResponses)+len(n.IdentitySources) > 0
+}
+
+func (d *devFlags) checkCombination() (mistake, cure string) {
+	c, t := d.config, d.template
+	switch {
+	case d.credentials != "dev" && d.credentials != "inherit":
+		return fmt.Sprintf("--credentials %s: there are dev and inherit", d.credentials), ""
+	case c.Processes.Concurrency < 1 || c.Processes.Timeout < 0:
+		return "--concurrency and --timeout must be more than zero", ""
+	case c.IdleTimeout <= 0 || c.MaxAge <= 0:
+		return "--idle-timeout and --max-age must be more than zero", ""
+	case t.file != "" && d.namesFunctions():
+		return "--template names the functions, so there is none to be named beside it", "leave one of them out"
+	case t.file == "" && (len(t.parameters)+len(t.options) > 0 || t.api != "" || c.DynamoDB != ""):
+		return "--parameter, --opt, --api and --dynamodb are of a --template, and there is none", ""
+	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
+		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
+	}
+	return "", ""
+}
+
+func (d *devFlags) checkAddresses() (mistake, cure string) {
+	for _, origin := range d.config.Origins {
+		if u, err := url.Parse(origin); origin != "*" && origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return fmt.Sprintf("--allow-origin %s is not an origin", origin), "write it as browsers send it, such as https://example.com"
+		}
+	}
+	host, _, err := net.SplitHostPort(d.config.Listen)
+	if err != nil {
+		return fmt.Sprintf("--listen %q: %v", d.config.Listen, err), "give an address and a port, such as 127.0.0.1:3001"
+	}
+	if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+		return dev.NotLocalhost(d.config.Listen), dev.NotLocalhostHint
+	}
+	return "", ""
+}
+
+// parseFaults reads the rules of what goes wrong.
+func (d *devFlags) parseFaults() (mistake, cure string) {
+	rules, err := gateway.ParseFaultRules(d.faults)
+	if err != nil {
+		return err.Error(), "'wirepost fault --help' lists what can go wrong"
+	}
+	d.config.Faults = gateway.NewFaults(d.seed, nil, rules...)
+	return "", ""
+}
+
+// parseRoutes reads which function a route has.
+func (d *devFlags) parseRoutes() (mistake, cure string) {
+	for _, r := range d.routes {
+		key, function, ok := strings.Cut(r, "=")
+		if !ok || key == "" || function == "" {
+			return fmt.Sprintf("--route %q: write KEY=FUNCTION, such as sendmessage=./send", r), "'wirepost dev --help' says how functions are named"
+		}
+		d.named.Routes = append(d.named.Routes, dev.NamedRoute{Key: key, Function: function})
+	}
+	return "", ""
+}
+
+// devReport prints what a dev has to tell. Addresses are results; but that of the
+// inspector has a token in it, which is not to get into a file by chance.
+type devReport struct{ c *command }
+
+func (r devReport) Hint(text string)    { r.c.stderr.Printf("wirepost: hint: %s\n", text) }
+func (r devReport) Problem(text string) { r.c.stderr.Block("wirepost: error: ", text) }
+
+func (r devReport) Address(name, url string) {
+	to := r.c.stdout
+	if name == "inspector" {
+		to = r.c.stderr
+	}
+	to.Printf("%-9s %s\n", name, url)
 }

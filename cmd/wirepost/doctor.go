@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost/internal/doctor"
 	"github.com/wirepost/wirepost/internal/doctor/controlplane"
 	"github.com/wirepost/wirepost/internal/doctor/sharedconfig"
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 const doctorHelp = `Usage:
@@ -123,15 +123,15 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 	case err == nil:
 		defer store.Close()
 		o.Store = store
-	case o.StoreName == defaultStore && *url == "" && os.Getenv("WIREPOST_STORE") == "" && noDefaultStore():
+	case o.StoreName == folder.DefaultStore() && *url == "" && os.Getenv("WIREPOST_STORE") == "" && !folder.HasDefaultStore():
 		// nobody named one, and none is here
 	default:
-		var h *hinted
-		if o.StoreErr = err; errors.As(err, &h) {
-			o.StoreErr = fmt.Errorf("%w (%s)", h.error, h.hint)
+		o.StoreErr = err
+		if h, ok := errors.AsType[*hint.Error](err); ok {
+			o.StoreErr = fmt.Errorf("%w (%s)", h.Unwrap(), h.Fix())
 		}
 	}
-	switch pair, err := storedKeyPair(); {
+	switch pair, err := folder.KeyPair(); {
 	case err != nil:
 		o.LoopbackCredentials = noPair{err}
 	case pair != nil:
@@ -156,11 +156,6 @@ func (c *command) doctor(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	return exitDone
-}
-
-func noDefaultStore() bool {
-	_, err := os.Stat(strings.TrimPrefix(defaultStore, "sqlite:"))
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // seeAlso is where the problem of an error is described.

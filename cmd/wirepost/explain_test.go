@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/dynamodb"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
@@ -61,15 +62,15 @@ func TestAWrongPairOfThisFolderIsNotBlamedOnTheEnvironment(t *testing.T) {
 		with aws.CredentialsProvider
 		want string
 	}{
-		{"the folder's pair", mismatch, &keyPair{}, "the pair in " + keyPairFile + " is not that of the gateway that answers"},
+		{"the folder's pair", mismatch, &dev.KeyPair{}, "the pair in " + folder.KeyPairFile() + " is not that of the gateway that answers"},
 		{"the environment's", mismatch, nil, "check the secret key"},
-		{"another problem", &wirepost.Error{Problem: wirepost.ProblemEndpointRefused}, &keyPair{}, "start the gateway"},
+		{"another problem", &wirepost.Error{Problem: wirepost.ProblemEndpointRefused}, &dev.KeyPair{}, "start the gateway"},
 	} {
 		if _, hint := explain(blamePair(c.err, c.with)); !strings.Contains(hint, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, hint, c.want)
 		}
 	}
-	if plain := errors.New("plain"); blamePair(plain, &keyPair{}) != plain {
+	if plain := errors.New("plain"); blamePair(plain, &dev.KeyPair{}) != plain {
 		t.Error("an error of another kind was changed")
 	}
 }

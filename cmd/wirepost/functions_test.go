@@ -429,13 +429,13 @@ func processesOf(t *testing.T, name string) (n int) {
 	if runtime.GOOS != "linux" {
 		return 0
 	}
-	folder, err := filepath.Abs(filepath.Join(folder, "functions", name))
+	programs, err := filepath.Abs(filepath.Join(string(folder), "functions", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, exe := range all {
-		if path, err := os.Readlink(exe); err == nil && strings.HasPrefix(path, folder) {
+		if path, err := os.Readlink(exe); err == nil && strings.HasPrefix(path, programs) {
 			n++
 		}
 	}

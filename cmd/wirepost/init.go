@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/deploy"
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 const initHelp = `Usage:
@@ -92,7 +93,7 @@ func copyStack(stack, folder string) (names []string, err error) {
 			}
 			name := filepath.Join(folder, e.Name())
 			if _, err := os.Lstat(name); err == nil {
-				return nil, &hinted{fmt.Errorf("%s is there already, and nothing was written", name), "name an empty folder, such as 'wirepost init push'"}
+				return nil, hint.New(fmt.Errorf("%s is there already, and nothing was written", name), "name an empty folder, such as 'wirepost init push'")
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("look for %s: %w", name, err)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
 	"github.com/wirepost/wirepost/internal/control"
+	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
@@ -69,6 +70,9 @@ type invocation struct {
 	payload               []byte
 }
 
+// closeTime is how long the function gets at the end.
+const closeTime = 10 * time.Second
+
 func (c *command) invoke(ctx context.Context, args []string) int {
 	i, status, done := c.parseInvoke(args)
 	if done {
@@ -99,7 +103,7 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 		return c.fail(err)
 	}
 	defer func() {
-		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
 		if err := function.Close(deadline); err != nil {
 			c.complain(err.Error(), "")
@@ -223,10 +227,9 @@ func readEvent(file string, stdin io.Reader) ([]byte, error) {
 // opens a table or an address; a file or memory is served to it at one.
 func (i *invocation) lend(ctx context.Context) (url string, end func(), err error) {
 	at := storeURL(i.store)
-	if at == defaultStore {
+	if at == folder.DefaultStore() {
 		// The samples' connection is nowhere: no dev is to meet it.
-		_, err := os.Stat(strings.TrimPrefix(defaultStore, "sqlite:"))
-		if err != nil || slices.Contains([]string{"connect", "message", "disconnect"}, i.event) {
+		if !folder.HasDefaultStore() || slices.Contains([]string{"connect", "message", "disconnect"}, i.event) {
 			at = "mem:"
 		}
 	}
@@ -246,17 +249,17 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 	handler := http.StripPrefix("/store", httpstore.NewHandler(store, &httpstore.HandlerOptions{Token: token}))
 	server := control.NewServer(handler, slog.New(slog.DiscardHandler))
 	go server.Serve(l) // ends with end
-	return controlAddress{URL: "http://" + l.Addr().String(), Token: token}.store(), func() { server.Close(); store.Close() }, nil
+	return dev.ControlAddress{URL: "http://" + l.Addr().String(), Token: token}.StoreURL(), func() { server.Close(); store.Close() }, nil
 }
 
-func (i *invocation) environment(store string) environment {
-	e := environment(os.Environ())
+func (i *invocation) environment(store string) dev.Environment {
+	e := dev.Environment(os.Environ())
 	if !i.inherit {
-		e = e.isolated(gateway.DevelopmentCredentials())
-		e = e.set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
+		e = e.Isolated(gateway.DevelopmentCredentials())
+		e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
 	}
 	if i.event == "doctor" {
-		e = e.set("WIREPOST_DOCTOR", "1") // or the function refuses
+		e = e.Set("WIREPOST_DOCTOR", "1") // or the function refuses
 	}
-	return e.set("WIREPOST_STORE", store)
+	return e.Set("WIREPOST_STORE", store)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	_ "github.com/wirepost/wirepost/awschain" // profiles, single sign-on and roles, as everybody's machine has
+	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
@@ -144,6 +145,15 @@ func (c *command) fail(err error) int {
 		c.stderr.Printf("wirepost: hint: %s\n", where)
 	}
 	return exitFailed
+}
+
+// failWith is fail for errors that may carry a hint.
+func (c *command) failWith(err error) int {
+	if fix := hint.Of(err); fix != "" {
+		c.complain(err.Error(), fix)
+		return exitFailed
+	}
+	return c.fail(err)
 }
 
 func (c *command) complain(message, hint string) {

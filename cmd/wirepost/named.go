@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 // named removes what is kept of one API, or of one stage of it, if its endpoint
@@ -35,7 +36,7 @@ func (s *sweeping) named(ctx context.Context, api, stage string) error {
 		}
 	}
 	if len(s.apis) == 0 {
-		return &hinted{fmt.Errorf("the store has no connection and no endpoint of %s", what), "'wirepost sweep' shows what there is"}
+		return hint.New(fmt.Errorf("the store has no connection and no endpoint of %s", what), "'wirepost sweep' shows what there is")
 	}
 	// A gateway that was started again in another region has the same API and stage as
 	// the record that it has left behind: that goes, and what answers stays.
@@ -113,16 +114,16 @@ func (s *sweeping) confirm(ctx context.Context, a *swept, what string) error {
 	}
 	switch {
 	case a.heard > 0:
-		return &hinted{fmt.Errorf("nothing was removed: %s answers, so %s exists", where, what), "'wirepost sweep' removes those of its connections that are gone; --stage names one stage that is not there any more"}
+		return hint.New(fmt.Errorf("nothing was removed: %s answers, so %s exists", where, what), "'wirepost sweep' removes those of its connections that are gone; --stage names one stage that is not there any more")
 	case absent(a.last):
 		return nil
 	}
 	cause := a.Errors[len(a.Errors)-1]
-	_, hint := explain(cause)
+	_, cure := explain(cause)
 	if e, ok := errors.AsType[*wirepost.Error](cause); ok && e.Answered() {
-		return &hinted{fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, certain(cause)), hint}
+		return hint.New(fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, certain(cause)), cure)
 	}
-	return &hinted{fmt.Errorf("nothing was removed: whether %s is there cannot be told from here (%s)", a.identity, wirepost.ProblemOf(cause)), hint}
+	return hint.New(fmt.Errorf("nothing was removed: whether %s is there cannot be told from here (%s)", a.identity, wirepost.ProblemOf(cause)), cure)
 }
 
 func (s *sweeping) removedAny() bool {

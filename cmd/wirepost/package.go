@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/atomicfile"
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 const packageHelp = `Usage:
@@ -110,13 +111,13 @@ func buildFunction(ctx context.Context, of, arch string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("build %s: %w", of, ctx.Err())
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, &hinted{errors.New("go, which builds the function, is not installed or not on the PATH"), "install Go, then try again"}
+		return nil, hint.New(errors.New("go, which builds the function, is not installed or not on the PATH"), "install Go, then try again")
 	case err != nil:
 		return nil, fmt.Errorf("build %s: go build failed\n\t%s", of, strings.ReplaceAll(strings.TrimSpace(string(said)), "\n", "\n\t"))
 	}
 	program, err := os.ReadFile(filepath.Join(dir, "bootstrap"))
 	if err != nil || !bytes.HasPrefix(program, []byte("\x7fELF")) {
-		return nil, &hinted{fmt.Errorf("build %s: it is no program", of), "name the package that is package main"}
+		return nil, hint.New(fmt.Errorf("build %s: it is no program", of), "name the package that is package main")
 	}
 	return program, nil
 }

@@ -168,6 +168,7 @@ func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
 				return err
 			}
 			env.Setenv("ADDRESS", fmt.Sprintf("127.0.0.1:%d", port))
+			env.Setenv("NEXT_ADDRESS", fmt.Sprintf("127.0.0.1:%d", port+1))
 			if setup != nil {
 				setup(env)
 			}
@@ -245,7 +246,7 @@ func devReady() {
 			case "connect":
 				address, _, _ = strings.Cut(strings.TrimSpace(value), "?")
 			case "store":
-				api, _ := storedAPIID()
+				api, _ := folder.APIID()
 				ready(os.Args[1], fmt.Sprintf("URL=%s\nDEV_PID=%d\nAPI=%s\n", address, os.Getpid(), api))
 			}
 		}

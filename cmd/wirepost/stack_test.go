@@ -1,8 +1,10 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,14 +26,30 @@ func packed(t *testing.T) (template, bootstrap string) {
 	t.Helper()
 	template = samTemplate(t)
 	dir := filepath.Dir(template)
-	zip := filepath.Join(dir, "function.zip")
-	if err := os.WriteFile(zip, readyMadeZip(t), 0o600); err != nil {
+	file := filepath.Join(dir, "function.zip")
+	if err := os.WriteFile(file, readyMadeZip(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := unpack(zip, filepath.Join(dir, "code")); err != nil {
+	return template, unzip(t, file)
+}
+
+// unzip puts the program of a zip file next to it.
+func unzip(t *testing.T, file string) (program string) {
+	t.Helper()
+	z, err := zip.OpenReader(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return template, filepath.Join(dir, "code", "bootstrap")
+	defer z.Close()
+	b, err := fs.ReadFile(z, "bootstrap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(filepath.Dir(file), "bootstrap")
+	if err := os.WriteFile(program, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // samTemplate is a copy of the template in a folder of its own.
@@ -199,9 +217,7 @@ func TestWhatInitCopiesRuns(t *testing.T) {
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
-	if err := unpack(filepath.Join(dir, "function.zip"), filepath.Join(dir, "code")); err != nil {
-		t.Fatal(err)
-	}
+	program := unzip(t, filepath.Join(dir, "function.zip"))
 	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 	if err != nil {
@@ -216,7 +232,7 @@ func TestWhatInitCopiesRuns(t *testing.T) {
 	} {
 		out.Reset()
 		t.Setenv("WIREPOST_HANDLERS", handlers)
-		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", filepath.Join(dir, "code", "bootstrap")}, nil, &out, &errs); status != exitDone {
+		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", program}, nil, &out, &errs); status != exitDone {
 			t.Fatalf("invoke with %s: %s", c.event, errs.String())
 		}
 		if got := strings.TrimSpace(out.String()); got != c.answer {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/doctor"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
@@ -174,7 +175,7 @@ func (s *sweeping) readStages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	here, _ := storedAPIID()
+	here, _ := folder.APIID()
 	owners := map[string]wirepost.StageRecord{}
 	for _, r := range records {
 		s.api(r.Identity).record = &r
@@ -182,8 +183,8 @@ func (s *sweeping) readStages(ctx context.Context) error {
 		// port may be in several records. The one in this folder is ours; else the
 		// last one is whose gateway answers. What it says is nothing about the others.
 		owner, taken := owners[r.URL]
-		ours := onThisMachine(r.URL) && here != "" && r.APIID == here
-		theirs := taken && onThisMachine(r.URL) && here != "" && owner.APIID == here
+		ours := dev.OnThisMachine(r.URL) && here != "" && r.APIID == here
+		theirs := taken && dev.OnThisMachine(r.URL) && here != "" && owner.APIID == here
 		if !taken || ours && !theirs || ours == theirs && r.EventTime.After(owner.EventTime) {
 			owners[r.URL] = r
 		}
@@ -323,7 +324,7 @@ func (s *sweeping) print(leftovers *int) {
 			continue
 		}
 		where := ""
-		if a.record != nil && onThisMachine(a.record.URL) {
+		if a.record != nil && dev.OnThisMachine(a.record.URL) {
 			where = "; localhost may be another machine's, so look there first"
 		}
 		s.c.stderr.Printf("wirepost: hint: if %s will not come back, 'wirepost sweep --api %s --stage %s%s' removes what is kept of it%s\n",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/dynamostore"
+	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
@@ -241,7 +242,7 @@ func (c *command) describeTable(ctx context.Context, of *tableOf, asJSON bool) i
 	if want := dynamostore.Definition(); t.Key == want.Key && t.KeyTypes == want.KeyTypes {
 		stages, unread = of.store.Stages(ctx)
 	} else {
-		unread = &hinted{errors.New("the stages known in it cannot be read: it has other keys than wirepost's"), fmt.Sprintf("'wirepost table check %s' says what to do", terminal.Word(of.url))}
+		unread = hint.New(errors.New("the stages known in it cannot be read: it has other keys than wirepost's"), fmt.Sprintf("'wirepost table check %s' says what to do", terminal.Word(of.url)))
 	}
 	if asJSON {
 		d := described{t.Name, of.url, t.Status, [2]describedKey{{t.Key[0], t.KeyTypes[0]}, {t.Key[1], t.KeyTypes[1]}}, t.OnDemand, t.TTL, t.TTLUnknown, t.Rows, t.Bytes, stages}

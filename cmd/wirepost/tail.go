@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/inspector"
 )
 
@@ -142,7 +143,7 @@ var lineEnds = strings.NewReplacer("\r\n", " ", "\n", " ", "\r", " ", "\t", " ")
 // followControl asks the running dev for a stream, which ends with the context. The
 // caller closes it.
 func followControl(ctx context.Context, path string) (io.ReadCloser, error) {
-	where, err := runningControl()
+	where, err := folder.Control()
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func followControl(ctx context.Context, path string) (io.ReadCloser, error) {
 	r.Header.Set("Authorization", "Bearer "+where.Token)
 	answer, err := controlClient().Do(r)
 	if err != nil {
-		return nil, &hinted{fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again"}
+		return nil, hint.New(fmt.Errorf("ask the running 'wirepost dev' at %s: %w", where.URL, err), "if it has ended, start it again")
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil

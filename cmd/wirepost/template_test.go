@@ -68,7 +68,7 @@ func TestATemplateThatCannotRunIsNamedWithItsLine(t *testing.T) {
 	}
 }
 
-func TestATemplateIsReadBeforeAnythingListens(t *testing.T) {
+func TestATemplateIsReadBeforeAnythingListensOrIsMade(t *testing.T) {
 	t.Chdir(t.TempDir())
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,4 +81,7 @@ func TestATemplateIsReadBeforeAnythingListens(t *testing.T) {
 		t.Error("no error")
 	}
 	(&running{output: &out}).await(t, `^wirepost: error: read the template: .*WebSocket`)
+	if _, err := os.Stat(string(folder)); err == nil {
+		t.Error("it made its folder for a template that it cannot run")
+	}
 }

@@ -1,7 +1,8 @@
-package main
+package dev
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,33 +18,51 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/clients/js"
-	"github.com/wirepost/wirepost/examples/chat"
+	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// servePage makes the handler of /: the user's page, with the example function the page
-// of examples/chat, or nothing, as on AWS.
-func (d *devFlags) servePage(template bool) (http.Handler, error) {
-	page := &page{stage: d.stage}
+// site is the part that has what is answered at /: the caller's own page, or that of the
+// function in this process, or nothing, as on AWS.
+type site struct {
+	c *Config
+
+	root *os.Root
+	page *page // nil if nothing is answered
+}
+
+func (s *site) start(context.Context) (err error) {
+	page := &page{stage: s.c.Stage}
 	switch {
-	case d.page != "":
-		root, err := os.OpenRoot(d.page) // no link leads out of it
+	case s.c.Page != "":
+		s.root, err = os.OpenRoot(s.c.Page) // no link leads out of it
 		if err == nil {
-			page.folder, err = filepath.EvalSymlinks(d.page)
+			page.folder, err = filepath.EvalSymlinks(s.c.Page)
 		}
 		if err != nil {
-			return nil, &hinted{fmt.Errorf("open the folder of the page: %w", err), "--page names a folder with an index.html"}
+			return hint.New(fmt.Errorf("open the folder of the page: %w", err), "--page names a folder with an index.html")
 		}
-		page.files = root.FS()
-	case d.functions.given() || template:
-		return nil, nil
+		page.files = s.root.FS()
+	case s.c.InProcess == nil || s.c.InProcess.Page == nil:
+		return nil
 	default:
-		page.files, page.policy = chat.Page(), true
+		page.files, page.policy = s.c.InProcess.Page, true
 	}
 	if _, err := page.open("index.html"); err != nil {
-		return nil, &hinted{fmt.Errorf("the page %s: %w", cmp.Or(d.page, "that is built in"), err), "--page names a folder with an index.html"}
+		if s.root != nil {
+			s.root.Close()
+		}
+		return hint.New(fmt.Errorf("the page %s: %w", cmp.Or(s.c.Page, "that is built in"), err), "--page names a folder with an index.html")
 	}
-	return page, nil
+	s.page = page
+	return nil
+}
+
+func (s *site) stop(context.Context) error {
+	if s.root == nil {
+		return nil
+	}
+	return s.root.Close()
 }
 
 // page serves files, the browser client, and the address that it connects to.

@@ -1,7 +1,8 @@
-package main
+package dev
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,22 +21,48 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/atomicfile"
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 const (
-	authorityFile    = folder + "/ca.pem"
-	authorityKeyFile = folder + "/ca-key.pem"
-	bundleFile       = folder + "/ca-bundle.pem"
-	authorityLife    = 10 * 365 * 24 * time.Hour
+	authorityLife = 10 * 365 * 24 * time.Hour
 	// leafLife is how long the certificate of one run is valid.
 	leafLife = 90 * 24 * time.Hour
 )
+
+// trust is the part that has the certificates: the one that the gateway shows, and the
+// roots that functions trust.
+type trust struct {
+	c        *Config
+	listener *listener
+	nothingToStop
+
+	authority *authority
+	tls       *tls.Config
+}
+
+func (t *trust) start(context.Context) (err error) {
+	if t.authority, err = openAuthority(t.c.Folder, time.Now()); err != nil {
+		return err
+	}
+	if t.authority.said != "" {
+		t.c.Report.Hint(t.authority.said)
+	}
+	t.tls, err = t.authority.serve(time.Now(), t.listener.address().IP)
+	return err
+}
+
+// authorityFile is the certificate of the folder's authority, for people to trust.
+func (f Folder) authorityFile() string { return f.file("ca.pem") }
+
+func (f Folder) authorityKeyFile() string { return f.file("ca-key.pem") }
 
 // authority is a certificate authority of this folder, which vouches for this
 // machine and, by its name constraints, for nothing else: whoever trusts it has
 // opened no other door. A handler that is written as AWS's documentation shows it
 // posts to https://{domainName}/{stage}, and is only told whom to trust.
 type authority struct {
+	folder      Folder
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	pem         []byte
@@ -45,17 +72,17 @@ type authority struct {
 // openAuthority reads the folder's authority, and makes one where there is none,
 // where it ends soon, and where a full disk or lost power has left nothing of it that
 // could be used.
-func openAuthority(now time.Time) (*authority, error) {
-	a, err := readAuthority()
+func openAuthority(folder Folder, now time.Time) (*authority, error) {
+	a, err := readAuthority(folder)
 	if err == nil && now.Add(2*leafLife).Before(a.certificate.NotAfter) {
 		return a, nil
 	}
 	lost, isLost := errors.AsType[lostAuthority](err)
 	if err != nil && !isLost && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &hinted{fmt.Errorf("read the certificate authority of this folder: %w", err), "remove " + authorityFile + " and " + authorityKeyFile + "; new ones are made"}
+		return nil, hint.New(fmt.Errorf("read the certificate authority of this folder: %w", err), "remove "+folder.authorityFile()+" and "+folder.authorityKeyFile()+"; new ones are made")
 	}
-	if a, err = makeAuthority(now); err == nil && isLost {
-		a.said = fmt.Sprintf("%s, so a new authority was made; what trusts the old %s has to read it again", lost, authorityFile)
+	if a, err = makeAuthority(folder, now); err == nil && isLost {
+		a.said = fmt.Sprintf("%s, so a new authority was made; what trusts the old %s has to read it again", lost, folder.authorityFile())
 	}
 	return a, err
 }
@@ -65,9 +92,9 @@ type lostAuthority string
 
 func (l lostAuthority) Error() string { return string(l) }
 
-func readAuthority() (*authority, error) {
+func readAuthority(folder Folder) (*authority, error) {
 	var all [2][]byte
-	for i, file := range []string{authorityFile, authorityKeyFile} {
+	for i, file := range []string{folder.authorityFile(), folder.authorityKeyFile()} {
 		var err error
 		if all[i], err = os.ReadFile(file); err != nil {
 			return nil, err
@@ -81,15 +108,15 @@ func readAuthority() (*authority, error) {
 	if err != nil {
 		if isPEM(cert, "CERTIFICATE") && isPEM(key, "PRIVATE KEY") && strings.Contains(err.Error(), "does not match") {
 			// One of the two was renewed and the other was not.
-			return nil, lostAuthority(authorityKeyFile + " was not the key of " + authorityFile)
+			return nil, lostAuthority(folder.authorityKeyFile() + " was not the key of " + folder.authorityFile())
 		}
 		return nil, err
 	}
 	private, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok || !pair.Leaf.IsCA {
-		return nil, fmt.Errorf("%s is not an authority that wirepost made", authorityFile)
+		return nil, fmt.Errorf("%s is not an authority that wirepost made", folder.authorityFile())
 	}
-	return &authority{certificate: pair.Leaf, key: private, pem: cert}, nil
+	return &authority{folder: folder, certificate: pair.Leaf, key: private, pem: cert}, nil
 }
 
 func isPEM(text []byte, kind string) bool {
@@ -97,7 +124,7 @@ func isPEM(text []byte, kind string) bool {
 	return block != nil && block.Type == kind && len(bytes.TrimSpace(rest)) == 0
 }
 
-func makeAuthority(now time.Time) (*authority, error) {
+func makeAuthority(folder Folder, now time.Time) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -126,12 +153,12 @@ func makeAuthority(now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{certificate: certificate, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	a := &authority{folder: folder, certificate: certificate, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	// The key first: a certificate without its key could be used for nothing.
-	if err := atomicfile.Write(authorityKeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+	if err := atomicfile.Write(folder.authorityKeyFile(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600); err != nil {
 		return nil, err
 	}
-	return a, atomicfile.Write(authorityFile, a.pem, 0o600)
+	return a, atomicfile.Write(folder.authorityFile(), a.pem, 0o600)
 }
 
 // serve is what the gateway shows: a certificate for this machine's own names and the
@@ -158,10 +185,11 @@ func (a *authority) serve(now time.Time, address net.IP) (*tls.Config, error) {
 }
 
 // bundle writes the roots that this machine trusts, and the authority behind them,
-// into one file: programs take one file, and functions call AWS too.
-func (a *authority) bundle() (path string, err error) {
+// into one file: programs take one file, and functions call AWS too. roots is a file of
+// roots that the caller named; it may be empty.
+func (a *authority) bundle(roots string) (path string, err error) {
 	var all bytes.Buffer
-	for _, file := range append([]string{os.Getenv("SSL_CERT_FILE")}, rootFiles...) {
+	for _, file := range append([]string{roots}, rootFiles...) {
 		if file == "" {
 			continue
 		}
@@ -172,10 +200,11 @@ func (a *authority) bundle() (path string, err error) {
 		}
 	}
 	all.Write(a.pem)
-	if err := atomicfile.Write(bundleFile, all.Bytes(), 0o600); err != nil {
+	bundle := a.folder.file("ca-bundle.pem")
+	if err := atomicfile.Write(bundle, all.Bytes(), 0o600); err != nil {
 		return "", err
 	}
-	return filepath.Abs(bundleFile)
+	return filepath.Abs(bundle)
 }
 
 // rootFiles are where systems keep the roots they trust as one file: Debian,

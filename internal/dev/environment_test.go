@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"net"
@@ -14,7 +14,7 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 )
 
-func (e environment) get(name string) (value string, times int) {
+func (e Environment) get(name string) (value string, times int) {
 	for _, s := range e {
 		if n, v, _ := strings.Cut(s, "="); n == name {
 			value = v
@@ -81,14 +81,14 @@ var credentialVariables = []string{
 }
 
 func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
-	caller := environment{"PATH=/bin", "AWS_BUCKET=b", "AWS_SECRET_NAME=n", "AWS_RETRY_MODE=adaptive", "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR", "AWS_USE_PROCESSOR=1"}
+	caller := Environment{"PATH=/bin", "AWS_BUCKET=b", "AWS_SECRET_NAME=n", "AWS_RETRY_MODE=adaptive", "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR", "AWS_USE_PROCESSOR=1"}
 	kept := slices.Clone(caller)
 	for _, name := range credentialVariables {
 		caller = append(caller, name+"=real")
 	}
-	for what, e := range map[string]environment{
+	for what, e := range map[string]Environment{
 		"dev":    functionEnvironment(caller, gateway.DevelopmentCredentials(), false, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem"),
-		"invoke": caller.isolated(gateway.DevelopmentCredentials()),
+		"invoke": caller.Isolated(gateway.DevelopmentCredentials()),
 	} {
 		for _, s := range e {
 			if strings.HasSuffix(s, "=real") {
@@ -123,15 +123,15 @@ func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
 func TestATemplateReadsNoCredentialOfTheCallers(t *testing.T) {
 	for _, name := range credentialVariables {
 		t.Setenv(name, "real")
-		if got := (&devFlags{}).getenv(name); got == "real" {
+		if got := TemplateEnv(false)(name); got == "real" {
 			t.Errorf("a template reads %s", name)
 		}
-		if got := (&devFlags{inherit: true}).getenv(name); got != "real" {
+		if got := TemplateEnv(true)(name); got != "real" {
 			t.Errorf("with inherited credentials a template reads %q of %s", got, name)
 		}
 	}
 	t.Setenv("AWS_BUCKET", "b")
-	if got := (&devFlags{}).getenv("AWS_BUCKET"); got != "b" {
+	if got := TemplateEnv(false)("AWS_BUCKET"); got != "b" {
 		t.Errorf("a template reads %q of AWS_BUCKET, which is no credential", got)
 	}
 }
@@ -147,7 +147,7 @@ func TestAWSsClientsFindNoCredentialsButThePair(t *testing.T) {
 	write(t, filepath.Join(home, ".aws", "config"), "[default]\n"+profile+"[profile prod]\n"+profile)
 	write(t, filepath.Join(home, ".boto"), "[Credentials]\n"+profile)
 	write(t, filepath.Join(home, "original"), "AWSAccessKeyId=AKIAREAL\nAWSSecretKey=real\n")
-	caller := environment{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_PROFILE=prod", "AWS_SDK_LOAD_CONFIG=1", "AWS_CREDENTIAL_FILE=" + filepath.Join(home, "original"),
+	caller := Environment{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_PROFILE=prod", "AWS_SDK_LOAD_CONFIG=1", "AWS_CREDENTIAL_FILE=" + filepath.Join(home, "original"),
 		"AWS_BEARER_TOKEN_BEDROCK=real", "AWS_ACCESS_KEY_ID=AKIAREAL", "AWS_SECRET_ACCESS_KEY=real", "AWS_SESSION_TOKEN=real"}
 	e := functionEnvironment(caller, gateway.DevelopmentCredentials(), false, "us-east-1", "http://localhost:3001/dev", "", "", "")
 	e = e.without(func(name string) bool {
@@ -172,7 +172,7 @@ func TestAWSsClientsFindNoCredentialsButThePair(t *testing.T) {
 				needs(t, "Node.js with AWS's SDK", err == nil && nodeErr == nil)
 			}
 			for _, in := range []struct {
-				env  environment
+				env  Environment
 				want string
 			}{{e, "wirepost"}, {alone, "none"}} {
 				run := exec.CommandContext(t.Context(), c[0], c[1:]...)
@@ -215,7 +215,7 @@ func TestAnEnvFileIsReadAsMostProgramsReadIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "env")
 	write(t, file, "# comment\n\nA=1\nexport B = two words \nC=\"quoted #not a comment\"\nD='x=y'\nA=2\n")
 	got, err := readEnvFile(file)
-	if want := (environment{"B=two words", "C=quoted #not a comment", "D=x=y", "A=2"}); err != nil || !slices.Equal(got, want) {
+	if want := (Environment{"B=two words", "C=quoted #not a comment", "D=x=y", "A=2"}); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 	write(t, file, "A=1\nmy s3cret without a name\n")

@@ -1,21 +1,22 @@
 //go:build unix
 
-package main
+package dev
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/wirepost/wirepost/internal/hint"
 )
 
 // lockFolder keeps a second dev out of the folder. The lock ends with the
 // process, however it ends. note is what the second one is told.
-func lockFolder() (note func(string), unlock func(), err error) {
-	path := filepath.Join(folder, "dev.lock")
+func lockFolder(folder Folder) (note func(string), unlock func(), err error) {
+	path := folder.file("dev.lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock the folder: %w", err)
@@ -30,7 +31,7 @@ func lockFolder() (note func(string), unlock func(), err error) {
 		if s := strings.TrimSpace(string(who)); s != "" {
 			text += " (" + s + ")"
 		}
-		return nil, nil, &hinted{errors.New(text), "end it with Ctrl-C, or run this one in another folder"}
+		return nil, nil, hint.New(errors.New(text), "end it with Ctrl-C, or run this one in another folder")
 	}
 	note = func(s string) {
 		f.Truncate(0)

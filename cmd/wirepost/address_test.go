@@ -14,61 +14,7 @@ import (
 	"testing"
 )
 
-func TestAnAddressIsListenedOnAndNoOther(t *testing.T) {
-	for address, want := range map[string][2]bool{ // on IPv4, on IPv6
-		"127.0.0.1:0":        {true, false},
-		"127.0.0.2:0":        {false, false}, // localhost is neither
-		"0.0.0.0:0":          {true, false},
-		"[::ffff:0.0.0.0]:0": {true, false},
-		"[::1]:0":            {false, true},
-		"[::]:0":             {true, true},
-		":0":                 {true, true},
-		"localhost:0":        {true, false},
-	} {
-		l, err := (&devFlags{listen: address}).open(t.Context())
-		if err != nil {
-			t.Fatalf("%s: %v", address, err)
-		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		for i, host := range []string{"127.0.0.1", "::1"} {
-			nc, err := net.Dial("tcp", net.JoinHostPort(host, port))
-			if err == nil {
-				nc.Close()
-			}
-			if (err == nil) != want[i] {
-				t.Errorf("%s answers on %s: %v", address, host, err)
-			}
-		}
-		l.Close()
-	}
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		n, ok := a.(*net.IPNet)
-		if !ok || n.IP.IsLoopback() {
-			continue
-		}
-		if l, err := (&devFlags{listen: net.JoinHostPort(n.IP.String()+zoneOf(n.IP), "0")}).open(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer on that address") {
-			t.Errorf("%s: %v, %v", n.IP, l, err)
-		}
-	}
-}
-
-// zoneOf is the zone of a link-local address, which ends in it where it is written.
-func zoneOf(ip net.IP) string {
-	all, _ := net.Interfaces()
-	for _, i := range all {
-		own, _ := i.Addrs()
-		for _, a := range own {
-			if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) && ip.IsLinkLocalUnicast() && ip.To4() == nil {
-				return "%" + i.Name
-			}
-		}
-	}
-	return ""
-}
+const handshake = "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 // A phone opens the page by this machine's address or name, and its WebSocket there.
 func TestThePageOfAllAddressesOpensItsOwnWebSocket(t *testing.T) {

@@ -1,7 +1,6 @@
-package main
+package dev
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/gateway"
-	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // pipes is a listener of connections in memory, so that time can be fake.
@@ -59,12 +57,10 @@ func TestTheEndIsQuickAndNamesWhatWasStillOpen(t *testing.T) {
 				<-release
 				return nil, nil
 			})}
-			var stdout, stderr bytes.Buffer
-			c := &command{stdout: terminal.NewPrinter(&stdout), stderr: terminal.NewPrinter(&stderr)}
+			said := &reported{}
 			p := newPipes()
-			ctx, interrupt := context.WithCancel(t.Context())
-			status := make(chan int)
-			go func() { status <- c.serve(ctx, server, p) }()
+			s := &serving{c: &Config{Report: said}}
+			s.serve(server, p)
 			for range 3 {
 				nc, theirs := net.Pipe()
 				defer nc.Close()
@@ -74,14 +70,14 @@ func TestTheEndIsQuickAndNamesWhatWasStillOpen(t *testing.T) {
 			}
 			synctest.Wait()
 			start := time.Now()
-			interrupt()
-			if got := <-status; got != exitDone || time.Since(start) > test.within || stdout.String() != "ended, 0 connections closed\n" {
-				t.Errorf("%s: exit status %d after %v, %q", test.name, got, time.Since(start), &stdout)
+			deadline, cancel := context.WithTimeout(t.Context(), stopTime)
+			defer cancel()
+			if err := s.shutdown(deadline, server); err != nil || time.Since(start) > test.within || s.closed != 0 {
+				t.Errorf("%s: %v after %v, with %d connections closed", test.name, err, time.Since(start), s.closed)
 			}
-			said := stderr.String()
 			for _, want := range []struct{ sentence, of string }{{"waiting for " + test.waiting + " to end, 10s at most", test.waiting}, {test.left + " had not ended after 10s", test.left}} {
-				if has := strings.Contains(said, want.sentence); has != (want.of != "") {
-					t.Errorf("%s: %q", test.name, said)
+				if has := strings.Contains(said.String(), want.sentence); has != (want.of != "") {
+					t.Errorf("%s: %q", test.name, said.String())
 				}
 			}
 		})

@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"crypto/ecdsa"
@@ -16,20 +16,17 @@ import (
 )
 
 func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	folder := Folder(t.TempDir())
 	now := time.Now()
-	a, err := openAuthority(now)
+	a, err := openAuthority(folder, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := openAuthority(now)
+	again, err := openAuthority(folder, now)
 	if err != nil || !again.certificate.Equal(a.certificate) {
 		t.Errorf("the authority does not stay: %v", err)
 	}
-	for _, file := range []string{authorityFile, authorityKeyFile} {
+	for _, file := range []string{folder.authorityFile(), folder.authorityKeyFile()} {
 		if fi, err := os.Stat(file); err != nil || fi.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", file, fi.Mode(), err)
 		}
@@ -42,7 +39,7 @@ func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
 	server.TLS = config
 	server.StartTLS()
 	defer server.Close()
-	bundle, err := a.bundle()
+	bundle, err := a.bundle("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,17 +83,14 @@ func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
 }
 
 func TestABrokenAuthorityIsExplained(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	folder := Folder(t.TempDir())
+	if err := os.WriteFile(folder.authorityFile(), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(authorityFile, []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(folder.authorityKeyFile(), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(authorityKeyFile, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openAuthority(time.Now()); err == nil || !strings.Contains(err.Error(), "certificate authority of this folder") {
+	if _, err := openAuthority(folder, time.Now()); err == nil || !strings.Contains(err.Error(), "certificate authority of this folder") {
 		t.Errorf("openAuthority: %v", err)
 	}
 }

@@ -1,9 +1,9 @@
 //go:build !unix
 
-package main
+package dev
 
 // lockFolder does nothing where there is no flock: the port and the store still
 // keep two runs apart.
-func lockFolder() (note func(string), unlock func(), err error) {
+func lockFolder(Folder) (note func(string), unlock func(), err error) {
 	return func(string) {}, func() {}, nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package dev
 
 import (
 	"io"
@@ -54,11 +54,12 @@ func TestAPageServesItsFilesAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{dir, ".", link} {
-		handler, err := (&devFlags{page: folder, stage: "dev"}).servePage(false)
-		if err != nil {
+		site := &site{c: &Config{Page: folder, Stage: "dev"}}
+		if err := site.start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		server := httptest.NewServer(handler)
+		defer site.stop(t.Context())
+		server := httptest.NewServer(site.page)
 		defer server.Close()
 		get := func(path string) (status int, kind, text string) {
 			t.Helper()
@@ -103,7 +104,7 @@ func TestAPageWhoseIndexIsALinkToASecretIsRefused(t *testing.T) {
 	if err := os.Symlink(".env", filepath.Join(dir, "index.html")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&devFlags{page: dir}).servePage(false); err == nil || !strings.Contains(err.Error(), "index.html is not served") {
+	if err := (&site{c: &Config{Page: dir}}).start(t.Context()); err == nil || !strings.Contains(err.Error(), "index.html is not served") {
 		t.Errorf("%v", err)
 	}
 }

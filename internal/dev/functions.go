@@ -1,0 +1,110 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/inspector"
+	"github.com/wirepost/wirepost/internal/lambdart"
+)
+
+// functions is the part that runs functions as processes. Routes and authorizers ask it
+// for those that they need; it starts each of them once, and ends them all.
+type functions struct {
+	c      *Config
+	env    *functionEnv
+	tables *tables
+
+	started []*lambdart.Function
+	watched []watchedFunction
+	bySpec  map[string]gateway.Function
+	config  lambdart.Config // but for name and source
+	names   map[string]bool
+}
+
+type watchedFunction struct {
+	function *lambdart.Function
+	name     string
+	paths    []string
+}
+
+func (all *functions) start(context.Context) error {
+	p := all.c.Processes
+	all.bySpec, all.names = map[string]gateway.Function{}, map[string]bool{}
+	all.config = lambdart.Config{
+		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
+		Region: all.c.Region, Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,
+		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) },
+	}
+	return nil
+}
+
+func (all *functions) stop(ctx context.Context) error {
+	var errs []error
+	for _, f := range all.started {
+		errs = append(errs, f.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// run starts a function, once for each way of naming it.
+func (all *functions) run(ctx context.Context, args []string, handler string) (gateway.Function, error) {
+	spec := strings.Join(args, "\x00") + "#" + handler
+	if f := all.bySpec[spec]; f != nil {
+		return f, nil
+	}
+	source, err := lambdart.ParseSource(args, handler)
+	if err != nil {
+		return nil, misnamed(err)
+	}
+	config := all.config
+	config.Source, config.Name = source, all.nameOf(args, handler)
+	f, err := all.launch(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	all.bySpec[spec] = f
+	return f, nil
+}
+
+func (all *functions) launch(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+	f, err := lambdart.Start(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	all.started = append(all.started, f)
+	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths()})
+	return f, nil
+}
+
+var notInFunctionName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// nameOf is a name for a function that was given none.
+func (all *functions) nameOf(args []string, handler string) string {
+	base := handler
+	if len(args) > 0 {
+		_, path, ok := strings.Cut(args[0], ":")
+		if !ok {
+			path = args[0]
+		}
+		if abs, err := filepath.Abs(path); err == nil {
+			base = strings.TrimSuffix(filepath.Base(abs), filepath.Ext(abs))
+		}
+	}
+	base = strings.Trim(notInFunctionName.ReplaceAllString(base, "-"), "-")
+	if base == "" {
+		base = "function"
+	}
+	base = base[:min(len(base), 50)]
+	name := base
+	for n := 2; all.names[name]; n++ {
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	all.names[name] = true
+	return name
+}

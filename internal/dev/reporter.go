@@ -1,0 +1,25 @@
+package dev
+
+// A Reporter is told what the person who started a dev has to know. Its methods may be
+// called concurrently, and must not wait for the dev.
+type Reporter interface {
+	// Hint is one sentence, in lower case and without a full stop. It may contain what
+	// others have written.
+	Hint(text string)
+
+	// Problem is something that went wrong while the dev goes on, such as a build with
+	// a mistake under Watch. It may have several lines.
+	Problem(text string)
+
+	// Address is where something is. The names are inspector, page, connect, endpoint
+	// and store, in this order; page and inspector only if there is one. The store's
+	// address comes last, right before clients are let in.
+	Address(name, url string)
+}
+
+// silent is the Reporter of a dev that has none.
+type silent struct{}
+
+func (silent) Hint(string)            {}
+func (silent) Problem(string)         {}
+func (silent) Address(string, string) {}

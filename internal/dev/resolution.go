@@ -1,0 +1,44 @@
+package dev
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/app"
+)
+
+// resolution is the part that gives an app its variables, which need the API's ID and
+// the port that the gateway has by now. Without an app it does nothing.
+type resolution struct {
+	c        *Config
+	api      *apiID
+	listener *listener
+	nothingToStop
+
+	app *app.App // nil if there is none
+}
+
+func (r *resolution) start(context.Context) error {
+	if r.c.App == nil {
+		return nil
+	}
+	a, notes, err := r.c.App.Resolve(app.Names{APIs: map[string]app.APIName{
+		r.c.App.APIs[0].LogicalID: {ID: r.api.id, Endpoint: r.listener.endpointOf},
+	}})
+	r.tell(notes)
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	r.app = a
+	return nil
+}
+
+// tell reports the notes that are warnings or name the gateway; all of them if verbose.
+func (r *resolution) tell(notes []app.Note) {
+	for _, n := range notes {
+		if n.Severity == app.Warning || r.c.Verbose || strings.Contains(n.Text, r.listener.domain()) {
+			r.c.Report.Hint(n.String())
+		}
+	}
+}

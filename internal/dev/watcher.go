@@ -1,0 +1,75 @@
+package dev
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/wirepost/wirepost/internal/lambdart"
+)
+
+// watcher is the part that restarts functions whose files change, if anybody wants
+// that.
+type watcher struct {
+	c         *Config
+	functions *functions
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+func (w *watcher) start(ctx context.Context) error {
+	ctx, w.cancel = context.WithCancel(ctx)
+	if w.c.Processes.Watch {
+		w.watch(ctx)
+	}
+	return nil
+}
+
+func (w *watcher) stop(context.Context) error {
+	w.cancel()
+	w.running.Wait() // a build that runs is killed
+	return nil
+}
+
+// watch restarts a function when one of its files changes, until ctx ends. A build
+// that fails leaves the old process, and the sockets stay open in any case.
+func (w *watcher) watch(ctx context.Context) {
+	for _, f := range w.functions.watched {
+		o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
+			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
+		}}
+		w.running.Go(func() { // ends with ctx
+			lambdart.Watch(ctx, f.paths, o, func(files []string) { w.restart(ctx, f, files) })
+		})
+	}
+}
+
+func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string) {
+	what := shorten(files)
+	err := f.function.Restart(ctx)
+	switch {
+	case ctx.Err() != nil: // the dev ends
+	case err != nil:
+		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed; the old one goes on: %v", f.name, what, err))
+	default:
+		w.c.Logger.Info("function restarted", "function", f.name, "files", files)
+		w.c.Report.Hint(fmt.Sprintf("function %s was restarted, because %s changed", f.name, what))
+	}
+}
+
+// shorten names the first of some files, as somebody in this folder would.
+func shorten(files []string) string {
+	name := files[0]
+	if here, err := os.Getwd(); err == nil {
+		if inside, err := filepath.Rel(here, name); err == nil && filepath.IsLocal(inside) {
+			name = inside
+		}
+	}
+	if more := len(files) - 1; more > 0 {
+		return fmt.Sprintf("%s (and %d more)", name, more)
+	}
+	return name
+}
