@@ -81,7 +81,7 @@ func (c *command) resolveTemplate(d *devFlags, a *app.App, apiID, domain string)
 // them with --verbose.
 func (c *command) tell(notes []app.Note, verbose bool, domain string) {
 	for _, n := range notes {
-		if n.Severity == app.Warning || verbose || domain != "" && strings.Contains(n.Text, domain) {
+		if n.Severity >= app.Warning || verbose || domain != "" && strings.Contains(n.Text, domain) {
 			c.stderr.Printf("wirepost: hint: %s\n", n)
 		}
 	}
@@ -133,6 +133,9 @@ func (all *functions) ofTemplate(ctx context.Context, a *app.App) (map[string]ga
 	for _, r := range a.APIs[0].Routes {
 		route := gateway.Route{RouteResponse: r.TwoWay, IntegrationTimeout: r.Integration.Timeout}
 		var err error
+		if r.Unrunnable != nil {
+			return nil, fmt.Errorf("%s: %s", r.Unrunnable.Position, r.Unrunnable)
+		}
 		switch i := r.Integration; i.Kind {
 		case app.AWSProxy:
 			route.Function, err = function(i.Function)
@@ -150,6 +153,9 @@ func (all *functions) ofTemplate(ctx context.Context, a *app.App) (map[string]ga
 			authorizer := a.APIs[0].Authorizer(r.Authorizer)
 			if authorizer == nil {
 				return nil, fmt.Errorf("%s: route %s: the template has no authorizer %s", r.Position, r.Key, r.Authorizer)
+			}
+			if authorizer.Unrunnable != nil {
+				return nil, fmt.Errorf("%s: %s", authorizer.Unrunnable.Position, authorizer.Unrunnable)
 			}
 			f, err := function(authorizer.Function)
 			if err != nil {
