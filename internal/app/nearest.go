@@ -8,7 +8,8 @@ import (
 // Nearest is the name that somebody may have meant who wrote another, or empty if
 // none is alike.
 func Nearest(written string, names []string) string {
-	best, found := max(1, len([]rune(written))/3)+1, ""
+	n := len([]rune(written))
+	best, found := min(max(1, n/3), n-1)+1, ""
 	sorted := slices.Sorted(slices.Values(names))
 	for _, name := range sorted {
 		if d := distance([]rune(strings.ToLower(written)), []rune(strings.ToLower(name)), best); d < best {

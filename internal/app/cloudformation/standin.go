@@ -30,7 +30,8 @@ func (r *reader) checkStandIns(a *app.App) {
 	} {
 		for _, name := range slices.Sorted(maps.Keys(kind.given)) {
 			if !slices.Contains(kind.there, name) {
-				r.Fail(app.Position{File: r.File()}, "has no %s %s, for which %s is given%s", kind.what, document.Clip(name), kind.flag, instead(name, kind.there))
+				slices.Sort(kind.there)
+				r.Fail(app.Position{File: r.File()}, "has no %s %s, for which %s is given%s", kind.what, document.Clip(name), kind.flag, instead(name, slices.Compact(kind.there)))
 			}
 		}
 	}

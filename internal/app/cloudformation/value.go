@@ -118,43 +118,48 @@ func secret(rest string) (id, key string) {
 	return id, key
 }
 
-// checkValues looks at what was given and not asked for: a resource or an attribute
-// of none is a mistake, and so is a name that is nearly one that is needed.
+// checkValues looks at what was given and not asked for: a resource that there is not
+// is a mistake, and so is a name that is nearly one that is needed.
 func (t *template) checkValues() {
-	file := app.Position{File: t.File()}
+	var ids []string
+	for _, x := range t.order {
+		ids = append(ids, x.id)
+	}
 	for _, name := range slices.Sorted(maps.Keys(t.options.Values)) {
-		if t.asked[name] || t.options.Origin.Asked[name] {
-			continue
-		}
-		source, _, special := strings.Cut(name, ":")
-		id, _, _ := strings.Cut(name, ".")
-		var known []string
-		for _, x := range t.order {
-			known = append(known, x.id)
-		}
-		switch near := app.Nearest(name, t.unanswered()); {
-		case near != "":
-			t.Fail(file, "nothing asks for the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
-		case !special && t.parameters.Get(name) != nil:
-			t.Fail(file, "%s is a parameter: give %s", document.Clip(name), app.Flag("--parameter", name, "VALUE"))
-		case !special && t.resources[id] == nil:
-			t.Fail(file, "there is no resource %s, for which a value is given%s", document.Clip(id), didYouMean(id, known))
-		case special && source != "":
-			t.Note(file, app.Warning, "nothing asks for the value %s", document.Clip(name))
+		if !t.asked[name] && !t.options.Origin.Asked[name] {
+			t.checkValue(name, ids)
 		}
 	}
 }
 
-// unanswered are the names of values that something asked for and nobody gave.
-func (t *template) unanswered() (names []string) {
-	for _, from := range []map[string]bool{t.asked, t.options.Origin.Asked} {
-		for name := range from {
-			if _, ok := t.options.Values[name]; !ok {
-				names = append(names, name)
+func (t *template) checkValue(name string, ids []string) {
+	file := app.Position{File: t.File()}
+	source, _, special := strings.Cut(name, ":")
+	id, _, _ := strings.Cut(name, ".")
+	before := id + "."
+	switch {
+	case special:
+		before = source + ":"
+	case t.parameters.Get(name) != nil:
+		t.Fail(file, "%s is a parameter: give %s", document.Clip(name), app.Flag("--parameter", name, "VALUE"))
+		return
+	case t.resources[id] == nil:
+		t.Fail(file, "there is no resource %s, for which a value is given%s", document.Clip(id), didYouMean(id, ids))
+		return
+	}
+	var open []string // what something asks for and nobody gave
+	for _, asked := range []map[string]bool{t.asked, t.options.Origin.Asked} {
+		for other := range asked {
+			if _, given := t.options.Values[other]; !given && strings.HasPrefix(other, before) {
+				open = append(open, other)
 			}
 		}
 	}
-	return names
+	if near := app.Nearest(name, open); near != "" {
+		t.Fail(file, "nothing asks for the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
+	} else if special {
+		t.Note(file, app.Warning, "nothing asks for the value %s", document.Clip(name))
+	}
 }
 
 // didYouMean is what to add to a message about a name that there is not.

@@ -81,7 +81,7 @@ func (x *variables) named(s string, pos app.Position) (*value, string) {
 			return x.at(s, pos, func() *value { return x.self("provider.region", pos) })
 		}
 	}
-	if source, _, _ = strings.Cut(strings.ReplaceAll(source, ".", "("), "("); onAWS[source] { // ssm(REGION) and cf.REGION
+	if source, _, _ = strings.Cut(source, "("); onAWS[source] { // ssm(REGION)
 		return x.given(source+":"+strings.TrimSuffix(strings.TrimSuffix(address, "~true"), "~split"), pos), ""
 	}
 	return document.NewUnknown(pos, "${"+document.Clip(s)+"} is not on this machine or not understood"), ""

@@ -42,7 +42,8 @@ func samConfig(template string, reading *document.Reading) deployment {
 			config, err = parseConfig(file, data)
 		}
 		if err != nil {
-			reading.Note(app.Position{File: file}, app.Warning, "is not read: %s", cause(err))
+			pos, why := cause(file, err)
+			reading.Note(pos, app.Warning, "is not read: %s", why)
 			return deployment{}
 		}
 		return deployOf(config, template, reading, file)
@@ -50,15 +51,16 @@ func samConfig(template string, reading *document.Reading) deployment {
 	return deployment{}
 }
 
-// cause is an error without the place, which a note has itself.
-func cause(err error) string {
+// cause is the place and the text of an error of reading a file.
+func cause(file string, err error) (app.Position, string) {
+	pos := app.Position{File: file}
 	if e := (*app.Error)(nil); errors.As(err, &e) {
-		return e.Text
+		return e.Position, e.Text
 	}
 	if e := (*os.PathError)(nil); errors.As(err, &e) {
-		return e.Err.Error()
+		return pos, e.Err.Error()
 	}
-	return err.Error()
+	return pos, err.Error()
 }
 
 func parseConfig(file string, data []byte) (*document.Value, error) {
@@ -142,7 +144,7 @@ func overrides(v *document.Value) map[string]string {
 	for _, text := range texts {
 		for _, word := range words(text) {
 			if pair, ok := strings.CutPrefix(word, "ParameterKey="); ok {
-				if name, value, ok := strings.Cut(pair, ",ParameterValue="); ok {
+				if name, value, ok := strings.Cut(pair, ",ParameterValue="); ok && name != "" {
 					out[name] = value
 				}
 			} else if name, value, ok := strings.Cut(word, "="); ok && name != "" {
