@@ -83,7 +83,6 @@ func (r *reader) describe(stage *resource) app.API {
 	}
 	if stage != nil {
 		r.stageVariables = r.variables(stage.props.Get("StageVariables"), "stage variable", x.id)
-		r.stageSettings(stage)
 	}
 	if r.names != nil {
 		api.StageVariables = r.stageVariables

@@ -150,6 +150,7 @@ func (r *reader) app() *app.App {
 	}
 	a.APIs = []app.API{api}
 	r.checkStandIns(a)
+	r.leftOutProperties()
 	r.unread()
 	return a
 }

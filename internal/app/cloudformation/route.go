@@ -83,7 +83,4 @@ func (r *reader) routeSettings(x *resource, route *app.Route) {
 	if route.APIKeyRequired {
 		r.Note(p.Get("ApiKeyRequired").Pos, app.Warning, "%s needs an API key: which keys there are is not in a template", what)
 	}
-	if !p.Get("RequestModels").Empty() || !p.Get("ModelSelectionExpression").Empty() {
-		r.Note(x.pos, app.Warning, "the models of %s are not checked here", what)
-	}
 }

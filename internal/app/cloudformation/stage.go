@@ -92,12 +92,3 @@ func (r *reader) stages() (found []*resource, names []string) {
 	}
 	return found, names
 }
-
-// stageSettings says which settings of a stage are not done.
-func (r *reader) stageSettings(x *resource) {
-	for _, name := range []string{"DefaultRouteSettings", "RouteSettings"} {
-		if v := x.props.Get(name); !v.Empty() {
-			r.Note(v.Pos, app.Info, "%s of stage %s, such as throttling, is not done here", name, document.Clip(r.stage))
-		}
-	}
-}

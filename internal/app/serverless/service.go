@@ -90,7 +90,9 @@ func (s *service) expand(root *value) (*Service, error) {
 	out := &Service{Stack: cmp.Or(s.provider.Get("stackName").ScalarText(), s.name+"-"+s.stage), Region: x.region, Made: s.ids, Asked: x.asked}
 
 	s.functions = s.merged(x.resolve(root.Get("functions")), "functions")
+	s.leftOut(s.provider, "provider.", "the provider")
 	for _, f := range s.functions.Each() {
+		s.leftOut(f.Value, "functions.NAME.", "function "+document.Clip(f.Key))
 		s.function(f)
 	}
 	s.layers(x.resolve(root.Get("layers")))
