@@ -116,3 +116,22 @@ func TestAPropertyThatIsMistypedIsTold(t *testing.T) {
 		t.Errorf("notes %q, %v, want %q and none of Other", said, err, want)
 	}
 }
+
+func TestThePageHasEveryType(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/apps.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typ := range standings() {
+		if n := strings.Count(string(page), "\n| `"+typ+"` | "); n != 1 {
+			t.Errorf("docs/apps.md has %d rows of %s, want one", n, typ)
+		}
+	}
+	for line := range strings.Lines(string(page)) {
+		if name, ok := strings.CutPrefix(line, "| `AWS::"); ok {
+			if typ, _, _ := strings.Cut("AWS::"+name, "`"); len(standings()[typ]) == 0 {
+				t.Errorf("docs/apps.md has a row of %s, which properties.txt does not have", typ)
+			}
+		}
+	}
+}
