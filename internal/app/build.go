@@ -152,7 +152,7 @@ func (d decision) build() string {
 		if l := languageOf(os.DirFS(d.dir)); l != nil && l.build != "" {
 			return fmt.Sprintf("make it with the build of the %s project, such as '%s'%s", l.name, l.build, or)
 		}
-		if isZip(artifact) && hasGoModule(d.dir) && !d.isPHP() {
+		if isZip(artifact) && !d.isPHP() {
 			return fmt.Sprintf("'wirepost package --output %s PACKAGE' builds it from a Go package", terminal.Word(artifact)) + or
 		}
 	}
@@ -160,23 +160,6 @@ func (d decision) build() string {
 		return "make it with the project's own build, such as 'make'" + or
 	}
 	return "make it with the project's own build" + or
-}
-
-func hasGoModule(dir string) bool {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return false
-	}
-	for {
-		if isPlain(filepath.Join(abs, "go.mod")) {
-			return true
-		}
-		up := filepath.Dir(abs)
-		if up == abs {
-			return false
-		}
-		abs = up
-	}
 }
 
 // npmScript is the command of package.json that seems to make a file: one that names

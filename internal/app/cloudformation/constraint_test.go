@@ -1,6 +1,9 @@
 package cloudformation
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestAParameterKeepsToItsConstraints(t *testing.T) {
 	const before = "t.yaml:2: parameter P may not be "
@@ -70,8 +73,15 @@ func TestRulesRefuseParameters(t *testing.T) {
 		{"{Assertions: [{Assert: {'Fn::Contains': [{'Fn::RefAll': 'AWS::EC2::VPC::Id'}, !Ref Env]}}]}", ""},
 		{"{Assertions: [{Assert: !Equals [!Ref Key, x]}]}", ""}, // not known here
 	} {
-		if _, _, err := readText(parameters+goodLines+"Rules:\n  R: "+c.rule+"\n", Options{}); errorText(err) != c.want {
+		text := parameters + goodLines + "Rules:\n  R: " + c.rule + "\n"
+		given := Options{Parameters: map[string]string{"Env": "dev", "Size": "small", "Zones": "a,b"}}
+		if _, _, err := readText(text, given); errorText(err) != c.want {
 			t.Errorf("%s: %q, want %q", c.rule, errorText(err), c.want)
+		}
+		// With nothing but defaults it runs, and it is said.
+		_, notes, err := readText(text, Options{})
+		if said := noteLines(notes); err != nil || strings.Contains(said, "rule R does not allow the parameters' defaults") != (c.want != "") {
+			t.Errorf("%s with defaults: notes %s, %v", c.rule, said, err)
 		}
 	}
 }

@@ -3,20 +3,40 @@ package cloudformation
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
-// checkRules fails if the parameters do not meet an assertion of the template's
-// Rules, as CloudFormation does before it makes anything. Rules that look into an
-// account are not checked. (AWS docs, CloudFormation user guide: "Rules".)
+// checkRules fails if parameters that were given do not meet an assertion of the
+// template's Rules, as CloudFormation does before it makes anything. If they are all
+// defaults, with which nobody deploys, it is a note. Rules that look into an account
+// are not checked. (AWS docs, CloudFormation user guide: "Rules".)
 func (t *template) checkRules(rules *value) {
 	for _, f := range rules.Each() {
-		if refused := t.refusals(f); len(refused) > 0 {
+		refused := t.refusals(f)
+		switch {
+		case len(refused) == 0:
+		case t.isOfGiven(f.Value):
 			t.Fail(f.Pos, "rule %s does not allow these parameters: %s", document.Clip(f.Key), document.Clip(refused[0]))
+		default:
+			t.Note(f.Pos, app.Warning, "rule %s does not allow the parameters' defaults, and AWS refuses them: %s", document.Clip(f.Key), document.Clip(refused[0]))
 		}
 	}
+}
+
+// isOfGiven reports whether a rule is about a parameter that was given.
+func (t *template) isOfGiven(rule *value) bool {
+	text := asWritten(rule, 0)
+	for _, f := range t.parameters.Each() {
+		_, flag := t.options.Parameters[f.Key]
+		_, file := t.options.Defaults[f.Key]
+		if (flag || file) && (strings.Contains(text, "\n"+f.Key+"\n") || strings.Contains(text, "${"+f.Key+"}")) {
+			return true
+		}
+	}
+	return false
 }
 
 // refusals are the descriptions of a rule's assertions that do not hold.
