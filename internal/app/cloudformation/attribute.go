@@ -111,7 +111,11 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 		case "ApiId":
 			return name
 		case "ApiEndpoint": // of a WebSocket API it begins with wss
-			return text("wss://" + name.Text + ".execute-api." + t.options.Region + "." + t.urlSuffix())
+			scheme := "wss://"
+			if t.eval(x.props.Get("ProtocolType")).Text == "HTTP" {
+				scheme = "https://"
+			}
+			return text(scheme + name.Text + ".execute-api." + t.options.Region + "." + t.urlSuffix())
 		case "Stage":
 			if stage := t.resources[t.samStages[x.id]]; stage != nil {
 				return t.physical(stage, pos)

@@ -152,7 +152,8 @@ func (s *service) region() string {
 	return cmp.Or(written.ScalarText(), app.DefaultRegion)
 }
 
-// merged is a section that may be a list of maps, as ${file()} makes them.
+// merged is a section that may be a list of maps, as ${file()} makes them. A part that
+// is not known is left out, unless it is all that there is.
 func (s *service) merged(v *value, what string) *value {
 	if v == nil || v.Kind == document.Null {
 		return nil
@@ -168,7 +169,12 @@ func (s *service) merged(v *value, what string) *value {
 			out = document.Merge(out, item)
 		case document.Null:
 		case document.Unknown:
-			s.Fail(item.Pos, "%s cannot be read: %s", what, item.Text)
+			if len(items) == 1 {
+				s.Fail(item.Pos, "%s cannot be read: %s", what, item.Text)
+				continue
+			}
+			part := &app.Unrunnable{What: "a part of " + what, Why: item.Text, Position: item.Pos}
+			s.Add(part.Note(true))
 		default:
 			s.Note(item.Pos, app.Warning, "a part of %s is not a map and is left out", what)
 		}
