@@ -68,7 +68,7 @@ type Integration struct {
 
 	URL, Method string // for HTTPProxy and HTTP
 
-	// Parameters are what the integration's request gets beside the message, for
+	// Parameters are what the integration's request gets in addition to the message, for
 	// HTTPProxy, HTTP and AWS, in the order of the file. Each destination is there
 	// once.
 	Parameters []Parameter

@@ -11,7 +11,7 @@ import (
 )
 
 // executeAPI is an address of an API, with or without a scheme, with the first segment
-// of its path, which is the stage. What comes before it is no part of a longer name.
+// of its path, which is the stage. What comes before it does not belong to the host name.
 var executeAPI = regexp.MustCompile(`(^|[^A-Za-z0-9.-])(?:(https|wss|http|ws)://)?([A-Za-z0-9-]+)\.execute-api\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws)(?::443)?(?:/([A-Za-z0-9_-]*))?`)
 
 // local replaces the addresses of the API that is run by those of this machine, and

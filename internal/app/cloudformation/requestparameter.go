@@ -13,7 +13,7 @@ var (
 	source      = regexp.MustCompile(`^(?:'.*'|context\.[A-Za-z0-9._-]+|stageVariables\.[A-Za-z0-9_]+|route\.request\.(?:multivalue)?(?:header|querystring)\.[a-zA-Z0-9._$-]+|route\.request\.body(?:[.\[].+)?)$`)
 )
 
-// requestParameters are what an integration's request gets beside the message. One
+// requestParameters are what an integration's request gets in addition to the message. One
 // whose destination or source is not one of API Gateway's is left out, with a note.
 func (r *reader) requestParameters(x *resource, key, what string) []app.Parameter {
 	all := r.eval(x.props.Get("RequestParameters"))
