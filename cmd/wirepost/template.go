@@ -27,7 +27,7 @@ func (c *command) readTemplate(d *devFlags) error {
 	})
 	if err != nil {
 		for _, n := range notes { // those of an app that can be read come with its variables
-			if n.Severity == app.Warning || d.config.Verbose {
+			if n.Severity >= app.Warning || d.config.Verbose {
 				c.stderr.Printf("wirepost: hint: %s\n", n)
 			}
 		}

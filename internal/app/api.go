@@ -47,6 +47,14 @@ type Route struct {
 	Authorizer     string // logical ID of the authorizer, for CUSTOM
 	APIKeyRequired bool
 
+	// Unrunnable says why the route or its integration cannot be run here; nil if it
+	// can. App.RouteUnrunnable looks at its function too.
+	Unrunnable *Unrunnable
+
+	// StandIn is what the caller runs in the place of the integration, as StandIns
+	// has it, or empty.
+	StandIn string
+
 	Position Position
 }
 
@@ -60,6 +68,11 @@ type Integration struct {
 
 	URL, Method string // for HTTPProxy and HTTP
 
+	// Parameters are what the integration's request gets in addition to the message, for
+	// HTTPProxy, HTTP and AWS, in the order of the file. Each destination is there
+	// once.
+	Parameters []Parameter
+
 	// Answer is what a Mock answers with on a two-way route.
 	Answer string
 
@@ -67,6 +80,29 @@ type Integration struct {
 	Timeout time.Duration
 
 	Position Position
+}
+
+// Parameter is one entry of an integration's request parameters. (AWS docs, API
+// Gateway developer guide: "Set up data mapping for WebSocket APIs in API Gateway".)
+type Parameter struct {
+	// In is where the parameter goes: header, querystring or path. Name is its name
+	// there; of a path it is what stands between braces in the URL.
+	In, Name string
+
+	// Source is where its value comes from, one of
+	//
+	//	'TEXT'                                   the text itself
+	//	context.NAME
+	//	stageVariables.NAME
+	//	route.request.header.NAME                on $connect only, as are
+	//	route.request.multivalueheader.NAME
+	//	route.request.querystring.NAME
+	//	route.request.multivaluequerystring.NAME
+	//	route.request.body                       the whole message
+	//	route.request.body.JSONPATH              a field of it
+	//
+	// in which no NAME and no JSONPATH is empty.
+	Source string
 }
 
 // IntegrationKind is the type of an integration, as API Gateway calls it.
@@ -87,5 +123,13 @@ type Authorizer struct {
 	LogicalID, Name string
 	Function        string   // logical ID
 	IdentitySources []string // such as route.request.header.Authorization
-	Position        Position
+
+	// Unrunnable says why the authorizer cannot be asked here; nil if it can.
+	// App.AuthorizerUnrunnable looks at its function too.
+	Unrunnable *Unrunnable
+
+	// StandIn is what the caller asks in its place, as StandIns has it, or empty.
+	StandIn string
+
+	Position Position
 }

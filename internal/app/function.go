@@ -22,6 +22,15 @@ type Function struct {
 	// cannot is left out and has a Note. Nil before Resolve.
 	Env map[string]string
 
+	// Launch says how the function is started here. It is nil if Unrunnable says why
+	// it cannot be, or if it has a StandIn.
+	Launch     *Launch
+	Unrunnable *Unrunnable
+
+	// StandIn is what the caller runs in its place, as StandIns has it, or empty. A
+	// folder or a zip file that was given is in Code instead.
+	StandIn string
+
 	Position Position
 }
 
@@ -33,6 +42,9 @@ type Code struct {
 	// the template was read. It is empty if the code is not on this machine, is
 	// inline, or is an image.
 	Path string
+
+	// Unknown says in one clause why Path is not known, or is empty.
+	Unknown string
 
 	Inline string // the source itself, where the template has it
 	Image  Image

@@ -13,7 +13,11 @@ type Table struct {
 	Read, Write   int64       // capacity units, for PROVISIONED
 	TTL           string      // the attribute, empty if off
 	Stream        string      // the view type, empty if off; nothing here reads streams
-	Position      Position
+
+	// Unrunnable says why the table cannot be created; nil if it can.
+	Unrunnable *Unrunnable
+
+	Position Position
 }
 
 // Key is one part of a key: HASH or RANGE.

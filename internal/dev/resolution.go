@@ -37,7 +37,7 @@ func (r *resolution) start(context.Context) error {
 // tell reports the notes that are warnings or name the gateway; all of them if verbose.
 func (r *resolution) tell(notes []app.Note) {
 	for _, n := range notes {
-		if n.Severity == app.Warning || r.c.Verbose || strings.Contains(n.Text, r.listener.domain()) {
+		if n.Severity >= app.Warning || r.c.Verbose || strings.Contains(n.Text, r.listener.domain()) {
 			r.c.Report.Hint(n.String())
 		}
 	}

@@ -54,6 +54,9 @@ func (r *routes) ofApp(ctx context.Context) (map[string]gateway.Route, error) {
 	}
 	table := map[string]gateway.Route{}
 	for _, route := range r.app.app.APIs[0].Routes {
+		if route.Unrunnable != nil {
+			return nil, fmt.Errorf("%s: %s", route.Unrunnable.Position, route.Unrunnable)
+		}
 		made, err := integrate(route, function)
 		if err != nil {
 			return nil, fmt.Errorf("%s: route %s: %w", route.Position, route.Key, err)
@@ -62,6 +65,9 @@ func (r *routes) ofApp(ctx context.Context) (map[string]gateway.Route, error) {
 			authorizer := r.app.app.APIs[0].Authorizer(route.Authorizer)
 			if authorizer == nil {
 				return nil, fmt.Errorf("%s: route %s: the template has no authorizer %s", route.Position, route.Key, route.Authorizer)
+			}
+			if authorizer.Unrunnable != nil {
+				return nil, fmt.Errorf("%s: %s", authorizer.Unrunnable.Position, authorizer.Unrunnable)
 			}
 			f, err := function(authorizer.Function)
 			if err != nil {

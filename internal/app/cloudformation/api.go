@@ -75,14 +75,14 @@ func (r *reader) describe(stage *resource) app.API {
 		RouteSelection:   r.text(x.props.Get("RouteSelectionExpression"), "the route selection expression of "+document.Clip(x.id)),
 	}
 	if api.RouteSelection == "" {
-		r.Fail(x.pos, "API %s has no RouteSelectionExpression, which a WebSocket API needs, such as $request.body.action", document.Clip(x.id))
+		api.RouteSelection = "$request.body.action"
+		r.Note(x.pos, app.Warning, "API %s has no RouteSelectionExpression, without which AWS refuses it: %s is taken", document.Clip(x.id), api.RouteSelection)
 	}
 	if api.DisabledEndpoint {
 		r.Note(x.pos, app.Warning, "the execute-api endpoint of %s is disabled: on AWS only a custom domain leads to it, here only the local address does", document.Clip(x.id))
 	}
 	if stage != nil {
 		r.stageVariables = r.variables(stage.props.Get("StageVariables"), "stage variable", x.id)
-		r.stageSettings(stage)
 	}
 	if r.names != nil {
 		api.StageVariables = r.stageVariables

@@ -25,25 +25,23 @@ func (r *reader) code(x *resource, c *app.Code) {
 	code = r.eval(code)
 	switch code.Kind {
 	case document.Scalar:
-		r.codePath(code, c, what)
+		r.codePath(code, c)
 	case document.Map:
 		r.codeMap(code, m, c, what)
 	case document.Unknown:
-		r.Note(code.Where(), app.Warning, "where the code of %s is is not known here: %s", what, code.Text)
-	default:
-		if c.Inline == "" && c.Image.URI == "" && c.Image.Dockerfile == "" {
-			r.Note(x.pos, app.Warning, "%s does not say where its code is", what)
-		}
+		c.Unknown = "where its code is is not known here: " + code.Text
 	}
 	if c.Image.URI != "" || c.Image.Dockerfile != "" {
 		c.Kind = app.CodeImage
 	}
 }
 
+const inBucket = "its code is in a bucket, not on this machine"
+
 // codePath is a folder or a file.
-func (r *reader) codePath(code *value, c *app.Code, what string) {
+func (r *reader) codePath(code *value, c *app.Code) {
 	if strings.Contains(code.Text, "://") {
-		r.Note(code.Pos, app.Warning, "the code of %s is in a bucket, not on this machine", what)
+		c.Unknown = inBucket
 		return
 	}
 	c.Path = r.path(code.Pos, code.Text)
@@ -57,7 +55,7 @@ func (r *reader) codeMap(code, metadata *value, c *app.Code, what string) {
 		return
 	}
 	if c.Path = r.asset(metadata); c.Path == "" {
-		r.Note(code.Pos, app.Warning, "the code of %s is in a bucket, not on this machine", what)
+		c.Unknown = inBucket
 	}
 }
 

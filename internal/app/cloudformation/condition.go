@@ -56,11 +56,16 @@ func (t *template) test(v *value) bool {
 				break
 			}
 			return t.equal(a.Items[0], a.Items[1], v.Pos)
+		case "Fn::Contains", "Fn::EachMemberIn", "Fn::EachMemberEquals":
+			if result, ok := t.contains(name, a); ok {
+				return result
+			}
 		}
 	}
 	if e := t.evalUnless(v, document.Map); e.Kind == document.Scalar {
 		return e.Text == "true"
 	}
+	t.unsure++
 	t.Note(v.Pos, app.Warning, "a condition is not understood and counts as false")
 	return false
 }
@@ -70,6 +75,7 @@ func (t *template) equal(a, b *value, pos app.Position) bool {
 	x, y := t.eval(a), t.eval(b)
 	for _, v := range []*value{x, y} {
 		if v.Kind == document.Unknown {
+			t.unsure++
 			t.Note(pos, app.Warning, "a condition cannot be known here and counts as false: %s", v.Text)
 			return false
 		}

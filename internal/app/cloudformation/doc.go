@@ -7,13 +7,15 @@
 // template, the second with IDs and addresses. Evaluate gives a whole template
 // instead, to compare two.
 //
-// Nothing is executed, no file is opened except by Evaluate, and no network is asked.
+// Nothing is executed and no network is asked. Where a function has its code, it is
+// looked at what is there (app.Function.Decide); only Evaluate opens the template.
 //
 // # What is understood
 //
-//   - Parameters with defaults, Mappings, Conditions, the pseudo parameters, Ref,
-//     GetAtt, Sub, Join, Split, Select, If, FindInMap, Base64, Length, Equals, And,
-//     Or and Not. CDK's templates in cdk.out, with the code where its asset is.
+//   - Parameters with defaults and constraints, Rules, Mappings, Conditions, the
+//     pseudo parameters, Ref, GetAtt, Sub, Join, Split, Select, If, FindInMap, Base64,
+//     Length, Equals, And, Or and Not. CDK's templates in cdk.out, with the code where
+//     its asset is.
 //   - SAM: Globals, AWS::Serverless::Function, LayerVersion, SimpleTable and
 //     WebSocketApi.
 //   - AWS::ApiGatewayV2::Api, Route, RouteResponse, Integration, Stage, Deployment
@@ -25,29 +27,30 @@
 //
 // # What is rewritten
 //
-// In environments and stage variables, the address of the API that is run, https or
-// wss, becomes the one that app.Names gives, and a Note says so. Addresses of other
-// APIs stay, with a Note. An ID or a host name alone stays too: an address that a
-// function makes of it leads to AWS, as the Note says.
+// In environments and stage variables, the address of the API that is run, with https,
+// wss or no scheme, becomes the one that app.Names gives, and a Note says so. Addresses
+// of other APIs stay, with a Note. An ID alone stays too: an address that a function
+// makes of it leads to AWS, as the Note says.
 //
 // # What is not
 //
+//   - A route, an authorizer, a function or a table that cannot be run on this machine
+//     says why (app.Unrunnable), and stops nothing else.
 //   - A value that only AWS has, such as ImportValue, a dynamic reference or an
-//     attribute of a resource that is not run: the variable is left out, and a Note
-//     says why. Ref of such a resource is its logical ID.
-//   - Queues: a variable with the URL or the ARN of one is left out, with a Note.
-//   - Mapping templates, models, integration responses (except the plain text that a
-//     MOCK answers with), custom domains, throttling, API keys' values and IAM
-//     authorization: a Note.
+//     attribute of a resource that is not run: Options.Values has it, or the variable
+//     is left out, and a Note says why and names the value. Ref of such a resource is
+//     its logical ID.
+//   - Properties that are left out: properties.txt has a row for each, which its Note
+//     follows.
 //   - Streams, queues, schedules and other events of functions: a Note.
 //   - Nested stacks, macros, Fn::ForEach and Fn::Transform: a Note, or an error if
 //     there is no API without them.
-//   - Roles, policies, log groups, alarms and permissions: nothing is said, because
-//     they change nothing here.
+//   - Roles, policies, log groups and alarms: nothing is said, because they change
+//     nothing here.
 //
 // What is known of AWS::Serverless::WebSocketApi is from AWS's documentation.
 // UNCERTAIN: whether API Gateway refuses posts to an API whose execute-api endpoint
-// is disabled.
+// is disabled, and whether it makes a stage $default of a WebSocket API.
 //
 // # Bounds
 //

@@ -1,6 +1,9 @@
 package cloudformation
 
 import (
+	"cmp"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -65,6 +68,7 @@ func (r *reader) function(x *resource) app.Function {
 		Timeout:      time.Duration(r.number(p.Get("Timeout"), 3, 900, "the timeout of "+what)) * time.Second,
 		Memory:       r.number(p.Get("MemorySize"), 128, 32<<10, "the memory of "+what),
 	}
+	f.StandIn = cmp.Or(r.options.StandIns.Functions[f.LogicalID], r.options.StandIns.Functions[f.Name])
 	// The variables are read in both steps, so that Read finds their mistakes.
 	if env := r.environment(x); r.names != nil {
 		f.Env = env
@@ -77,17 +81,30 @@ func (r *reader) function(x *resource) app.Function {
 	if events := p.Get("Events"); len(events.Each()) > 0 {
 		r.Note(events.Pos, app.Info, "the events of %s are not run here", what)
 	}
-	if f.Code.Kind == app.CodeImage {
-		return f
+	if f.Code.Kind != app.CodeImage {
+		f.Code.Kind = app.CodeZip
 	}
-	f.Code.Kind = app.CodeZip
-	if f.Handler == "" {
-		r.Note(x.pos, app.Warning, "%s has no handler", what)
-	}
-	if f.Runtime == "" {
-		r.Note(x.pos, app.Warning, "%s has no runtime", what)
-	}
+	r.decide(&f)
 	return f
+}
+
+// decide says how a function is started, or why it cannot be. A stand-in that is a
+// folder or a zip file is its code.
+func (r *reader) decide(f *app.Function) {
+	if info, err := os.Stat(f.StandIn); f.StandIn != "" && err == nil && (info.IsDir() || strings.EqualFold(filepath.Ext(f.StandIn), ".zip")) {
+		f.Code, f.StandIn = app.Code{Kind: app.CodeZip, Path: filepath.Clean(f.StandIn)}, ""
+	}
+	f.Decide(r.format, r.dir)
+	if f.Unrunnable == nil {
+		return
+	}
+	f.Unrunnable.For = r.invokers[f.LogicalID]
+	r.Add(f.Unrunnable.Note(len(f.Unrunnable.For) > 0))
+}
+
+// invokedBy keeps that a route or an authorizer needs a function.
+func (r *reader) invokedBy(function, by string) {
+	r.invokers[function] = append(r.invokers[function], by)
 }
 
 // environment is the variables of a function.

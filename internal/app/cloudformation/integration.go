@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -9,61 +10,81 @@ import (
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
-// integration is what a route invokes. If there is none the route is left out, with a
-// note or as a mistake.
-func (r *reader) integration(route *resource, key string) (app.Integration, bool) {
-	x, ok := r.target(route, key)
-	if !ok {
-		return app.Integration{}, false
+// integrate reads what a route invokes, or why that cannot be run here. It is false
+// for a route that invokes nothing, which is left out.
+func (r *reader) integrate(x *resource, route *app.Route) bool {
+	target := x.props.Get("Target")
+	if target.Empty() {
+		r.Note(x.pos, app.Warning, "route %s has no Target and is left out", document.Clip(route.Key))
+		return false
 	}
-	p, what := x.props, "integration "+document.Clip(x.id)
-	kind, ok := r.need(p.Get("IntegrationType"), x.pos, "IntegrationType of "+what)
-	if !ok {
-		return app.Integration{}, false
+	pos, why := target.Pos, ""
+	integration, why := r.target(target)
+	if why == "" {
+		pos = integration.pos
+		route.Integration, why = r.integration(integration, route.Key)
 	}
-	i := app.Integration{Kind: app.IntegrationKind(kind), Timeout: r.integrationTimeout(x, what), Position: x.pos}
-	r.checkIntegration(x, i.Kind, what)
-	switch i.Kind {
-	case app.Mock:
-		i.Answer = r.answer(x)
-	case app.HTTPProxy, app.HTTP:
-		i.URL, ok = r.need(p.Get("IntegrationUri"), x.pos, "IntegrationUri of "+what)
-		i.Method = r.text(p.Get("IntegrationMethod"), "IntegrationMethod of "+what)
-	case app.AWS, app.AWSProxy:
-		i.Function, ok = r.integratedFunction(x, i.Kind, key, what)
-	default:
-		r.Fail(x.pos, "%s has type %s, which a WebSocket API does not have", what, document.Clip(kind))
-		ok = false
+	if why != "" {
+		route.Unrunnable = app.UnrunnableRoute(route.Key, pos, "%s", why)
+		r.Add(route.Unrunnable.Note(true))
 	}
-	return i, ok
+	return true
 }
 
-// target is the integration that a route names.
-func (r *reader) target(route *resource, key string) (*resource, bool) {
-	target := route.props.Get("Target")
-	if target.Empty() {
-		r.Note(route.pos, app.Warning, "%s has no Target and is left out", key)
-		return nil, false
-	}
-	s, ok := r.need(target, route.pos, "the target of "+key)
-	if !ok {
-		return nil, false
+// target is the integration that a route names, or why there is none.
+func (r *reader) target(target *value) (*resource, string) {
+	s, why := r.must(target, "target")
+	if why != "" {
+		return nil, why
 	}
 	id, ok := strings.CutPrefix(s, "integrations/")
 	x, why := r.resource(id)
 	switch {
 	case !ok:
-		r.Fail(target.Pos, "%s has target %s, which is not integrations/ID", key, document.Clip(s))
+		return nil, "its target " + document.Clip(s) + " is not integrations/ID"
 	case x == nil:
-		r.Fail(target.Pos, "%s has an integration that cannot be used: %s", key, why)
+		return nil, "its integration cannot be used: " + why
 	case x.typ != "AWS::ApiGatewayV2::Integration":
-		r.Fail(target.Pos, "%s has target %s, which is of type %s and not an integration", key, document.Clip(id), document.Clip(x.typ))
+		return nil, "its target " + document.Clip(id) + " is of type " + document.Clip(x.typ) + " and not an integration"
 	case !r.ofAPI(x):
-		r.Fail(target.Pos, "%s has integration %s, which belongs to another API", key, document.Clip(id))
-	default:
-		return x, true
+		return nil, "its integration " + document.Clip(id) + " belongs to another API"
 	}
-	return nil, false
+	return x, ""
+}
+
+// integration reads an integration for the route of that key, or why it cannot be
+// run here.
+func (r *reader) integration(x *resource, key string) (i app.Integration, why string) {
+	p, what := x.props, "integration "+document.Clip(x.id)
+	i = app.Integration{Timeout: r.integrationTimeout(x, what), Position: x.pos}
+	kind, why := r.must(p.Get("IntegrationType"), "IntegrationType")
+	if why != "" {
+		return i, why
+	}
+	i.Kind = app.IntegrationKind(kind)
+	r.checkIntegration(x, i.Kind, what)
+	switch i.Kind {
+	case app.Mock:
+		i.Answer = r.answer(x)
+	case app.HTTPProxy, app.HTTP:
+		i.Parameters = r.requestParameters(x, key, what)
+		i.Method = r.text(p.Get("IntegrationMethod"), "IntegrationMethod of "+what)
+		if i.URL, why = r.must(p.Get("IntegrationUri"), "IntegrationUri"); why != "" {
+			return i, why
+		}
+		i.URL = r.withStageVariables(i.URL)
+		if i.Kind == app.HTTP {
+			return i, "its integration is of type HTTP, whose mapping templates are not done here; HTTP_PROXY is"
+		}
+	case app.AWSProxy:
+		i.Function, why = r.integratedFunction(x, key)
+	case app.AWS:
+		i.Parameters = r.requestParameters(x, key, what)
+		return i, "its integration is of type AWS and calls " + r.service(p.Get("IntegrationUri")) + ", which is not done here; AWS_PROXY, HTTP_PROXY and MOCK are"
+	default:
+		why = "its integration has the type " + document.Clip(kind) + ", which a WebSocket API does not have"
+	}
+	return i, why
 }
 
 func (r *reader) integrationTimeout(x *resource, what string) time.Duration {
@@ -86,37 +107,68 @@ func (r *reader) checkIntegration(x *resource, kind app.IntegrationKind, what st
 	if v := r.text(p.Get("PayloadFormatVersion"), "PayloadFormatVersion of "+what); v != "" && v != "1.0" {
 		r.Note(p.Get("PayloadFormatVersion").Pos, app.Warning, "%s has payload format %s: AWS refuses anything but 1.0 for a WebSocket API", what, document.Clip(v))
 	}
-	for _, name := range []string{"RequestTemplates", "RequestParameters", "TemplateSelectionExpression"} {
-		if v := p.Get(name); !v.Empty() && kind != app.Mock {
+	for _, name := range []string{"RequestTemplates", "TemplateSelectionExpression"} {
+		if v := p.Get(name); !v.Empty() && kind == app.HTTPProxy {
 			r.Note(v.Pos, app.Warning, "%s of %s is not done: there are no mapping templates here", name, what)
 		}
+	}
+	if v := p.Get("RequestParameters"); !v.Empty() && kind == app.AWSProxy {
+		r.Note(v.Pos, app.Warning, "RequestParameters of %s are left out: a function of type AWS_PROXY gets the event as it is", what)
+	}
+	if r.text(p.Get("ConnectionType"), "ConnectionType of "+what) == "VPC_LINK" {
+		r.Note(x.pos, app.Warning, "%s is reached through a VPC link on AWS: here its address must be reachable from this machine", what)
 	}
 }
 
 // integratedFunction is the logical ID of the function that an integration of type
-// AWS or AWS_PROXY invokes. It is empty for another service of AWS.
-func (r *reader) integratedFunction(x *resource, kind app.IntegrationKind, key, what string) (string, bool) {
+// AWS_PROXY invokes, or why there is none.
+func (r *reader) integratedFunction(x *resource, key string) (function, why string) {
 	v := x.props.Get("IntegrationUri")
-	uri, ok := r.need(v, x.pos, "IntegrationUri of "+what)
-	if !ok {
-		return "", false
+	uri, why := r.must(v, "IntegrationUri")
+	if why == "" {
+		function, why = r.functionOf(uri)
 	}
-	if kind == app.AWS {
-		r.Note(x.pos, app.Warning, "%s is of type AWS, which is not AWS_PROXY: its mapping templates are not done here", what)
-		if strings.HasPrefix(uri, "arn:") && !strings.Contains(uri, ":lambda:") {
-			return "", true
-		}
-	}
-	function, why := r.functionOf(uri)
 	if why != "" {
-		r.Fail(v.Where(), "%s cannot be run: %s", key, why)
-		return "", false
+		return "", why
 	}
 	if !strings.Contains(uri, "/functions/arn:") || !strings.HasSuffix(uri, "/invocations") {
-		r.Note(v.Where(), app.Warning, "%s has a URI that AWS refuses for a WebSocket API: it is arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations", what)
+		r.Note(v.Where(), app.Warning, "route %s has a URI that AWS refuses for a WebSocket API: it is arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations", document.Clip(key))
 	}
-	r.checkPermission(x.pos, function, x.made, x.props.Get("CredentialsArn"))
-	return function, true
+	r.invokedBy(function, "route "+document.Clip(key))
+	r.called(call{function, r.stage + "/" + key, "route " + document.Clip(key), x.pos}, x.made, x.props.Get("CredentialsArn"))
+	return function, ""
+}
+
+var actionURI = regexp.MustCompile(`:apigateway:.*:([a-z0-9.-]+):(?:path|action)/`)
+
+// services are the names of services of AWS as their integrations have them.
+var services = map[string]string{
+	"dynamodb": "DynamoDB", "events": "EventBridge", "firehose": "Data Firehose", "kinesis": "Kinesis", "lambda": "a function",
+	"runtime.sagemaker": "SageMaker", "s3": "S3", "sns": "SNS", "sqs": "SQS", "states": "Step Functions",
+}
+
+// service is what an integration of type AWS calls, also where its URI is not known
+// as a whole.
+func (r *reader) service(v *value) string {
+	text := strings.ReplaceAll(asWritten(v, 0), "\n", "") // also the parts of Fn::Join
+	if e := r.final(v); e.Kind == document.Scalar {
+		text = e.Text
+	}
+	m := actionURI.FindStringSubmatch(text)
+	switch {
+	case m == nil:
+		return "a service of AWS"
+	case services[m[1]] != "":
+		return services[m[1]]
+	}
+	return "the service " + document.Clip(m[1])
+}
+
+// withStageVariables replaces the stage variables in the URI of an integration.
+func (r *reader) withStageVariables(uri string) string {
+	return stageVariable.ReplaceAllStringFunc(uri, func(m string) string {
+		return r.stageVariables[stageVariable.FindStringSubmatch(m)[1]]
+	})
 }
 
 // answer is what an integration of type MOCK answers with: the template of its

@@ -83,11 +83,22 @@ func (t *template) call(name string, a *value, pos app.Position) *value {
 	case "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
 		return document.NewText(pos, strconv.FormatBool(t.test(document.NewMap(pos, field{Key: name, Value: a}))))
 	case "Fn::ImportValue":
-		return document.NewUnknown(pos, "Fn::ImportValue takes it from another stack")
+		return t.importValue(a, pos)
 	case "Fn::Transform":
 		return document.NewUnknown(pos, "Fn::Transform is a macro, which is not run here")
 	}
 	return document.NewUnknown(pos, document.Clip(name)+" is not understood")
+}
+
+func (t *template) importValue(a *value, pos app.Position) *value {
+	const why = "Fn::ImportValue takes it from another stack"
+	if a = t.eval(a); a.Kind != document.Scalar {
+		return document.OrUnknown(a, pos, why)
+	}
+	if t.symbolic {
+		return document.NewUnknown(pos, why)
+	}
+	return t.valueOr("import:"+a.Text, pos, why)
 }
 
 func (t *template) base64(a *value, pos app.Position) *value {

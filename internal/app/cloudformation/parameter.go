@@ -2,22 +2,28 @@ package cloudformation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
-	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// parameter is Ref of a parameter: what was given for it, or its default.
+// parameter is Ref of a parameter: what was given for it, or its default. A parameter
+// that comes from Systems Manager is also given by the name that it has there.
 func (t *template) parameter(name string, p *value, pos app.Position) *value {
-	typ := p.Get("Type")
+	typ := p.Get("Type").ScalarText()
 	text, given := t.options.Parameters[name]
+	if !given {
+		text, given = t.options.Defaults[name]
+	}
 	switch d := p.Get("Default"); {
+	case strings.HasPrefix(typ, "AWS::SSM::"):
+		v := t.stored(name, text, given, d, pos)
+		if v.Kind != document.Scalar {
+			return v
+		}
+		text = v.Text
 	case given:
-	case typ != nil && strings.HasPrefix(typ.Text, "AWS::SSM::"):
-		return document.NewUnknown(pos, fmt.Sprintf("parameter %s comes from Systems Manager: give --parameter %s=VALUE", document.Clip(name), terminal.Word(document.Clip(name))))
 	case d.Empty() || d.Kind == document.Unknown:
 		if t.unset[name] == (app.Position{}) {
 			t.unset[name] = p.Pos
@@ -31,7 +37,7 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 	if !t.Spend(pos, len(text)) {
 		return document.TooLarge(pos)
 	}
-	if typ != nil && (typ.Text == "CommaDelimitedList" || strings.HasPrefix(typ.Text, "List<")) {
+	if typ == "CommaDelimitedList" || strings.HasPrefix(typ, "List<") || strings.Contains(typ, "<List<") {
 		out := document.NewList(pos)
 		for item := range strings.SplitSeq(text, ",") {
 			out.Items = append(out.Items, document.NewText(pos, strings.TrimSpace(item)))
@@ -41,50 +47,72 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 	return document.NewText(pos, text)
 }
 
-// checkParameters looks at what was given: a value that the template does not allow
-// is an error, as on AWS.
+// stored is the value of a parameter that is the name of one in Systems Manager. What
+// is given for the parameter is that name if a value of it is given, and else the
+// value itself.
+func (t *template) stored(name, text string, given bool, d *value, pos app.Position) *value {
+	if given {
+		if s, ok := t.given("ssm:" + text); ok {
+			text = s
+		}
+		return document.NewText(pos, text)
+	}
+	why := "parameter " + document.Clip(name) + " comes from Systems Manager"
+	if d.ScalarText() == "" {
+		return document.NewUnknown(pos, why+"; give "+app.Flag("--parameter", name, "VALUE"))
+	}
+	return t.valueOr("ssm:"+d.Text, pos, why)
+}
+
+// checkParameters looks at what was given: a parameter that the template does not
+// have is an error, as on AWS, and so is a value that the template does not allow.
 func (t *template) checkParameters() error {
+	var names []string
+	for _, f := range t.parameters.Each() {
+		names = append(names, f.Key)
+	}
 	for name := range t.options.Parameters {
 		// A template of another language has parameters of its own.
 		if t.format != t.options.Origin.Format && t.parameters.Get(name) == nil {
-			t.Note(app.Position{File: t.File()}, app.Warning, "parameter %s is given, but the template has none of that name", document.Clip(name))
+			return app.Errorf(app.Position{File: t.File()}, "has no parameter %s%s", document.Clip(name), instead(name, names))
 		}
 	}
 	for _, f := range t.parameters.Each() {
-		if text, given := t.options.Parameters[f.Key]; given {
-			if err := allowed(f, text); err != nil {
-				return err
-			}
+		text, given := t.options.Parameters[f.Key]
+		if !given {
+			text, given = t.options.Defaults[f.Key]
+		}
+		if d := f.Value.Get("Default"); !given && d != nil && d.Kind == document.Scalar {
+			text, given = d.Text, true
+		}
+		// Of a parameter from Systems Manager AWS checks the name, which is not known
+		// here if a value was given for it.
+		if !given || strings.HasPrefix(f.Value.Get("Type").ScalarText(), "AWS::SSM::") {
+			continue
+		}
+		if err := t.checkParameter(f, text); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// allowed looks for a parameter's value among its AllowedValues.
-func allowed(parameter field, text string) error {
-	list := parameter.Value.Get("AllowedValues")
-	if list == nil || list.Kind != document.List {
-		return nil
+// instead is what to say of a name that there is not: the one that is alike, or those
+// that there are.
+func instead(name string, names []string) string {
+	switch near := didYouMean(name, names); {
+	case near != "":
+		return near
+	case len(names) == 0:
+		return ": it has none"
+	case len(names) > 5:
+		return fmt.Sprintf(": it has %s and %d more", document.Clip(names[0]), len(names)-1)
 	}
-	var values []string
-	for _, v := range list.Items {
-		values = append(values, document.Clip(v.Text))
-	}
-	texts := []string{text}
-	if typ := parameter.Value.Get("Type"); typ != nil && typ.Text == "CommaDelimitedList" {
-		texts = strings.Split(text, ",")
-	}
-	for _, text := range texts {
-		if text = strings.TrimSpace(text); !slices.ContainsFunc(list.Items, func(v *value) bool { return v.Text == text }) {
-			name := document.Clip(parameter.Key)
-			return app.Errorf(parameter.Pos, "parameter %s may not be %s: give --parameter %s=VALUE with one of %s", name, document.Clip(text), terminal.Word(name), strings.Join(values, ", "))
-		}
-	}
-	return nil
+	return ": it has " + document.Clip(strings.Join(names, ", "))
 }
 
 // missing is an error that names the parameters that something needs and that have
-// no value.
+// no value: the first few of them.
 func (t *template) missing() error {
 	var first app.Position
 	var flags, names []string
@@ -94,7 +122,7 @@ func (t *template) missing() error {
 				first = pos
 			}
 			names = append(names, document.Clip(f.Key))
-			flags = append(flags, "--parameter "+terminal.Word(document.Clip(f.Key))+"=VALUE")
+			flags = append(flags, app.Flag("--parameter", f.Key, "VALUE"))
 		}
 	}
 	switch {
@@ -102,8 +130,8 @@ func (t *template) missing() error {
 		return nil
 	case len(names) == 1:
 		return app.Errorf(first, "parameter %s has no default: give %s", names[0], flags[0])
-	case len(names) > 20:
-		return app.Errorf(first, "%d parameters have no default, the first is %s: give %s and so on", len(names), names[0], flags[0])
+	case len(names) > 4:
+		return app.Errorf(first, "parameter %s and %d more have no default: give %s and so on, or a samconfig.toml with parameter_overrides", names[0], len(names)-1, flags[0])
 	}
 	return app.Errorf(first, "parameters %s have no default: give %s", strings.Join(names, ", "), strings.Join(flags, " "))
 }

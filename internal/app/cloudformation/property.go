@@ -11,7 +11,7 @@ import (
 
 // text is a property that should be a string, or empty with a note.
 func (t *template) text(v *value, what string) string {
-	e := t.eval(v)
+	e := t.final(v)
 	switch e.Kind {
 	case document.Scalar:
 		return e.Text
@@ -24,21 +24,57 @@ func (t *template) text(v *value, what string) string {
 	return ""
 }
 
-// need is a property without which the app cannot be run: the template fails
-// without it.
-func (t *template) need(v *value, pos app.Position, what string) (string, bool) {
-	e := t.eval(v)
+// must is a property without which its part cannot be run, or why it is not there.
+func (t *template) must(v *value, what string) (text, why string) {
+	e := t.final(v)
 	switch e.Kind {
 	case document.Scalar:
-		return e.Text, true
+		return e.Text, ""
 	case document.Null, document.Absent:
-		t.Fail(pos, "%s is missing", what)
+		return "", "it has no " + what
 	case document.Unknown:
-		t.Fail(e.Pos, "%s is not known here: %s", what, e.Text)
-	default:
-		t.Fail(e.Pos, "%s is not a string", what)
+		return "", "its " + what + " is not known here: " + e.Text
 	}
-	return "", false
+	return "", "its " + what + " is not a string"
+}
+
+// mentioned is a resource of that type to which a value refers, or empty.
+func (t *template) mentioned(v *value, typ string) string {
+	text := asWritten(v, 0)
+	for _, x := range t.each(typ) {
+		for _, reference := range []string{"\n" + x.id + "\n", "\n" + x.id + ".", "${" + x.id + "}", "${" + x.id + "."} {
+			if strings.Contains(text, reference) {
+				return x.id
+			}
+		}
+	}
+	return ""
+}
+
+// asWritten is every text in a value as it is written, each on a line of its own.
+func asWritten(v *value, depth int) string {
+	switch {
+	case v == nil || depth > document.MaxNesting:
+		return "\n"
+	case v.Kind == document.Scalar:
+		return "\n" + v.Text + "\n"
+	}
+	var out strings.Builder
+	for _, item := range v.Items {
+		out.WriteString(asWritten(item, depth+1))
+	}
+	for _, f := range v.Fields {
+		out.WriteString(asWritten(f.Value, depth+1))
+	}
+	return out.String()
+}
+
+// whereOr is the place of a value, or the one that is given if it is not written.
+func (t *template) whereOr(v *value, pos app.Position) app.Position {
+	if p := v.Where(); p.Line != 0 {
+		return p
+	}
+	return pos
 }
 
 // texts is a property that should be a list of strings, or one string.

@@ -49,7 +49,7 @@ func (t *template) urlSuffix() string {
 	return "amazonaws.com"
 }
 
-func (t *template) stackName() string { return cmp.Or(t.options.Origin.Stack, "local") }
+func (t *template) stackName() string { return cmp.Or(t.options.Stack, "local") }
 
 // arn is the ARN of something in the app's region and account.
 func (t *template) arn(service, rest string) string {

@@ -23,13 +23,29 @@ type Options struct {
 	// given has its default.
 	Parameters map[string]string
 
+	// Defaults are values of parameters that are not in Parameters, of a file that
+	// goes with the template. Those that the template does not have are passed over.
+	Defaults map[string]string
+
+	// Values are what only AWS has, by LOGICALID for what Ref of a resource gives,
+	// LOGICALID.ATTRIBUTE, ssm:NAME, secretsmanager:ID, secretsmanager:ID:SecretString:KEY
+	// and import:NAME. A name that is nearly one that is needed is an error.
+	Values map[string]string
+
+	// StandIns are the parts that the caller runs in its own way.
+	StandIns app.StandIns
+
 	// API and Stage choose one where the template has several: an API by its
 	// logical ID or its name, a stage by its name or its logical ID.
 	API, Stage string
 
-	// Region and Account are the pseudo parameters. Empty means app.DefaultRegion
-	// and app.DefaultAccount.
+	// Region and Account are the pseudo parameters. Empty means those that a value
+	// of the stack's own resources has, such as the ID of a user pool or an ARN, or
+	// else app.DefaultRegion and app.DefaultAccount.
 	Region, Account string
+
+	// Stack is AWS::StackName. Empty means local.
+	Stack string
 
 	// Origin says which language the template was made from. Nil means that it was
 	// written as it is.
@@ -39,8 +55,8 @@ type Options struct {
 // Origin is what another language says of the template that was made from it.
 type Origin struct {
 	Format string          // of the app
-	Stack  string          // AWS::StackName
 	Made   map[string]bool // logical IDs of resources that have the permissions they need
+	Asked  map[string]bool // names of values that it has asked for
 }
 
 // Is reports whether a document is a template of CloudFormation or SAM.
@@ -72,7 +88,9 @@ func pass(root *value, reading *document.Reading, o Options, names *app.Names) (
 	if err := t.load(root); err != nil {
 		return nil, reading.Notes(), err
 	}
+	t.checkRules(root.Get("Rules"))
 	a := newReader(t, names).app()
+	t.checkValues()
 	if err := t.missing(); err != nil {
 		return nil, reading.Notes(), err
 	}
@@ -89,11 +107,13 @@ type reader struct {
 
 	api            *resource // the one that is run
 	stage          string
+	staged         bool // the template has that stage
 	stageVariables map[string]string
 	functionIDs    map[string][]string // name to logical IDs
 	layers         map[string]*resource
-	permitted      map[string]bool      // functions that API Gateway may invoke
-	checked        map[string]bool      // functions whose permission was looked at
+	permissions    []permission
+	calls          []call               // of functions by API Gateway, for which it needs a permission
+	invokers       map[string][]string  // function to the routes and authorizers that need it
 	answers        map[string]*resource // what the integrations of type MOCK answer
 
 	leftOut, rewritten map[app.Position]string // what a note has said already
@@ -103,7 +123,7 @@ func newReader(t *template, names *app.Names) *reader {
 	return &reader{
 		template: t, names: names, stageVariables: map[string]string{},
 		functionIDs: map[string][]string{}, layers: map[string]*resource{},
-		permitted: map[string]bool{}, checked: map[string]bool{}, answers: map[string]*resource{},
+		invokers: map[string][]string{}, answers: map[string]*resource{},
 		leftOut: map[app.Position]string{}, rewritten: map[app.Position]string{},
 	}
 }
@@ -122,12 +142,15 @@ func (r *reader) app() *app.App {
 	r.indexFunctions()
 	r.indexPermissions()
 	api.Authorizers = r.authorizers()
-	api.Routes = r.routes(api.Authorizers)
+	api.Routes = r.routes(&api)
+	r.checkPermissions()
 	a := &app.App{
 		Format: r.format, Region: r.options.Region, Account: r.options.Account,
 		Functions: r.functions(), Tables: r.tables(),
 	}
 	a.APIs = []app.API{api}
+	r.checkStandIns(a)
+	r.leftOutProperties()
 	r.unread()
 	return a
 }

@@ -53,15 +53,27 @@ func hasOwnID(typ string) bool {
 	return strings.HasPrefix(typ, "AWS::ApiGatewayV2::") || isAPI(typ)
 }
 
-// physical is Ref of a resource: its name or ID on AWS, for a layer the ARN of its
-// version, for a queue its URL. Where that cannot be known, the logical ID stands for
-// it, as a placeholder.
+// isMadeHere reports whether a resource is made for the run, or changes nothing in it,
+// so that its logical ID does for a name.
+func isMadeHere(typ string) bool {
+	return isFunction(typ) || hasOwnID(typ) || slices.Contains([]string{
+		"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable",
+		"AWS::Lambda::LayerVersion", "AWS::Serverless::LayerVersion", "AWS::IAM::Role", "AWS::Logs::LogGroup"}, typ)
+}
+
+// physical is Ref of a resource: what the caller gives for it, or its name or ID on
+// AWS, for a layer the ARN of its version, for a queue its URL. Where that cannot be
+// known, the logical ID stands for it, as a placeholder.
 func (t *template) physical(x *resource, pos app.Position) *value {
 	if isAPI(x.typ) {
 		return document.NewText(pos, t.apiID(x.id))
 	}
 	if x.name != nil {
 		return document.NewText(pos, x.name.Text)
+	}
+	if s, ok := t.given(x.id); ok {
+		x.name = document.NewText(x.pos, s)
+		return document.NewText(pos, s)
 	}
 	if !t.enter(x.id, pos) {
 		return document.NewUnknown(pos, document.Clip(x.id)+" refers to itself")
@@ -71,12 +83,12 @@ func (t *template) physical(x *resource, pos app.Position) *value {
 	case x.typ == "AWS::Lambda::Alias" || x.typ == "AWS::Lambda::Version":
 		name = t.qualified(x)
 	case named && x.props.Get(property) != nil:
-		if name = t.eval(x.props.Get(property)); name.Kind == document.Absent || name.Kind == document.Null {
+		if name = t.final(x.props.Get(property)); name.Kind == document.Absent || name.Kind == document.Null {
 			name = document.NewText(x.pos, x.id)
 		}
 	case x.typ == "AWS::SQS::Queue": // its URL, which a stand-in would not be
-		name = document.NewUnknown(pos, "the URL of "+document.Clip(x.id)+", of type AWS::SQS::Queue, is made by AWS")
-	case !named && !hasOwnID(x.typ):
+		name = document.NewUnknown(pos, "the URL of "+document.Clip(x.id)+", of type AWS::SQS::Queue, is made by AWS; "+give(x.id))
+	case !isMadeHere(x.typ):
 		t.placeholders[x.id] = x
 	}
 	t.leave()
@@ -112,6 +124,9 @@ func (t *template) qualified(x *resource) *value {
 func (t *template) apiID(id string) string {
 	if given, ok := t.apiIDs[id]; ok {
 		return given
+	}
+	if s, ok := t.given(id); ok {
+		return s
 	}
 	for _, given := range t.apiIDs {
 		if given == id {

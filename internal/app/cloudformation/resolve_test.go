@@ -42,7 +42,7 @@ func TestReadNeedsNoAddressAndResolveGivesTheVariables(t *testing.T) {
 	if read.APIs[0].Stage != "live" || read.Region != app.DefaultRegion || read.Account != app.DefaultAccount || read.Functions[0].Env != nil || read.APIs[0].StageVariables != nil {
 		t.Errorf("read %+v, want the stage live, the default region and account, and no variables", read)
 	}
-	if len(notes) != 1 || notes[0].Text != "variable TOKEN of F is left out: Fn::ImportValue takes it from another stack" {
+	if len(notes) != 1 || notes[0].Text != "variable TOKEN of F is left out: Fn::ImportValue takes it from another stack; give --value import:token=VALUE" {
 		t.Errorf("notes of Read %v, want one, of TOKEN, and none of an address", notes)
 	}
 	before := *read

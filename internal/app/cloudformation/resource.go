@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -19,6 +20,10 @@ type resource struct {
 	name *value // Ref, once it is known
 }
 
+// resourceAttributes are what a resource may have. (AWS docs, CloudFormation template
+// reference: "Resource attributes", and of SAM Connectors and IgnoreGlobals.)
+var resourceAttributes = []string{"Type", "Properties", "Condition", "CreationPolicy", "DeletionPolicy", "DependsOn", "Description", "Metadata", "UpdatePolicy", "UpdateReplacePolicy", "Connectors", "IgnoreGlobals"}
+
 // newResource reads one entry of Resources: nil, with a note, if it is none.
 func (t *template) newResource(f field, globals *value) *resource {
 	typ := f.Value.Get("Type")
@@ -33,6 +38,11 @@ func (t *template) newResource(f field, globals *value) *resource {
 	x := &resource{
 		id: f.Key, typ: typ.Text, pos: f.Pos, made: t.options.Origin.Made[f.Key],
 		props: f.Value.Get("Properties"), metadata: f.Value.Get("Metadata"), condition: f.Value.Get("Condition"),
+	}
+	for _, a := range f.Value.Each() {
+		if !slices.Contains(resourceAttributes, a.Key) && !strings.HasPrefix(a.Key, "Fn::") {
+			t.Note(a.Pos, app.Warning, "%s of %s is next to Properties, not in it, and AWS refuses it: indent it by two more spaces if it is a property", document.Clip(a.Key), document.Clip(x.id))
+		}
 	}
 	section, ok := strings.CutPrefix(x.typ, "AWS::Serverless::")
 	if !ok {

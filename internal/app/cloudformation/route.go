@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,36 +10,53 @@ import (
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
-// routes are those of the API that invoke something. Each route key is there once.
-func (r *reader) routes(authorizers []app.Authorizer) []app.Route {
+// routes are those of the API that invoke something, or would if it could be run
+// here. Each route key is there once.
+func (r *reader) routes(api *app.API) []app.Route {
 	var out []app.Route
+	left := "" // why the last one was left out
 	at := map[string]app.Position{}
 	answered := r.routeResponses()
 	for _, x := range r.each("AWS::ApiGatewayV2::Route") {
 		if !r.ofAPI(x) {
 			continue
 		}
-		key, ok := r.need(x.props.Get("RouteKey"), x.pos, "the route key of "+document.Clip(x.id))
-		if !ok {
-			return nil
+		key, why := r.must(x.props.Get("RouteKey"), "route key")
+		if why == "" {
+			why = r.badKey(key, at)
 		}
-		if before, twice := at[key]; twice {
-			r.Fail(x.pos, "route %s is there already, on line %d", document.Clip(key), before.Line)
-			return nil
-		}
-		at[key] = x.pos
-		route := app.Route{Key: key, TwoWay: answered[x.id], Position: x.pos}
-		if route.Integration, ok = r.integration(x, "route "+document.Clip(key)); !ok {
+		if why != "" {
+			r.Add((&app.Unrunnable{What: "route " + document.Clip(cmp.Or(key, x.id)), Why: why, Position: r.whereOr(x.props.Get("RouteKey"), x.pos)}).Note(true))
+			left = why
 			continue
 		}
-		r.authorize(x, &route, authorizers)
+		at[key] = x.pos
+		route := app.Route{Key: key, TwoWay: answered[x.id], Position: x.pos, StandIn: r.options.StandIns.Routes[key]}
+		if route.StandIn == "" && !r.integrate(x, &route) {
+			continue
+		}
+		r.authorize(x, &route, api)
 		r.routeSettings(x, &route)
 		out = append(out, route)
 	}
 	if len(out) == 0 {
+		if left != "" {
+			r.Fail(r.api.pos, "API %s has no routes that can be run: %s", document.Clip(r.api.id), left)
+		}
 		r.Fail(r.api.pos, "API %s has no routes", document.Clip(r.api.id))
 	}
 	return out
+}
+
+// badKey is why AWS refuses a route key, or empty.
+func (r *reader) badKey(key string, at map[string]app.Position) string {
+	if before, twice := at[key]; twice {
+		return fmt.Sprintf("it is there already, on line %d, and AWS refuses it twice", before.Line)
+	}
+	if strings.HasPrefix(key, "$") && !slices.Contains([]string{"$connect", "$disconnect", "$default"}, key) {
+		return "its key begins with a dollar sign, and AWS takes only $connect, $disconnect and $default"
+	}
+	return ""
 }
 
 // routeResponses are the IDs of the routes that have a route response.
@@ -64,41 +82,5 @@ func (r *reader) routeSettings(x *resource, route *app.Route) {
 	route.APIKeyRequired = r.text(p.Get("ApiKeyRequired"), "ApiKeyRequired of "+what) == "true"
 	if route.APIKeyRequired {
 		r.Note(p.Get("ApiKeyRequired").Pos, app.Warning, "%s needs an API key: which keys there are is not in a template", what)
-	}
-	if !p.Get("RequestModels").Empty() || !p.Get("ModelSelectionExpression").Empty() {
-		r.Note(x.pos, app.Warning, "the models of %s are not checked here", what)
-	}
-	if strings.HasPrefix(route.Key, "$") && !slices.Contains([]string{"$connect", "$disconnect", "$default"}, route.Key) {
-		r.Fail(x.pos, "route key %s begins with a dollar sign: only $connect, $disconnect and $default may", document.Clip(route.Key))
-	}
-}
-
-// authorize reads who may use a route.
-func (r *reader) authorize(x *resource, route *app.Route, authorizers []app.Authorizer) {
-	p, what := x.props, "route "+document.Clip(route.Key)
-	route.Authorization = cmp.Or(r.text(p.Get("AuthorizationType"), "AuthorizationType of "+what), "NONE")
-	switch route.Authorization {
-	case "NONE":
-		if !p.Get("AuthorizerId").Empty() {
-			r.Note(p.Get("AuthorizerId").Pos, app.Warning, "%s has an authorizer, which is not asked: its AuthorizationType is not CUSTOM", what)
-		}
-		return
-	case "AWS_IAM":
-		r.Note(p.Get("AuthorizationType").Where(), app.Warning, "%s needs a signature of AWS IAM, which is not checked here", what)
-	case "CUSTOM":
-		id, ok := r.need(p.Get("AuthorizerId"), x.pos, "the authorizer of "+what)
-		if !ok {
-			return
-		}
-		if !slices.ContainsFunc(authorizers, func(a app.Authorizer) bool { return a.LogicalID == id }) {
-			r.Fail(p.Get("AuthorizerId").Where(), "%s has authorizer %s, which is not one of this API in the template", what, document.Clip(id))
-			return
-		}
-		route.Authorizer = id
-	default:
-		r.Note(p.Get("AuthorizationType").Where(), app.Warning, "%s has AuthorizationType %s, which a WebSocket API does not have", what, document.Clip(route.Authorization))
-	}
-	if route.Key != "$connect" {
-		r.Note(x.pos, app.Warning, "%s has authorization, which only $connect can have: AWS refuses it", what)
 	}
 }

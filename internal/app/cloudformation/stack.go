@@ -85,7 +85,7 @@ func evaluate(file string, data []byte, reading *document.Reading, o Options) (*
 		}
 	}
 	for _, f := range root.Get("Rules").Each() {
-		e.rule(f)
+		e.stack.Refused = append(e.stack.Refused, e.refusals(f)...)
 	}
 	for _, f := range root.Get("Outputs").Each() {
 		if c := f.Value.Get("Condition"); c.Empty() || t.condition(c.Text, f.Pos) {
@@ -129,22 +129,6 @@ func (e *evaluator) resource(x *resource, written *value) Resource {
 	}
 	slices.Sort(out.Attributes)
 	return out
-}
-
-// rule keeps the assertions of a rule that the parameters do not meet.
-func (e *evaluator) rule(f field) {
-	if c := f.Value.Get("RuleCondition"); c != nil && !e.test(c) {
-		return
-	}
-	assertions := f.Value.Get("Assertions")
-	if assertions == nil {
-		return
-	}
-	for _, a := range assertions.Items {
-		if assert := a.Get("Assert"); assert == nil || !e.test(assert) {
-			e.stack.Refused = append(e.stack.Refused, e.text(a.Get("AssertDescription"), "AssertDescription of "+document.Clip(f.Key)))
-		}
-	}
 }
 
 func (e *evaluator) dangling(pos app.Position, why string) {

@@ -42,15 +42,28 @@ func (r *reader) table(x *resource) app.Table {
 	if x.typ == "AWS::DynamoDB::GlobalTable" {
 		r.Note(x.pos, app.Info, "%s is global: here it is in one place", what)
 	}
-	if len(t.Keys) == 0 {
-		r.Note(x.pos, app.Warning, "%s has no KeySchema and cannot be created", what)
-	}
-	for _, k := range t.Keys {
-		if !slices.ContainsFunc(t.Attributes, func(a app.Attribute) bool { return a.Name == k.Attribute }) {
-			r.Note(x.pos, app.Warning, "%s has key %s, which AttributeDefinitions do not have: AWS refuses it", what, document.Clip(k.Attribute))
-		}
+	if why := uncreatable(t); why != "" {
+		t.Unrunnable = &app.Unrunnable{What: what, Why: why, Position: x.pos}
+		r.Add(t.Unrunnable.Note(true))
 	}
 	return t
+}
+
+// uncreatable is why a table cannot be created, or empty.
+func uncreatable(t app.Table) string {
+	keys := slices.Clone(t.Keys)
+	for _, i := range slices.Concat(t.Global, t.Local) {
+		keys = append(keys, i.Keys...)
+	}
+	for _, k := range keys {
+		if !slices.ContainsFunc(t.Attributes, func(a app.Attribute) bool { return a.Name == k.Attribute }) {
+			return "AttributeDefinitions do not have its key " + document.Clip(k.Attribute) + ", and AWS refuses it"
+		}
+	}
+	if len(t.Keys) == 0 {
+		return "it has no KeySchema"
+	}
+	return ""
 }
 
 func (r *reader) attributes(v *value, what string) []app.Attribute {

@@ -26,19 +26,20 @@ type template struct {
 	apiIDs                           map[string]string       // of the APIs that are run, by logical ID
 	unset                            map[string]app.Position // parameters without a value that something needs
 	placeholders                     map[string]*resource    // resources whose Ref was made up
+	asked                            map[string]bool         // names of values that something asked for
 	active                           []string                // what is being resolved
 	calls                            int                     // how deep
+	unsure                           int                     // conditions that could not be known
 }
 
 func newTemplate(reading *document.Reading, o Options) *template {
-	o.Region, o.Account = cmp.Or(o.Region, app.DefaultRegion), cmp.Or(o.Account, app.DefaultAccount)
 	if o.Origin == nil {
 		o.Origin = &Origin{}
 	}
 	return &template{
 		Reading: reading, options: o, dir: filepath.Dir(reading.File()), format: cmp.Or(o.Origin.Format, Format),
 		decided: map[string]bool{}, resources: map[string]*resource{}, samStages: map[string]string{}, apiIDs: map[string]string{},
-		unset: map[string]app.Position{}, placeholders: map[string]*resource{},
+		unset: map[string]app.Position{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
 	}
 }
 
@@ -46,10 +47,8 @@ func newTemplate(reading *document.Reading, o Options) *template {
 func (t *template) load(root *value) error {
 	t.parameters, t.mappings, t.conditions = root.Get("Parameters"), root.Get("Mappings"), root.Get("Conditions")
 	t.transforms(root.Get("Transform"))
-	if err := t.checkParameters(); err != nil {
-		return err
-	}
 	globals := root.Get("Globals")
+	var webSockets []*resource
 	for _, f := range root.Get("Resources").Each() {
 		x := t.newResource(f, globals)
 		if x == nil {
@@ -57,8 +56,15 @@ func (t *template) load(root *value) error {
 		}
 		t.add(x)
 		if x.typ == "AWS::Serverless::WebSocketApi" {
-			t.expandWebSocketAPI(x)
+			webSockets = append(webSockets, x)
 		}
+	}
+	t.locate()
+	if err := t.checkParameters(); err != nil {
+		return err
+	}
+	for _, x := range webSockets {
+		t.expandWebSocketAPI(x)
 	}
 	if t.sam && t.format == Format {
 		t.format = FormatSAM

@@ -1,8 +1,6 @@
 package cloudformation
 
 import (
-	"strings"
-
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
@@ -22,7 +20,7 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 	for _, f := range v.Each() {
 		what := kindOf + " " + document.Clip(f.Key) + " of " + document.Clip(owner)
 		clear(r.placeholders)
-		e := r.eval(f.Value)
+		e := r.final(f.Value)
 		if e.Kind == document.Unknown && r.leftOut[f.Pos] == f.Key {
 			continue // said of another function already: Globals, provider.environment
 		}
@@ -30,7 +28,7 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 			if e.Kind == document.Unknown {
 				break
 			}
-			r.Note(f.Pos, app.Warning, "%s names %s, of type %s, which is not run here: its logical ID stands for it", what, document.Clip(id), document.Clip(x.typ))
+			r.Note(f.Pos, app.Warning, "%s names %s, of type %s, which is not run here: its logical ID stands for it; %s", what, document.Clip(id), document.Clip(x.typ), give(id))
 		}
 		switch {
 		case e.Kind == document.Absent:
@@ -43,8 +41,6 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 			r.Note(f.Pos, app.Warning, "%s is left out: it is not a string", what)
 		case len(e.Text) > document.MaxString:
 			r.Note(f.Pos, app.Warning, "%s is left out: it is too long", what)
-		case strings.Contains(e.Text, "{{resolve:"):
-			r.Note(f.Pos, app.Warning, "%s is left out: a dynamic reference is resolved by AWS", what)
 		case !r.Spend(f.Pos, len(e.Text)):
 			return out
 		case r.names == nil:

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 )
@@ -46,12 +45,7 @@ func (r *Reading) Fork() *Reading {
 
 // Note keeps a note, once.
 func (r *Reading) Note(pos app.Position, s app.Severity, format string, args ...any) {
-	note := app.Note{Position: pos, Severity: s, Text: fmt.Sprintf(format, args...)}
-	if r.seen[note] {
-		return
-	}
-	r.seen[note] = true
-	r.notes = append(r.notes, note)
+	r.Add(app.Note{Position: pos, Severity: s, Text: fmt.Sprintf(format, args...)})
 }
 
 // Fail keeps the first mistake that makes the template unusable.
@@ -79,24 +73,17 @@ func (r *Reading) Spend(pos app.Position, n int) bool {
 	return false
 }
 
-// Notes are all notes in the order of the file: those of the template come first,
-// then those of the files that it includes.
+// Notes are all notes as app.SortNotes orders them: what stops something first, then
+// those of the template, then those of the files that it includes.
 func (r *Reading) Notes() []app.Note {
-	notes := slices.Clone(r.notes)
-	slices.SortStableFunc(notes, func(a, b app.Note) int {
-		if a.Position.File != b.Position.File {
-			switch r.file {
-			case a.Position.File:
-				return -1
-			case b.Position.File:
-				return 1
-			}
-			return strings.Compare(a.Position.File, b.Position.File)
-		}
-		if a.Position.Line != b.Position.Line {
-			return a.Position.Line - b.Position.Line
-		}
-		return strings.Compare(a.Text, b.Text)
-	})
-	return notes
+	return app.SortNotes(slices.Clone(r.notes), r.file)
+}
+
+// Add keeps a note that is made already, once.
+func (r *Reading) Add(note app.Note) {
+	if r.seen[note] {
+		return
+	}
+	r.seen[note] = true
+	r.notes = append(r.notes, note)
 }

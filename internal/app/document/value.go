@@ -7,7 +7,9 @@
 package document
 
 import (
-	"strings"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/wirepost/wirepost/internal/app"
 )
@@ -132,6 +134,34 @@ func NewMap(pos app.Position, fields ...Field) *Value {
 	return v
 }
 
+// FromAny is a value of what another parser made: maps, lists, and anything that is
+// printed as a text. Its lines are not known.
+func FromAny(pos app.Position, v any) *Value {
+	switch v := v.(type) {
+	case nil:
+		return &Value{Pos: pos}
+	case map[string]any:
+		out := &Value{Kind: Map, Pos: pos}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			out.Fields = append(out.Fields, Field{key, pos, FromAny(pos, v[key])})
+		}
+		return out
+	case []any:
+		out := &Value{Kind: List, Pos: pos}
+		for _, item := range v {
+			out.Items = append(out.Items, FromAny(pos, item))
+		}
+		return out
+	case []map[string]any: // an array of tables of TOML
+		out := &Value{Kind: List, Pos: pos}
+		for _, item := range v {
+			out.Items = append(out.Items, FromAny(pos, item))
+		}
+		return out
+	}
+	return NewText(pos, fmt.Sprint(v))
+}
+
 // Merge puts b over a: maps are merged, lists are put one after the other, and
 // anything else in b replaces what a has. This is how SAM reads Globals and how
 // serverless.yml merges resources. It changes neither.
@@ -166,10 +196,4 @@ func Merge(a, b *Value) *Value {
 }
 
 // Clip shortens text of a template for a message.
-func Clip(s string) string {
-	s = strings.ToValidUTF8(s, "?")
-	if r := []rune(s); len(r) > 80 {
-		return string(r[:80]) + "…"
-	}
-	return s
-}
+func Clip(s string) string { return app.Clip(s) }

@@ -16,8 +16,9 @@
 // # What is not
 //
 // Plugins, .env files, extensions of resources, other events, programs behind
-// ${file()}, and what only AWS has, such as ssm: and cf:. Each is a note, or an
-// error if there would be no API without it.
+// ${file()}, and what only AWS has, such as ssm: and cf:, unless Options.Values has it.
+// Each is a note, or an error if there would be no API without it. keys.txt has a row
+// for each key, which the notes about keys follow.
 //
 // What is known of the framework is from its public documentation. UNCERTAIN: params
 // of stages in serverless.yml of version 4.

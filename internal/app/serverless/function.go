@@ -10,6 +10,11 @@ import (
 // function makes a Lambda function, and what its events ask for.
 func (s *service) function(f field) {
 	v := f.Value
+	if v.Kind == document.Unknown {
+		part := &app.Unrunnable{What: "function " + document.Clip(f.Key), Why: v.Text, Position: f.Pos}
+		s.Add(part.Note(true))
+		return
+	}
 	if v.Kind != document.Map {
 		s.Note(f.Pos, app.Warning, "function %s is not a map and is left out", document.Clip(f.Key))
 		return

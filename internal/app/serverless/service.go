@@ -25,9 +25,14 @@ type Options struct {
 	Parameters map[string]string
 
 	// CLI is ${opt:}. Stage and Region are ${opt:stage} and ${opt:region} too,
-	// unless CLI has them. A Region also comes before the provider's.
+	// unless CLI has them. A Region also comes before the provider's, for
+	// ${self:provider.region} too.
 	CLI           map[string]string
 	Stage, Region string
+
+	// Values are what only AWS has: ${ssm:}, ${cf:}, ${s3:} and ${secretsmanager:},
+	// by SOURCE:ADDRESS.
+	Values map[string]string
 
 	// Account is ${aws:accountId}; empty means app.DefaultAccount.
 	Account string
@@ -40,7 +45,8 @@ type Options struct {
 type Service struct {
 	Template *document.Value // CloudFormation's sections
 	Stack    string          // its name
-	Region   string          // as the CLI's region or the provider says, or empty
+	Region   string          // of the options or the provider, or else the framework's default
+	Asked    map[string]bool // names of values that it has asked for
 	Made     map[string]bool // logical IDs of the resources that the framework makes
 }
 
@@ -54,7 +60,7 @@ func Is(root *document.Value) bool {
 // event that cannot be known.
 func Expand(root *document.Value, reading *document.Reading, o Options) (*Service, error) {
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
-	x := &variables{Reading: reading, options: o, root: root,
+	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{},
 		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
 	s := &service{Reading: reading, variables: x, ids: map[string]bool{}}
 	return s.expand(root)
@@ -81,10 +87,12 @@ func (s *service) expand(root *value) (*Service, error) {
 	if err := s.settings(root); err != nil {
 		return nil, err
 	}
-	out := &Service{Stack: cmp.Or(s.provider.Get("stackName").ScalarText(), s.name+"-"+s.stage), Region: x.region, Made: s.ids}
+	out := &Service{Stack: cmp.Or(s.provider.Get("stackName").ScalarText(), s.name+"-"+s.stage), Region: x.region, Made: s.ids, Asked: x.asked}
 
 	s.functions = s.merged(x.resolve(root.Get("functions")), "functions")
+	s.leftOut(s.provider, "provider.", "the provider")
 	for _, f := range s.functions.Each() {
+		s.leftOut(f.Value, "functions.NAME.", "function "+document.Clip(f.Key))
 		s.function(f)
 	}
 	s.layers(x.resolve(root.Get("layers")))
@@ -95,12 +103,13 @@ func (s *service) expand(root *value) (*Service, error) {
 	if e := own.Get("extensions"); e != nil {
 		s.Note(e.Pos, app.Warning, "extensions of resources are not understood")
 	}
+	s.checkNames(own)
 	resources := document.Merge(document.NewMap(root.Pos, s.made...), own.Get("Resources"))
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
 	sections := []field{{Key: "Resources", Value: resources}}
-	for _, name := range []string{"Parameters", "Mappings", "Conditions", "Transform"} {
+	for _, name := range []string{"Parameters", "Mappings", "Conditions", "Transform", "Rules"} {
 		sections = append(sections, field{Key: name, Value: own.Get(name)})
 	}
 	out.Template = document.NewMap(root.Pos, sections...)
@@ -119,7 +128,7 @@ func (s *service) settings(root *value) error {
 		return app.Errorf(pos, "is for provider %q: only aws has WebSocket APIs of API Gateway", document.Clip(name))
 	}
 	s.stage = x.stage()
-	x.region = cmp.Or(x.options.CLI["region"], s.provider.Get("region").ScalarText())
+	x.region = s.region()
 	named := x.resolve(root.Get("service"))
 	if named != nil && named.Kind == document.Map {
 		named = named.Get("name")
@@ -128,7 +137,23 @@ func (s *service) settings(root *value) error {
 	return nil
 }
 
-// merged is a section that may be a list of maps, as ${file()} makes them.
+// region is that of the options, or of the provider, or the framework's default.
+func (s *service) region() string {
+	given, written := s.variables.regionFlag(), s.provider.Get("region")
+	switch {
+	case given != "":
+		if text := s.variables.walk(s.variables.root, "provider.region").ScalarText(); text != "" && text != given {
+			s.Note(written.Where(), app.Info, "provider.region is %s, but --region %s is given: it is %s in all variables here; Serverless keeps what is written in ${self:provider.region}", document.Clip(text), document.Clip(given), document.Clip(given))
+		}
+		return given
+	case written != nil && written.Kind == document.Unknown:
+		s.Note(written.Pos, app.Warning, "provider.region is not known here, and %s is taken: %s; give --region NAME", app.DefaultRegion, written.Text)
+	}
+	return cmp.Or(written.ScalarText(), app.DefaultRegion)
+}
+
+// merged is a section that may be a list of maps, as ${file()} makes them. A part that
+// is not known is left out, unless it is all that there is.
 func (s *service) merged(v *value, what string) *value {
 	if v == nil || v.Kind == document.Null {
 		return nil
@@ -144,7 +169,12 @@ func (s *service) merged(v *value, what string) *value {
 			out = document.Merge(out, item)
 		case document.Null:
 		case document.Unknown:
-			s.Fail(item.Pos, "%s cannot be read: %s", what, item.Text)
+			if len(items) == 1 {
+				s.Fail(item.Pos, "%s cannot be read: %s", what, item.Text)
+				continue
+			}
+			part := &app.Unrunnable{What: "a part of " + what, Why: item.Text, Position: item.Pos}
+			s.Add(part.Note(true))
 		default:
 			s.Note(item.Pos, app.Warning, "a part of %s is not a map and is left out", what)
 		}

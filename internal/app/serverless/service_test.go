@@ -26,7 +26,6 @@ func TestAMistakeIsNamedWhereItIs(t *testing.T) {
 		{"functions that cannot be known", "service: a\nprovider: aws\nfunctions: ${file(f.js)}\n", "serverless.yml:3: functions cannot be read: file(f.js) is a program, which is never run here"},
 		{"functions outside", "service: a\nprovider: aws\nfunctions: ${file(../f.yml)}\n", "serverless.yml:3: functions cannot be read: file(../f.yml) is outside the directory of the template and is not read"},
 		{"an event without a route", "service: a\nprovider: aws\nfunctions:\n  f:\n    handler: a.b\n    events:\n      - websocket: {}\n", "serverless.yml:7: a websocket event of function f has no route: write websocket: $connect or route: $connect"},
-		{"a route from a variable that is not set", "service: a\nprovider: aws\nfunctions:\n  f:\n    handler: a.b\n    events:\n      - websocket: ${env:ROUTE}\n", "serverless.yml:7: a websocket event of function f has no route: environment variable ROUTE is not set"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

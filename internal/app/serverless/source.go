@@ -9,7 +9,6 @@ import (
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
-	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 var plainLiteral = regexp.MustCompile(`^(true|false|-?[0-9]+(\.[0-9]+)?)$`)
@@ -30,7 +29,7 @@ func (x *variables) source(s string, pos app.Position) (v *value, key string) {
 		return v, key
 	}
 	s = v.Text
-	if name, rest, ok := strings.Cut(s, "("); ok && !strings.Contains(name, ":") {
+	if name, rest, ok := strings.Cut(s, "("); ok && !strings.Contains(name, ":") && !onAWS[name] {
 		argument, after, ok := strings.Cut(rest, ")")
 		if !ok {
 			return document.NewUnknown(pos, "${"+document.Clip(s)+"} has no closing bracket"), ""
@@ -82,7 +81,35 @@ func (x *variables) named(s string, pos app.Position) (*value, string) {
 			return x.at(s, pos, func() *value { return x.self("provider.region", pos) })
 		}
 	}
+	if source, _, _ = strings.Cut(source, "("); onAWS[source] { // ssm(REGION)
+		return x.given(source+":"+strings.TrimSuffix(strings.TrimSuffix(address, "~true"), "~split"), pos), ""
+	}
 	return document.NewUnknown(pos, "${"+document.Clip(s)+"} is not on this machine or not understood"), ""
+}
+
+// onAWS are the sources whose values only AWS has. What may stand in brackets behind
+// them, such as a region, does not count for the name of a value.
+var onAWS = map[string]bool{"ssm": true, "cf": true, "s3": true, "secretsmanager": true}
+
+// secretOf is the path under which Systems Manager has a secret.
+const secretOf = "ssm:/aws/reference/secretsmanager/"
+
+// given is what the caller says for something that only AWS has.
+func (x *variables) given(name string, pos app.Position) *value {
+	x.asked[name] = true
+	text, ok := x.options.Values[name]
+	if secret, isSecret := strings.CutPrefix(name, secretOf); isSecret && !ok {
+		name = "secretsmanager:" + secret
+		x.asked[name] = true
+		text, ok = x.options.Values[name]
+	}
+	switch {
+	case !ok:
+		return document.NewUnknown(pos, "${"+document.Clip(name)+"} is only on AWS; give "+app.Flag("--value", name, "VALUE"))
+	case !x.Spend(pos, len(text)):
+		return document.TooLarge(pos)
+	}
+	return document.NewText(pos, text)
 }
 
 // at runs a look-up of an address and finds those that need themselves.
@@ -118,6 +145,9 @@ func (x *variables) walk(v *value, address string) *value {
 
 // self is an address in the file itself.
 func (x *variables) self(address string, pos app.Position) *value {
+	if given := x.regionFlag(); address == "provider.region" && given != "" {
+		return document.NewText(pos, given)
+	}
 	v := x.walk(x.root, address)
 	if !v.Empty() {
 		return v
@@ -126,7 +156,7 @@ func (x *variables) self(address string, pos app.Position) *value {
 	case "provider.stage":
 		return document.NewText(pos, "dev")
 	case "provider.region":
-		return document.NewText(pos, cmp.Or(x.options.Region, x.region, app.DefaultRegion))
+		return document.NewText(pos, cmp.Or(x.region, app.DefaultRegion))
 	}
 	return document.NewUnknown(pos, "${self:"+document.Clip(address)+"} has no value")
 }
@@ -140,8 +170,12 @@ func (x *variables) env(name string, pos app.Position) *value {
 	return document.NewUnknown(pos, "environment variable "+document.Clip(name)+" is not set")
 }
 
+// regionFlag is the region that comes before the provider's, or empty.
+func (x *variables) regionFlag() string { return cmp.Or(x.options.Region, x.options.CLI["region"]) }
+
 // option is one of the command line.
 func (x *variables) option(name string, pos app.Position) *value {
+	x.flags[name] = true
 	s, ok := x.options.CLI[name]
 	if !ok {
 		switch name {
@@ -159,6 +193,7 @@ func (x *variables) option(name string, pos app.Position) *value {
 
 // param follows 'serverless --param', then the stage's own, then the default.
 func (x *variables) param(name string, pos app.Position) *value {
+	x.parameters[name] = true
 	if s, ok := x.options.Parameters[name]; ok {
 		return document.NewText(pos, s)
 	}
@@ -168,7 +203,7 @@ func (x *variables) param(name string, pos app.Position) *value {
 			return v
 		}
 	}
-	return document.NewUnknown(pos, "parameter "+document.Clip(name)+" has no value: give --parameter "+terminal.Word(document.Clip(name))+"=VALUE")
+	return document.NewUnknown(pos, "parameter "+document.Clip(name)+" has no value: give "+app.Flag("--parameter", name, "VALUE"))
 }
 
 // stage is ${sls:stage}.

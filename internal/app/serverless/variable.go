@@ -20,6 +20,8 @@ type variables struct {
 	lookup  []string // addresses that are being looked up
 	within  []string // addresses whose value is being resolved
 	depth   int
+
+	asked, parameters, flags map[string]bool // names of values, of ${param:} and of ${opt:} that were looked up
 }
 
 const (

@@ -13,9 +13,10 @@
 // in, and leads what one language makes to the package that reads on. A language is a
 // package of its own next to this one, and none of them knows another.
 //
-// Nothing in a template is executed, no network is asked, and no file is read except
-// the template and, for ${file()} of serverless.yml, files below its directory. A
-// file has at most 2 MiB, 100,000 values with its aliases followed, and 100 levels;
+// Nothing in a template is executed and no network is asked. Read are the template, the
+// samconfig.toml or the manifest of CDK next to it, and for ${file()} of serverless.yml
+// files below its directory; where functions have their code, it is looked at what is
+// there (app.Function.Decide). A file has at most 2 MiB, 100,000 values with its aliases followed, and 100 levels;
 // what all values become is bounded, so that a small template cannot describe a large
 // app.
 package template

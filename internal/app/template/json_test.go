@@ -81,6 +81,11 @@ func TestJSONAndYAMLOfOneTemplateAreDescribedAlike(t *testing.T) {
 				continue
 			}
 			f.Position, g.Position = app.Position{}, app.Position{}
+			for _, u := range []*app.Unrunnable{f.Unrunnable, g.Unrunnable} {
+				if u != nil {
+					u.Position = app.Position{}
+				}
+			}
 			for i := range f.Layers {
 				f.Layers[i].Position = app.Position{}
 			}

@@ -12,7 +12,7 @@ func TestAFileInNoLanguageIsNamed(t *testing.T) {
 		{"no template", "", "a: b\n", "t.yaml:1: is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has"},
 		{"a list", "", "- a\n", "t.yaml:1: is not a template: it has no Resources and no functions"},
 		{"a program", "serverless.ts", "export default {}", "serverless.ts: is a program, which is never run here: give the template that it makes, such as cdk.out/NAME.template.json"},
-		{"an authorizer that is not in the service", "serverless.yml", "service: a\nprovider: {name: aws, runtime: nodejs22.x}\nfunctions:\n  f:\n    handler: a.b\n    events:\n      - websocket: {route: $connect, authorizer: guard}\n", "serverless.yml:7: AuthorizerUri of authorizer GuardWebsocketsAuthorizer is not known here: function guard is not in the service"},
+		{"nothing but a route from a variable that is not set", "serverless.yml", "service: a\nprovider: aws\nfunctions:\n  f:\n    handler: a.b\n    events:\n      - websocket: ${env:ROUTE}\n", "serverless.yml:2: API WebsocketsApi has no routes that can be run: its route key is not known here: environment variable ROUTE is not set"},
 		{"no websocket event", "serverless.yml", "service: a\nprovider: aws\nfunctions: {f: {handler: a.b}}\n", "serverless.yml: has no WebSocket API: nothing of type AWS::ApiGatewayV2::Api with ProtocolType WEBSOCKET, no AWS::Serverless::WebSocketApi and no websocket event"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

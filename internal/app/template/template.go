@@ -17,13 +17,24 @@ type Options struct {
 	// A parameter that is not given has its default.
 	Parameters map[string]string
 
+	// Values are what only AWS has, by the names that notes give: LOGICALID for Ref
+	// of a resource, LOGICALID.ATTRIBUTE, ssm:NAME, secretsmanager:ID, import:NAME,
+	// and cf: and s3: of serverless.yml.
+	Values map[string]string
+
+	// StandIns are the parts that the caller runs in its own way. One of a part that
+	// the template does not have is an error.
+	StandIns app.StandIns
+
 	// API and Stage choose one where the template has several: an API by its
 	// logical ID or its name. For serverless.yml Stage is also ${opt:stage},
 	// unless CLI has one.
 	API, Stage string
 
-	// Region empty means provider.region of serverless.yml, or
-	// app.DefaultRegion. Account empty means app.DefaultAccount.
+	// Region and Account empty mean what the template and the files that go with it
+	// say: provider.region of serverless.yml, samconfig.toml, the manifest of CDK, or
+	// a value of the stack's own resources; else app.DefaultRegion and
+	// app.DefaultAccount.
 	Region, Account string
 
 	// Env is ${env:}. Nil, or an empty answer, means that it is not set.
@@ -79,21 +90,27 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 	if err != nil {
 		return nil, reading.Notes(), err
 	}
-	stack := cloudformation.Options{Parameters: o.Parameters, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
+	stack := cloudformation.Options{Parameters: o.Parameters, Values: o.Values, StandIns: o.StandIns, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
 	switch {
 	case root.Kind != document.Map:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has no Resources and no functions")
 	case cloudformation.Is(root):
+		d := cdkManifest(file)
+		if d.stack == "" {
+			d = samConfig(file, reading)
+		}
+		stack.Region, stack.Account = cmp.Or(o.Region, d.region), cmp.Or(o.Account, d.account)
+		stack.Stack, stack.Defaults = d.stack, d.parameters
 	case serverless.Is(root):
 		service, err := serverless.Expand(root, reading, serverless.Options{
-			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env,
+			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values,
 		})
 		if err != nil {
 			return nil, reading.Notes(), err
 		}
 		root = service.Template
-		stack.Region = cmp.Or(o.Region, service.Region)
-		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Stack: service.Stack, Made: service.Made}
+		stack.Region, stack.Stack = service.Region, service.Stack
+		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Made: service.Made, Asked: service.Asked}
 	default:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has")
 	}

@@ -1,0 +1,229 @@
+package app
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Launch says how a function is started.
+type Launch struct {
+	Kind LaunchKind
+
+	// Archive is the zip file that has the code, or empty. Path is then within it.
+	Archive string
+
+	// Path is the folder of the handler's file, the folder of a Go package, or a
+	// program, as it is opened from the directory in which the template was read.
+	Path string
+}
+
+// LaunchKind is what a function is started with.
+type LaunchKind string
+
+// The kinds of launches.
+const (
+	LaunchNode    LaunchKind = "node"    // Function.Handler is in the folder Path
+	LaunchPython  LaunchKind = "python"  // as LaunchNode
+	LaunchGo      LaunchKind = "go"      // Path is the folder of a package main
+	LaunchProgram LaunchKind = "program" // Path speaks the Runtime API
+)
+
+// Decide sets f.Launch or f.Unrunnable, from what f says of itself and from what is
+// at its code's path: no file is read but package.json, the directories of zip files
+// and the package clauses of Go files. Format is App.Format, and dir the template's
+// directory.
+func (f *Function) Decide(format, dir string) {
+	f.Launch, f.Unrunnable = nil, nil
+	if f.StandIn != "" {
+		return
+	}
+	d := decision{f, format, dir}
+	launch, why, fix := d.launch()
+	if why == "" {
+		f.Launch = launch
+		return
+	}
+	f.Unrunnable = &Unrunnable{What: "function " + Clip(f.LogicalID), Why: why, Fix: fix, StandIn: d.give("FUNCTION"), Position: f.Position}
+}
+
+// A decision is how one function is started.
+type decision struct {
+	*Function
+	format, dir string
+}
+
+// give is the flag that puts something in the function's place.
+func (d decision) give(value string) string { return Flag("--function", d.LogicalID, value) }
+
+func (d decision) launch() (launch *Launch, why, fix string) {
+	kind := kindOf(d.Runtime)
+	switch {
+	case d.Code.Kind == CodeImage:
+		return nil, "it is a container image", d.container()
+	case kind == "":
+		return nil, d.noRuntime(), d.elsewhere()
+	case d.Code.Inline != "":
+		return nil, "its code is in the template itself", "write it into a file of the handler's name and give " + d.give("FOLDER")
+	case d.Code.Unknown != "":
+		return nil, d.Code.Unknown, "give " + d.give("FOLDER") + " with its code"
+	case d.Code.Path == "":
+		return nil, "it does not say where its code is", "give " + d.give("FOLDER") + " with its code"
+	case d.Handler == "" && kind != LaunchProgram:
+		return nil, "it has no handler", "give " + d.give("FUNCTION")
+	}
+	code, closing, why := openCode(d.Code.Path)
+	switch {
+	case why != "" && errors.Is(fsError(d.Code.Path), fs.ErrNotExist):
+		return nil, why, d.build()
+	case why != "":
+		return nil, why, "give " + d.give("FOLDER") + " with its code"
+	}
+	defer closing.Close()
+	launch = &Launch{Kind: kind, Path: d.Code.Path}
+	if isZip(d.Code.Path) {
+		launch.Archive, launch.Path = d.Code.Path, "."
+	} else if isPlain(d.Code.Path) {
+		launch.Path = filepath.Dir(d.Code.Path)
+	}
+	if kind == LaunchProgram {
+		return d.program(launch, code)
+	}
+	return launch, "", ""
+}
+
+// kindOf is what a runtime is started with, or empty.
+func kindOf(runtime string) LaunchKind {
+	switch {
+	case strings.HasPrefix(runtime, "nodejs"):
+		return LaunchNode
+	case strings.HasPrefix(runtime, "python"):
+		return LaunchPython
+	case strings.HasPrefix(runtime, "provided"), strings.HasPrefix(runtime, "go1"):
+		return LaunchProgram
+	}
+	return ""
+}
+
+func (d decision) noRuntime() string {
+	if d.Runtime == "" {
+		return "it has no runtime"
+	}
+	return "its runtime is " + Clip(d.Runtime) + ", and only nodejs, python, provided and go1.x are run"
+}
+
+// program finds the program of a function that brings its own runtime: the one that
+// the handler names for go1.x, and else bootstrap. A folder with Go's source is taken
+// for it too, as SAM does.
+func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix string) {
+	name := "bootstrap"
+	if strings.HasPrefix(d.Runtime, "go1") && d.Handler != "" {
+		name = d.Handler
+	}
+	if isPlain(d.Code.Path) && launch.Archive == "" {
+		launch.Path = d.Code.Path
+		return launch, "", ""
+	}
+	if local := path.Clean(filepath.ToSlash(name)); fs.ValidPath(local) && isFile(code, local) {
+		launch.Path = filepath.Join(launch.Path, filepath.FromSlash(local))
+		return launch, "", ""
+	}
+	if launch.Archive == "" && d.otherLanguage(code) == "" {
+		switch isMain, isGo := goPackage(code); {
+		case isMain:
+			launch.Kind = LaunchGo
+			return launch, "", ""
+		case isGo:
+			return nil, fmt.Sprintf("the Go files in %s are not of package main", d.where()), "give " + d.give("go:FOLDER") + " of the one that is"
+		}
+	}
+	why, fix = d.unbuilt(code, Clip(name))
+	return nil, why, fix
+}
+
+// where names the folder or the zip file of the code in a sentence.
+func (d decision) where() string {
+	if d.Code.Path == "." {
+		return "the template's folder"
+	}
+	return Clip(d.Code.Path)
+}
+
+// openCode is the files of a folder or a zip file, and none for another file; or why
+// there are none.
+func openCode(name string) (code fs.FS, closing io.Closer, why string) {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, "its code " + Clip(name) + " is not there"
+	case err != nil:
+		return nil, nil, "its code " + Clip(name) + " cannot be opened"
+	case info.IsDir():
+		return os.DirFS(name), io.NopCloser(nil), ""
+	case !info.Mode().IsRegular():
+		return nil, nil, "its code " + Clip(name) + " is neither a folder nor a plain file"
+	}
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".jar", ".war":
+		return nil, nil, "its code " + Clip(name) + " is an archive of Java"
+	case ".zip":
+		archive, err := zip.OpenReader(name)
+		if err != nil {
+			return nil, nil, "its code " + Clip(name) + " is not a zip file"
+		}
+		return archive, archive, ""
+	}
+	return os.DirFS(filepath.Dir(name)), io.NopCloser(nil), ""
+}
+
+func fsError(name string) error {
+	_, err := os.Stat(name)
+	return err
+}
+
+func isZip(name string) bool { return strings.EqualFold(filepath.Ext(name), ".zip") }
+
+func isPlain(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func isFile(code fs.FS, name string) bool {
+	info, err := fs.Stat(code, name)
+	return err == nil && !info.IsDir()
+}
+
+// goPackage reports whether a folder has Go files, and whether they are of package
+// main.
+func goPackage(code fs.FS) (isMain, isGo bool) {
+	names, _ := fs.Glob(code, "*.go")
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		isGo = true
+		if isMain = packageMain(code, name); isMain {
+			break
+		}
+	}
+	return isMain, isGo
+}
+
+func packageMain(code fs.FS, name string) bool {
+	f, err := code.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const most = 64 << 10 // the clause comes after comments only
+	file, _ := parser.ParseFile(token.NewFileSet(), name, io.LimitReader(f, most), parser.PackageClauseOnly)
+	return file != nil && file.Name != nil && file.Name.Name == "main"
+}

@@ -1,0 +1,1 @@
+export const enter = async () => ({statusCode: 200});
