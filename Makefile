@@ -26,6 +26,10 @@ build: ## Build everything, and the command as bin/wirepost
 	go build ./...
 	go build -o bin/ ./cmd/wirepost
 
+.PHONY: man
+man: ## Write the manual pages into bin/man1
+	go run -tags man ./cmd/wirepost man bin/man1
+
 # The tests run also when a check before them has failed: one run tells everything.
 .PHONY: test
 test: ## Install what the tests need, check, and run all tests with the race detector

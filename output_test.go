@@ -19,10 +19,10 @@ var outputRules = map[string]struct {
 	times int
 	why   string
 }{
-	"cmd/wirepost/main.go":          {4, "main passes both streams to run, which wraps them in printers, and gives the log package, which net/http uses, a printer"},
-	"cmd/wirepost-function/main.go": {3, "a function: its output goes to CloudWatch, or through the printer of dev"},
-	"deploy/function/main.go":       {4, "a function, and a program that users edit"},
-	"examples/":                     {-1, "programs that users edit"},
+	"cmd/wirepost/main.go":          {5, "main gives both streams to run, which makes printers of them at once, and a printer to the log that net/http writes to; while a shell completes, standard error is closed to everything"},
+	"cmd/wirepost-function/main.go": {3, "a function: its lines go to CloudWatch, or through the printer of dev"},
+	"deploy/function/main.go":       {4, "a function, and a program that users make their own"},
+	"examples/":                     {-1, "programs that users make their own"},
 }
 
 // printing are functions that write to a standard stream without naming it.

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/examples/chat"
@@ -17,80 +19,6 @@ import (
 	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
-
-const devHelp = `Usage:
-    wirepost dev [FLAGS]                        with the example function
-    wirepost dev [FLAGS] -- ./bootstrap [ARGS]  with an unchanged Lambda function
-    wirepost dev [FLAGS] go:./chat
-    wirepost dev [FLAGS] --handler index.handler [FOLDER]
-    wirepost dev [FLAGS] --template template.yaml
-
-Runs API Gateway's WebSocket side on this machine until Ctrl-C. Prints where
-clients connect, where publishers post, and the store. A function is any program
-that speaks the Lambda Runtime API, a Go program in a folder, or a Node.js or
-Python file with a handler; it needs no change and no word of wirepost. The example
-function 'notify' believes what the URL says; it is for development, and has a page
-on which people can talk.
-
-    --listen ADDRESS          default 127.0.0.1:3001; port 0 takes a free one;
-                              0.0.0.0:PORT is all IPv4 addresses of this machine,
-                              [::]:PORT and :PORT are those of IPv6 too
-    --stage NAME              default dev, or the template's
-    --region NAME             the region that posts are signed for; default us-east-1
-    --store URL               default sqlite:.wirepost/store.db
-    --route-selection EXPR    default $request.body.action, or the template's
-    --idle-timeout DURATION   default 10m, as on AWS
-    --max-age DURATION        default 2h, as on AWS
-    --template FILE           routes, functions and authorizers of a SAM or
-                              CloudFormation template or a serverless.yml; with
-    --parameter NAME=VALUE    a parameter of it, --opt NAME=VALUE for ${opt:NAME},
-                              and --api NAME or --stage NAME where there are several
-    --dynamodb URL            create the template's tables there, such as
-                              http://127.0.0.1:8000, and let functions use it
-    --route KEY=FUNCTION      a function of its own for a route; may be given more
-                              than once. FUNCTION is a program, go:DIR,
-                              node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP
-                              integration), lambda:URL#NAME (Invoke) or mock:BODY
-    --route-response KEY      make a route two-way: answers go back to the client
-    --authorizer FUNCTION     asked before $connect; with
-    --identity-source SOURCE  what it needs, such as route.request.header.Auth
-    --concurrency NUMBER      processes of a function at most; default 10
-    --timeout DURATION        of an invocation, then its process is killed;
-                              default 29s
-    --no-timeout              an invocation may take any time
-    --debug-port PORT         for a debugger; one process, no timeouts
-    --freeze                  stop processes between invocations, as Lambda does
-    --watch                   restart a function when its files change, but for
-                              files other than source that change while it works:
-                              those it writes itself
-    --env-file FILE           more environment of the functions, NAME=VALUE lines
-    --credentials dev|inherit what functions sign with: the development pair, which
-                              no AWS service takes, or yours; default dev
-    --fault RULE              what goes wrong, such as post:429:p=0.1; may be given
-                              more than once, and changed by 'wirepost fault'
-    --seed NUMBER             which calls a rule with p hits; default 1
-    --allow-origin ORIGIN     let pages of another origin than this machine's own
-                              connect, such as https://example.com; * lets all
-    --page DIR                serve the files of a page of yours at / of the port,
-                              with the browser client at /wirepost.js
-    --control ADDRESS         where 'wirepost fault' asks; default the port after
-                              --listen on 127.0.0.1, or a free one if it is taken
-    --control-public          allow a --control that other machines reach
-    --no-inspector            record nothing and serve no inspector, the page whose
-                              address is printed first
-    --verbose                 log what the gateway and the function do
-
-The port answers https:// and wss:// too, with a certificate that
-.wirepost/ca.pem vouches for.
-
-On a loopback address posts are signed with access key 'wirepost' and secret
-'wirepost'. On any other, a pair is made for each run, printed once, and kept in
-.wirepost/credentials.json for the commands in this folder; other programs give
-it as PublisherOptions.Credentials.
-
-Example:
-    $ wirepost dev --listen 127.0.0.1:4000 --idle-timeout 30s
-`
 
 // devFlags are what the flags of dev say.
 type devFlags struct {
@@ -111,11 +39,110 @@ type templateFlags struct {
 	api        string
 }
 
-func (c *command) dev(ctx context.Context, args []string) int {
-	d, status, done := c.parseDev(args)
-	if done {
-		return status
+func (c *command) devCommand() *cobra.Command {
+	d := &devFlags{}
+	cmd := &cobra.Command{
+		Use: `dev [FLAGS]                        with the example function
+wirepost dev [FLAGS] -- ./bootstrap [ARGS]  with an unchanged Lambda function
+wirepost dev [FLAGS] go:./chat
+wirepost dev [FLAGS] --handler index.handler [FOLDER]
+wirepost dev [FLAGS] --template template.yaml`,
+		Short: "run the gateway and the example function on this machine",
+		Long: `Runs API Gateway's WebSocket side on this machine until Ctrl-C. Prints where
+clients connect, where publishers post, and the store. A function is any program
+that speaks the Lambda Runtime API, a Go program in a folder, or a Node.js or
+Python file with a handler; it needs no change and no word of wirepost. The example
+function 'notify' believes what the URL says; it is for development, and has a page
+on which people can talk.`,
+		Annotations: map[string]string{program: "yes", notes: `The port answers https:// and wss:// too, with a certificate that
+.wirepost/ca.pem vouches for.
+
+On a loopback address posts are signed with access key 'wirepost' and secret
+'wirepost'. On any other, a pair is made for each run, printed once, and kept in
+.wirepost/credentials.json for the commands in this folder; other programs give
+it as PublisherOptions.Credentials.`},
+		Example:           "    $ wirepost dev --listen 127.0.0.1:4000 --idle-timeout 30s",
+		SuggestFor:        []string{"run", "serve", "start", "up"},
+		ValidArgsFunction: files,
 	}
+	grouped(cmd, "The gateway", d.gatewayFlags)
+	grouped(cmd, "Functions", d.functionFlags)
+	grouped(cmd, "How functions run", d.runtimeFlags)
+	grouped(cmd, "A template", d.templateFlags)
+	grouped(cmd, "What goes wrong", d.faultFlags)
+	grouped(cmd, "What is seen of it", d.viewFlags)
+	for _, flag := range []string{"template", "env-file", "page"} {
+		completeFlag(cmd, flag, files)
+	}
+	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		d.named.Function = args
+		if mistake, cure := d.check(); mistake != "" {
+			return c.misuse(mistake, cure)
+		}
+		return c.dev(cmd.Context(), d)
+	})
+	return cmd
+}
+
+func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
+	c := &d.config
+	flags.StringVar(&c.Listen, "listen", "127.0.0.1:3001", "`ADDRESS` default 127.0.0.1:3001; port 0 takes a free one; 0.0.0.0:PORT is all IPv4 addresses of this machine, [::]:PORT and :PORT are those of IPv6 too")
+	flags.StringVar(&c.Stage, "stage", "", "`NAME` default dev, or the template's")
+	flags.StringVar(&c.Region, "region", "", "`NAME` the region that posts are signed for; default us-east-1, or the template's")
+	flags.StringVar(&c.Store, "store", "", "`URL` default sqlite:.wirepost/store.db")
+	flags.StringVar(&c.RouteSelection, "route-selection", "", "`EXPR` default $request.body.action, or the template's")
+	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "`DURATION` default 10m, as on AWS")
+	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "`DURATION` default 2h, as on AWS")
+	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
+}
+
+func (d *devFlags) functionFlags(flags *pflag.FlagSet) {
+	n := &d.named
+	flags.StringVar(&n.Handler, "handler", "", "`NAME` of a Node.js or Python file in FOLDER, such as index.handler")
+	flags.StringArrayVar(&d.routes, "route", nil, "`KEY=FUNCTION` a function of its own for a route; may be given more than once. FUNCTION is a program, go:DIR, node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP integration), lambda:URL#NAME (Invoke) or mock:BODY")
+	flags.StringArrayVar(&n.RouteResponses, "route-response", nil, "`KEY` make a route two-way: answers go back to the client; may be given more than once")
+	flags.StringVar(&n.Authorizer, "authorizer", "", "`FUNCTION` asked before $connect")
+	flags.StringArrayVar(&n.IdentitySources, "identity-source", nil, "`SOURCE` what the authorizer needs, such as route.request.header.Auth; may be given more than once")
+}
+
+func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
+	p := &d.config.Processes
+	flags.IntVar(&p.Concurrency, "concurrency", lambdart.DefaultConcurrency, "`NUMBER` processes of a function at most; default 10")
+	flags.DurationVar(&p.Timeout, "timeout", 0, "`DURATION` of an invocation, then its process is killed; default 29s")
+	flags.BoolVar(&p.NoTimeout, "no-timeout", false, "an invocation may take any time")
+	flags.IntVar(&p.DebugPort, "debug-port", 0, "`PORT` for a debugger; one process, no timeouts")
+	flags.BoolVar(&p.Freeze, "freeze", false, "stop processes between invocations, as Lambda does")
+	flags.BoolVar(&p.Watch, "watch", false, "restart a function when its files change, but for files other than source that change while it works: those it writes itself")
+	flags.StringVar(&d.config.EnvFile, "env-file", "", "`FILE` more environment of the functions, NAME=VALUE lines")
+	flags.StringVar(&d.credentials, "credentials", "dev", "`dev|inherit` what functions sign with: the development pair, which no AWS service takes, or yours; default dev")
+}
+
+func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
+	t := &d.template
+	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template or a serverless.yml")
+	flags.StringArrayVar(&t.parameters, "parameter", nil, "`NAME=VALUE` a parameter of it; may be given more than once")
+	flags.StringArrayVar(&t.options, "opt", nil, "`NAME=VALUE` for ${opt:NAME} of a serverless.yml; may be given more than once")
+	flags.StringVar(&t.api, "api", "", "`NAME` which API, where there are several; --stage says which stage")
+	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`URL` create the template's tables there, such as http://127.0.0.1:8000, and let functions use it")
+}
+
+func (d *devFlags) faultFlags(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&d.faults, "fault", nil, "`RULE` what goes wrong, such as post:429:p=0.1; may be given more than once, and changed by 'wirepost fault'")
+	flags.Uint64Var(&d.seed, "seed", 1, "`NUMBER` which calls a rule with p hits; default 1")
+}
+
+func (d *devFlags) viewFlags(flags *pflag.FlagSet) {
+	c := &d.config
+	flags.StringVar(&c.Page, "page", "", "`DIR` serve the files of a page of yours at / of the port, with the browser client at /wirepost.js")
+	flags.StringVar(&c.Control, "control", "", "`ADDRESS` where 'wirepost fault' asks; default the port after --listen on 127.0.0.1")
+	flags.BoolVar(&c.ControlPublic, "control-public", false, "allow a --control that other machines reach")
+	flags.BoolVar(&c.NoInspector, "no-inspector", false, "record nothing and serve no inspector, the page whose address is printed first")
+	flags.BoolVar(&c.Verbose, "verbose", false, "log what the gateway and the function do")
+}
+
+func (c *command) dev(ctx context.Context, d *devFlags) int {
+	d.complete(c)
 	if err := c.readTemplate(d); err != nil {
 		return c.failWith(err)
 	}
@@ -134,62 +161,18 @@ func (c *command) dev(ctx context.Context, args []string) int {
 	return exitDone
 }
 
-// set defines the flags.
-func (d *devFlags) set(flags *flag.FlagSet) {
-	c := &d.config
-	flags.StringVar(&c.Listen, "listen", "127.0.0.1:3001", "")
-	flags.StringVar(&c.Stage, "stage", "", "")
-	flags.StringVar(&c.Region, "region", "us-east-1", "")
-	flags.StringVar(&c.Store, "store", "", "")
-	flags.StringVar(&c.RouteSelection, "route-selection", "", "")
-	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "")
-	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "")
-	flags.Var((*many)(&c.Origins), "allow-origin", "")
-	flags.StringVar(&c.Control, "control", "", "")
-	flags.StringVar(&c.Page, "page", "", "")
-	flags.BoolVar(&c.ControlPublic, "control-public", false, "")
-	flags.BoolVar(&c.Verbose, "verbose", false, "")
-	flags.BoolVar(&c.NoInspector, "no-inspector", false, "")
-	flags.StringVar(&c.EnvFile, "env-file", "", "")
-	flags.StringVar(&c.DynamoDB, "dynamodb", "", "")
-
-	p := &c.Processes
-	flags.IntVar(&p.Concurrency, "concurrency", lambdart.DefaultConcurrency, "")
-	flags.DurationVar(&p.Timeout, "timeout", 0, "")
-	flags.BoolVar(&p.NoTimeout, "no-timeout", false, "")
-	flags.IntVar(&p.DebugPort, "debug-port", 0, "")
-	flags.BoolVar(&p.Freeze, "freeze", false, "")
-	flags.BoolVar(&p.Watch, "watch", false, "")
-
-	flags.StringVar(&d.named.Handler, "handler", "", "")
-	flags.Var(&d.routes, "route", "")
-	flags.Var((*many)(&d.named.RouteResponses), "route-response", "")
-	flags.StringVar(&d.named.Authorizer, "authorizer", "", "")
-	flags.Var((*many)(&d.named.IdentitySources), "identity-source", "")
-
-	flags.StringVar(&d.template.file, "template", "", "")
-	flags.Var(&d.template.parameters, "parameter", "")
-	flags.Var(&d.template.options, "opt", "")
-	flags.StringVar(&d.template.api, "api", "", "")
-
-	flags.Var(&d.faults, "fault", "")
-	flags.Uint64Var(&d.seed, "seed", 1, "")
-	flags.StringVar(&d.credentials, "credentials", "dev", "")
-}
-
-func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
-	d = &devFlags{}
-	flags := flag.NewFlagSet("dev", flag.ContinueOnError)
-	d.set(flags)
-	if status, done := c.parse(flags, devHelp, args); done {
-		return nil, status, true
-	}
-	d.named.Function = flags.Args()
+// check says what is wrong with the flags; empty if nothing is.
+func (d *devFlags) check() (mistake, cure string) {
 	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes} {
-		if mistake, cure := check(); mistake != "" {
-			return nil, c.misuse(mistake, cure), true
+		if mistake, cure = check(); mistake != "" {
+			return mistake, cure
 		}
 	}
+	return "", ""
+}
+
+// complete works out what follows from the flags.
+func (d *devFlags) complete(c *command) {
 	d.config.Folder = folder
 	d.config.Inherit = d.credentials == "inherit"
 	switch {
@@ -207,7 +190,6 @@ func (c *command) parseDev(args []string) (d *devFlags, status int, done bool) {
 	d.config.Logger = slog.New(slog.NewTextHandler(c.stderr.Lines(), &slog.HandlerOptions{Level: level}))
 	d.config.Output = c.stdout.Lines()
 	d.config.Report = devReport{c}
-	return d, 0, false
 }
 
 // notifyFunction is the example function. The gateway has decided which pages may connect.

@@ -4,48 +4,46 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
-	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
 
 	"github.com/wirepost/wirepost/gateway"
 )
 
-const faultHelp = `Usage:
-    wirepost fault              list what goes wrong in the gateway that runs here
-    wirepost fault RULE…        replace it
-    wirepost fault --clear      nothing goes wrong any more
-
-A RULE is WHERE:WHAT[:KEY=VALUE,…]. Where: connect, message, disconnect, invoke,
+func (c *command) faultCommand() *cobra.Command {
+	var cleared, asJSON bool
+	cmd := &cobra.Command{
+		Use: `fault              list what goes wrong in the gateway that runs here
+wirepost fault RULE…        replace it
+wirepost fault --clear      nothing goes wrong any more`,
+		Short: "list or replace what goes wrong in the gateway that runs here",
+		Long: `A RULE is WHERE:WHAT[:KEY=VALUE,…]. Where: connect, message, disconnect, invoke,
 post, get, delete, frame-out. What: a status, denied, buffer-full, drop, hang,
 reset-before, reset-after, close=CODE. Keys: p (how likely), n (how often at most),
 after and for (calls or a duration), delay, route, connection, message. Of several
-rules that apply the first wins. 'wirepost dev --fault RULE' starts with some.
-
-    --json    one JSON list
-
-Examples:
-    $ wirepost fault post:429:p=0.1 disconnect:drop
+rules that apply the first wins. 'wirepost dev --fault RULE' starts with some.`,
+		Example: `    $ wirepost fault post:429:p=0.1 disconnect:drop
     $ wirepost fault post:410:n=1
-    $ wirepost fault invoke:hang:route=slow,for=30s
-`
+    $ wirepost fault invoke:hang:route=slow,for=30s`,
+	}
+	cmd.Flags().BoolVar(&cleared, "clear", false, "nothing goes wrong any more")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON list")
+	cmd.RunE = runs(func(cmd *cobra.Command, rules []string) int {
+		if cleared && len(rules) > 0 {
+			return c.misuse("--clear takes no rules", "")
+		}
+		if _, err := gateway.ParseFaultRules(rules); err != nil {
+			return c.misuse(err.Error(), "'wirepost fault --help' lists what can go wrong")
+		}
+		return c.fault(cmd.Context(), rules, cleared, asJSON)
+	})
+	return cmd
+}
 
-func (c *command) fault(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("fault", flag.ContinueOnError)
-	cleared := flags.Bool("clear", false, "")
-	asJSON := flags.Bool("json", false, "")
-	if status, done := c.parse(flags, faultHelp, args); done {
-		return status
-	}
-	rules := flags.Args()
-	if *cleared && len(rules) > 0 {
-		return c.misuse("--clear takes no rules", "")
-	}
-	if _, err := gateway.ParseFaultRules(rules); err != nil {
-		return c.misuse(err.Error(), "'wirepost fault --help' lists what can go wrong")
-	}
+func (c *command) fault(ctx context.Context, rules []string, cleared, asJSON bool) int {
 	method, body := "GET", []byte(nil)
-	if *cleared || len(rules) > 0 {
+	if cleared || len(rules) > 0 {
 		if rules == nil {
 			rules = []string{}
 		}
@@ -56,7 +54,7 @@ func (c *command) fault(ctx context.Context, args []string) int {
 	if err := askControl(ctx, method, "/faults", body, &counts); err != nil {
 		return c.failWith(err)
 	}
-	if *asJSON {
+	if asJSON {
 		if err := c.stdout.JSON(counts); err != nil {
 			return c.fail(err)
 		}
@@ -83,9 +81,3 @@ func bytesReader(b []byte) io.Reader {
 	}
 	return bytes.NewReader(b)
 }
-
-// many is a flag that may be given more than once.
-type many []string
-
-func (m *many) String() string     { return fmt.Sprint(*m) }
-func (m *many) Set(s string) error { *m = append(*m, s); return nil }

@@ -2,57 +2,58 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/wirepost/wirepost/deploy"
 	"github.com/wirepost/wirepost/internal/hint"
 )
 
-const initHelp = `Usage:
-    wirepost init [--stack sam|terraform|cdk] [FOLDER]
-
-Copies what it takes to deploy a function of your own: main.go, a program to start
+func (c *command) initCommand() *cobra.Command {
+	var stack string
+	stacks := []string{"sam", "terraform", "cdk"}
+	cmd := &cobra.Command{
+		Use:   "init [--stack sam|terraform|cdk] [FOLDER]",
+		Short: "copy a function and a stack for AWS to start from",
+		Long: `Copies what it takes to deploy a function of your own: main.go, a program to start
 from, and a stack with a WebSocket API, three functions of that program, the table,
-a queue and alarms. Without FOLDER they go where you are. Nothing is overwritten.
-
-    --stack NAME   default sam: template.yaml for AWS SAM; terraform or cdk are the
-                   same stack
-
-Who wants no function of their own deploys github.com/wirepost/wirepost's
-cmd/wirepost-function with the same stack.
-
-Example:
-    $ wirepost init chat
+a queue and alarms. Without FOLDER they go where you are. Nothing is overwritten.`,
+		Annotations: map[string]string{notes: `If you need no function of your own, deploy github.com/wirepost/wirepost's
+cmd/wirepost-function with the same stack.`},
+		Example: `    $ wirepost init chat
     $ cd chat
     $ go mod init chat && go get github.com/wirepost/wirepost && go mod tidy
-    $ wirepost dev --watch --route-response '$default' go:.
-`
+    $ wirepost dev --watch --route-response '$default' go:.`,
+		SuggestFor:        []string{"new", "create"},
+		ValidArgsFunction: files,
+	}
+	cmd.Flags().StringVar(&stack, "stack", "sam", "`NAME` default sam: template.yaml for AWS SAM; terraform or cdk are the same stack")
+	completeFlag(cmd, "stack", oneOf(stacks...))
+	cmd.RunE = runs(func(_ *cobra.Command, args []string) int {
+		switch {
+		case len(args) > 1:
+			return c.misuse(fmt.Sprintf("init takes one folder, and %q comes after it", args[1]), "'wirepost init --help' shows how it is used")
+		case !slices.Contains(stacks, stack):
+			return c.misuse(fmt.Sprintf("--stack %s: there are sam, terraform and cdk", stack), "")
+		}
+		folder := "."
+		if len(args) == 1 {
+			folder = args[0]
+		}
+		return c.init(stack, folder)
+	})
+	return cmd
+}
 
-func (c *command) init(args []string) int {
-	flags := flag.NewFlagSet("init", flag.ContinueOnError)
-	stack := flags.String("stack", "sam", "")
-	if status, done := c.parse(flags, initHelp, args); done {
-		return status
-	}
-	if flags.NArg() > 1 {
-		return c.misuse(fmt.Sprintf("init takes one folder, and %q comes after it", flags.Arg(1)), "put flags first")
-	}
-	switch *stack {
-	case "sam", "terraform", "cdk":
-	default:
-		return c.misuse(fmt.Sprintf("--stack %s: there are sam, terraform and cdk", *stack), "")
-	}
-	folder := "."
-	if flags.NArg() == 1 {
-		folder = flags.Arg(0)
-	}
-	names, err := copyStack(*stack, folder)
+func (c *command) init(stack, folder string) int {
+	names, err := copyStack(stack, folder)
 	if err != nil {
 		return c.failWith(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,67 +16,96 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/dev"
+	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
-
-const invokeHelp = `Usage:
-    wirepost invoke [FLAGS] --event NAME -- PROGRAM [ARGS...]
-    wirepost invoke [FLAGS] FILE -- PROGRAM [ARGS...]
-
-Starts a function on this machine as AWS Lambda would, gives it one event, prints
-what it answers, and ends it. The event is a sample or the JSON of FILE; - is
-standard input. PROGRAM is named as for 'wirepost dev': ./bootstrap, go:DIR, or with
---handler a folder. What the function logs goes to standard error.
-
-    --event NAME     ` + sampleNames + `
-    --to AUDIENCE    of a publish; default topic:lobby
-    --data JSON      of a publish; default {"text":"hi"}
-    --text TEXT      the same, posted as it is
-    --body TEXT      of message; default {"action":"ping"}, whose route is ping
-    --query NAME=VALUE, --header NAME=VALUE
-                     of connect; may be given more than once
-    --print          print the event and invoke nothing
-    --handler NAME   such as index.handler
-    --timeout TIME   of the invocation; default 29s
-    --store URL      what WIREPOST_STORE is; default $WIREPOST_STORE, or the store of
-                     this folder's 'wirepost dev'. Without one, and for connect,
-                     message and disconnect, it is one that is gone afterwards
-    --credentials dev|inherit
-                     what the function signs with; default dev, a pair that no AWS
-                     service takes
-
-A sample event comes from http://localhost:3001/dev, where 'wirepost dev' is. The
-function does with the store what it does with every event.
-
-Exit status: 0 the function answered, 1 it failed, 2 wrong usage.
-
-Example:
-    $ wirepost invoke --event publish --to user:alice --data '{"n":1}' -- ./bootstrap
-`
 
 // invocation is what the flags of invoke say.
 type invocation struct {
 	sample
-	event, handler, store string
-	print, inherit        bool
-	timeout               time.Duration
-	function              []string
-	payload               []byte
+	event, handler, store, credentials string
+	dataFlag, textFlag                 string // as they are given
+	print, inherit                     bool
+	timeout                            time.Duration
+	file                               string // of the event, if it has no name
+	function                           []string
+	payload                            []byte
 }
 
 // closeTime is how long the function gets at the end.
 const closeTime = 10 * time.Second
 
-func (c *command) invoke(ctx context.Context, args []string) int {
-	i, status, done := c.parseInvoke(args)
-	if done {
-		return status
+func (c *command) invokeCommand() *cobra.Command {
+	i := &invocation{sample: sample{now: time.Now()}}
+	cmd := &cobra.Command{
+		Use: `invoke [FLAGS] --event NAME -- PROGRAM [ARGS...]
+wirepost invoke [FLAGS] FILE -- PROGRAM [ARGS...]`,
+		Short: "give a sample event or a publish to a function on this machine",
+		Long: `Starts a function on this machine as AWS Lambda would, gives it one event, prints
+what it answers, and ends it. The event is a sample or the JSON of FILE; - is
+standard input. PROGRAM is named as for 'wirepost dev': ./bootstrap, go:DIR, or with
+--handler a folder. What the function logs goes to standard error.`,
+		Annotations: map[string]string{program: "yes", notes: `A sample event comes from http://localhost:3001/dev, where 'wirepost dev' is. The
+function does with the store what it does with every event.
+
+Exit status: 0 the function answered, 1 it failed, 2 wrong usage.`},
+		Example:           `    $ wirepost invoke --event publish --to user:alice --data '{"n":1}' -- ./bootstrap`,
+		SuggestFor:        []string{"call", "test"},
+		ValidArgsFunction: files,
 	}
+	grouped(cmd, "The event", i.eventFlags)
+	grouped(cmd, "The function", i.functionFlags)
+	completeFlag(cmd, "event", oneOf(sampleEvents...))
+	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
+	c.completeAudience(cmd, "to")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		if err := i.check(cmd.Flags()); err != nil {
+			return c.misuse(err.Error(), err.Fix())
+		}
+		if err := i.split(args, cmd.ArgsLenAtDash()); err != nil {
+			return c.misuse(err.Error(), err.Fix())
+		}
+		if i.event == "" {
+			var err error
+			if i.payload, err = readEvent(i.file, c.stdin); err != nil {
+				return c.fail(err)
+			}
+		}
+		if !i.print && len(i.function) == 0 && i.handler == "" {
+			return c.misuse("invoke needs a function", "name it behind --, such as 'wirepost invoke --event connect -- ./bootstrap'")
+		}
+		return c.invoke(cmd.Context(), i)
+	})
+	return cmd
+}
+
+func (i *invocation) eventFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&i.event, "event", "", "`NAME` "+sampleNames)
+	flags.StringVar(&i.to, "to", "topic:lobby", "`AUDIENCE` of a publish; default topic:lobby")
+	flags.StringVar(&i.dataFlag, "data", "", "`JSON` of a publish; default {\"text\":\"hi\"}")
+	flags.StringVar(&i.textFlag, "text", "", "`TEXT` the same, posted as it is")
+	flags.StringVar(&i.body, "body", `{"action":"ping"}`, "`TEXT` of message; default {\"action\":\"ping\"}, whose route is ping")
+	flags.StringArrayVar(&i.queries, "query", nil, "`NAME=VALUE` of connect; may be given more than once")
+	flags.StringArrayVar(&i.headers, "header", nil, "`NAME=VALUE` of connect; may be given more than once")
+	flags.BoolVar(&i.print, "print", false, "print the event and invoke nothing")
+}
+
+func (i *invocation) functionFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&i.handler, "handler", "", "`NAME` such as index.handler")
+	flags.DurationVar(&i.timeout, "timeout", lambdart.DefaultTimeout, "`TIME` of the invocation; default 29s")
+	flags.StringVar(&i.store, "store", "", "`URL` what WIREPOST_STORE is; default $WIREPOST_STORE, or the store of this folder's 'wirepost dev'. Without one, and for connect, message and disconnect, it is one that is gone afterwards")
+	flags.StringVar(&i.credentials, "credentials", "dev", "`dev|inherit` what the function signs with; default dev, a pair that no AWS service takes")
+}
+
+func (c *command) invoke(ctx context.Context, i *invocation) int {
 	if i.print {
 		var out bytes.Buffer
 		err := json.Indent(&out, i.payload, "", "  ")
@@ -122,78 +150,60 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 	return exitDone
 }
 
-func (c *command) parseInvoke(args []string) (i *invocation, status int, done bool) {
-	i = &invocation{sample: sample{now: time.Now(), to: "topic:lobby", body: `{"action":"ping"}`}}
-	var data, text string
-	credentials := "dev"
-	flags := flag.NewFlagSet("invoke", flag.ContinueOnError)
-	flags.StringVar(&i.event, "event", "", "")
-	flags.StringVar(&i.to, "to", i.to, "")
-	flags.StringVar(&data, "data", "", "")
-	flags.StringVar(&text, "text", "", "")
-	flags.StringVar(&i.body, "body", i.body, "")
-	flags.Var(&i.queries, "query", "")
-	flags.Var(&i.headers, "header", "")
-	flags.BoolVar(&i.print, "print", false, "")
-	flags.StringVar(&i.handler, "handler", "", "")
-	flags.DurationVar(&i.timeout, "timeout", lambdart.DefaultTimeout, "")
-	flags.StringVar(&i.store, "store", "", "")
-	flags.StringVar(&credentials, "credentials", credentials, "")
-	if status, done := c.parse(flags, invokeHelp, args); done {
-		return nil, status, true
-	}
-	misuse := func(message, hint string) (*invocation, int, bool) { return nil, c.misuse(message, hint), true }
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	i.function = flags.Args()
-	i.inherit = credentials == "inherit"
+// check says what is wrong with the flags, and makes the event of one with a name.
+func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
+	wrong := func(message, cure string) *hint.Error { return hint.New(errors.New(message), cure) }
 	of := map[string][]string{"to": publishSamples, "data": publishSamples, "text": publishSamples, "body": {"message"}, "query": {"connect"}, "header": {"connect"}}
 	for _, name := range []string{"to", "data", "text", "body", "query", "header"} {
-		if given[name] && !slices.Contains(of[name], i.event) {
-			return misuse(fmt.Sprintf("--%s is of the events %s", name, strings.Join(of[name], ", ")), "")
+		if flags.Changed(name) && !slices.Contains(of[name], i.event) {
+			return wrong(fmt.Sprintf("--%s is of the events %s", name, strings.Join(of[name], ", ")), "")
 		}
 	}
+	i.inherit = i.credentials == "inherit"
+	hasData, hasText := flags.Changed("data"), flags.Changed("text")
 	switch {
-	case !i.inherit && credentials != "dev":
-		return misuse(fmt.Sprintf("--credentials %s: there are dev and inherit", credentials), "")
+	case !i.inherit && i.credentials != "dev":
+		return wrong(fmt.Sprintf("--credentials %s: there are dev and inherit", i.credentials), "")
 	case i.timeout <= 0:
-		return misuse("--timeout must be more than zero", "")
-	case given["data"] && given["text"]:
-		return misuse("a publish has --data or --text, not both", "")
-	case given["data"] && !json.Valid([]byte(data)):
-		return misuse("--data is not JSON", "a string needs quotes of its own, such as --data '\"hi\"'; --text posts text as it is")
+		return wrong("--timeout must be more than zero", "")
+	case hasData && hasText:
+		return wrong("a publish has --data or --text, not both", "")
+	case hasData && !json.Valid([]byte(i.dataFlag)):
+		return wrong("--data is not JSON", "a string needs quotes of its own, such as --data '\"hi\"'; --text posts text as it is")
 	}
 	i.data = json.RawMessage(`{"text":"hi"}`)
-	if given["data"] {
-		i.data = json.RawMessage(data)
+	if hasData {
+		i.data = json.RawMessage(i.dataFlag)
 	}
-	if given["text"] {
-		i.data, i.text = nil, &text
+	if hasText {
+		i.data, i.text = nil, &i.textFlag
+	}
+	if i.event == "" {
+		return nil
+	}
+	if _, err := wirepost.ParseAudience(i.to); err != nil {
+		return wrong("--to: "+strings.TrimPrefix(err.Error(), "wirepost: "), "")
 	}
 	var err error
-	if i.event != "" {
-		if _, err := wirepost.ParseAudience(i.to); err != nil {
-			return misuse("--to: "+strings.TrimPrefix(err.Error(), "wirepost: "), "")
-		}
-		if i.payload, err = i.make(i.event); err != nil {
-			return misuse(err.Error(), "the events are "+sampleNames)
-		}
-	} else {
-		if len(i.function) == 0 {
-			return misuse("invoke needs --event NAME or a FILE", "the events are "+sampleNames)
-		}
-		file := i.function[0]
-		if i.function = i.function[1:]; len(i.function) > 0 && i.function[0] == "--" {
-			i.function = i.function[1:]
-		}
-		if i.payload, err = readEvent(file, c.stdin); err != nil {
-			return nil, c.fail(err), true
-		}
+	if i.payload, err = i.make(i.event); err != nil {
+		return wrong(err.Error(), "the events are "+sampleNames)
 	}
-	if !i.print && len(i.function) == 0 && i.handler == "" {
-		return misuse("invoke needs a function", "name it behind --, such as 'wirepost invoke --event connect -- ./bootstrap'")
+	return nil
+}
+
+// split tells the file of the event, if it has no name, from the function. dash is
+// how many arguments come before the --, or -1 without one.
+func (i *invocation) split(args []string, dash int) *hint.Error {
+	i.function = args
+	switch {
+	case i.event == "" && (len(args) == 0 || dash == 0):
+		return hint.New(errors.New("invoke needs --event NAME or a FILE"), "the events are "+sampleNames)
+	case i.event == "":
+		i.file, i.function = args[0], args[1:]
+	case dash > 0:
+		return hint.New(fmt.Errorf("invoke takes --event or a file, and there are --event %s and %q", i.event, args[0]), "leave one of them out; the function comes behind --")
 	}
-	return i, 0, false
+	return nil
 }
 
 // maxEvent is how much AWS Lambda takes for one invocation, and a little more, so that

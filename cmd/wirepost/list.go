@@ -3,57 +3,63 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wirepost/wirepost"
 )
 
-const listHelp = `Usage:
-    wirepost list [--user NAME | --topic NAME] [--json]
+// listing is what the flags of list say.
+type listing struct {
+	user, topic, store string
+	json               bool
+}
 
-Lists the connections in the store with their users, topics and ages. A row may
-be of a connection that has ended without a word; the next message to it says so.
+func (c *command) listCommand() *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use:   "list [--user NAME | --topic NAME] [--json]",
+		Short: "list the connections",
+		Long: `Lists the connections in the store with their users, topics and ages. A row may
+be of a connection that has ended without a word; the next message to it says so.`,
+		Example:    "    $ wirepost list --topic lobby",
+		SuggestFor: []string{"ls", "connections"},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&l.user, "user", "", "`NAME` only this user's")
+	flags.StringVar(&l.topic, "topic", "", "`NAME` only those subscribed to this topic")
+	flags.BoolVar(&l.json, "json", false, "one JSON object a line")
+	declareStore(flags, &l.store)
+	completeFlag(cmd, "user", c.connected(func(row wirepost.Connection) []string { return []string{row.User} }))
+	completeFlag(cmd, "topic", c.connected(func(row wirepost.Connection) []string { return row.Topics }))
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		if len(args) > 0 {
+			return c.misuse(fmt.Sprintf("list takes no argument %q", args[0]), "narrow the list with --user or --topic")
+		}
+		// An empty name is a mistake of whoever expanded a variable, and not everyone.
+		byUser, byTopic := cmd.Flags().Changed("user"), cmd.Flags().Changed("topic")
+		who := wirepost.Everyone()
+		switch {
+		case byUser && byTopic:
+			return c.misuse("list takes --user or --topic, not both", "")
+		case byUser:
+			who = wirepost.ToUser(l.user)
+		case byTopic:
+			who = wirepost.ToTopic(l.topic)
+		}
+		if err := who.Validate(); err != nil {
+			return c.misuse(err.Error(), "")
+		}
+		return c.list(cmd.Context(), l, who)
+	})
+	return cmd
+}
 
-    --user NAME    only this user's
-    --topic NAME   only those subscribed to this topic
-    --json         one JSON object a line
-    --store URL    default sqlite:.wirepost/store.db, or $WIREPOST_STORE
-
-Example:
-    $ wirepost list --topic lobby
-`
-
-func (c *command) list(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("list", flag.ContinueOnError)
-	user := flags.String("user", "", "")
-	topic := flags.String("topic", "", "")
-	asJSON := flags.Bool("json", false, "")
-	url := flags.String("store", "", "")
-	if status, done := c.parse(flags, listHelp, args); done {
-		return status
-	}
-	if flags.NArg() > 0 {
-		return c.misuse(fmt.Sprintf("list takes no argument %q", flags.Arg(0)), "narrow the list with --user or --topic")
-	}
-	// An empty name is a mistake of whoever expanded a variable, and not everyone.
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	who := wirepost.Everyone()
-	switch {
-	case given["user"] && given["topic"]:
-		return c.misuse("list takes --user or --topic, not both", "")
-	case given["user"]:
-		who = wirepost.ToUser(*user)
-	case given["topic"]:
-		who = wirepost.ToTopic(*topic)
-	}
-	if err := who.Validate(); err != nil {
-		return c.misuse(err.Error(), "")
-	}
-	store, err := openStore(ctx, storeURL(*url))
+func (c *command) list(ctx context.Context, o listing, who wirepost.Audience) int {
+	store, err := openStore(ctx, storeURL(o.store))
 	if err != nil {
 		return c.failWith(err)
 	}
@@ -71,7 +77,7 @@ func (c *command) list(ctx context.Context, args []string) int {
 		if err != nil {
 			return c.fail(fmt.Errorf("list %s: %w", who, err))
 		}
-		if *asJSON {
+		if o.json {
 			if err := c.stdout.JSON(row); err != nil {
 				return c.fail(err)
 			}
@@ -80,7 +86,7 @@ func (c *command) list(ctx context.Context, args []string) int {
 		table.Row(row.ID, dash(row.User), dash(strings.Join(row.Topics, ",")), time.Since(row.ConnectedAt).Round(time.Second), row.Endpoint)
 	}
 	switch {
-	case *asJSON:
+	case o.json:
 	case table.Rows() == 0:
 		c.stderr.Printf("wirepost: hint: %s\n", nobodyIn(who))
 	default:

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,71 +16,73 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wirepost/wirepost/internal/atomicfile"
 	"github.com/wirepost/wirepost/internal/hint"
 )
-
-const packageHelp = `Usage:
-    wirepost package [FLAGS] [PACKAGE]
-
-Builds a Go program as an AWS Lambda function for the runtime provided.al2023: a zip
-file with the one program bootstrap. PACKAGE is a folder such as ./cmd/function, or
-an import path; default the folder that you are in. The same source and the same Go
-make the same bytes, so what has not changed is not deployed again. Prints the file,
-its size and what AWS Lambda calls its CodeSha256.
-
-    --output FILE   default function.zip
-    --arch NAME     arm64 or amd64; default arm64. A template calls amd64 x86_64
-
-It is 'go build' with CGO_ENABLED=0, -trimpath, -buildvcs=false, -tags lambda.norpc
-and -ldflags '-s -w'. GOFLAGS and what else Go reads are as they are set.
-
-Example:
-    $ wirepost package --output function.zip ./cmd/function
-    $ wirepost dev -- ./bootstrap     # what is in it, on a machine of that kind
-`
 
 // maxZip is how large a zip file may be that is uploaded to Lambda as such (AWS docs,
 // Lambda developer guide, "Lambda quotas": 50 MB; larger ones come from a bucket).
 const maxZip = 50 << 20
 
-func (c *command) pack(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("package", flag.ContinueOnError)
-	output := flags.String("output", "function.zip", "")
-	arch := flags.String("arch", "arm64", "")
-	if status, done := c.parse(flags, packageHelp, args); done {
-		return status
+func (c *command) packageCommand() *cobra.Command {
+	var output, arch string
+	cmd := &cobra.Command{
+		Use:   "package [FLAGS] [PACKAGE]",
+		Short: "build a Go function for AWS Lambda as a zip file",
+		Long: `Builds a Go program as an AWS Lambda function for the runtime provided.al2023: a zip
+file with the one program bootstrap. PACKAGE is a folder such as ./cmd/function, or
+an import path; default the folder that you are in. The same source and the same Go
+make the same bytes, so what has not changed is not deployed again. Prints the file,
+its size and what AWS Lambda calls its CodeSha256.`,
+		Annotations: map[string]string{notes: `It is 'go build' with CGO_ENABLED=0, -trimpath, -buildvcs=false, -tags lambda.norpc
+and -ldflags '-s -w'. GOFLAGS and what else Go reads are as they are set.`},
+		Example: `    $ wirepost package --output function.zip ./cmd/function
+    $ wirepost dev -- ./bootstrap     # what is in it, on a machine of that kind`,
+		SuggestFor:        []string{"build", "zip", "pack"},
+		ValidArgsFunction: files,
 	}
-	switch {
-	case flags.NArg() > 1:
-		return c.misuse(fmt.Sprintf("package takes one package, and %q comes after it", flags.Arg(1)), "put flags first")
-	case *arch == "x86_64":
-		return c.misuse("--arch x86_64: Go calls it amd64", "")
-	case *arch != "arm64" && *arch != "amd64":
-		return c.misuse(fmt.Sprintf("--arch %s: AWS Lambda has arm64 and amd64", *arch), "")
-	case *output == "":
-		return c.misuse("--output needs a name", "")
-	}
-	of := "."
-	if flags.NArg() == 1 {
-		of = flags.Arg(0)
-	}
-	if strings.HasPrefix(of, "-") || strings.Contains(of, "...") {
-		return c.misuse(fmt.Sprintf("%q is not one package", of), "name a folder such as ./cmd/function, or an import path")
-	}
-	program, err := buildFunction(ctx, of, *arch)
+	cmd.Flags().StringVar(&output, "output", "function.zip", "`FILE` default function.zip")
+	cmd.Flags().StringVar(&arch, "arch", "arm64", "`NAME` arm64 or amd64; default arm64. A template calls amd64 x86_64")
+	completeFlag(cmd, "output", files)
+	completeFlag(cmd, "arch", oneOf("arm64", "amd64"))
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		of := "."
+		if len(args) > 0 {
+			of = args[0]
+		}
+		switch {
+		case len(args) > 1:
+			return c.misuse(fmt.Sprintf("package takes one package, and %q comes after it", args[1]), "'wirepost package --help' shows how it is used")
+		case arch == "x86_64":
+			return c.misuse("--arch x86_64: Go calls it amd64", "")
+		case arch != "arm64" && arch != "amd64":
+			return c.misuse(fmt.Sprintf("--arch %s: AWS Lambda has arm64 and amd64", arch), "")
+		case output == "":
+			return c.misuse("--output needs a name", "")
+		case strings.HasPrefix(of, "-") || strings.Contains(of, "..."):
+			return c.misuse(fmt.Sprintf("%q is not one package", of), "name a folder such as ./cmd/function, or an import path")
+		}
+		return c.pack(cmd.Context(), of, output, arch)
+	})
+	return cmd
+}
+
+func (c *command) pack(ctx context.Context, of, output, arch string) int {
+	program, err := buildFunction(ctx, of, arch)
 	if err != nil {
 		return c.failWith(err)
 	}
 	var file bytes.Buffer
 	if err := zipFunction(&file, program); err != nil {
-		return c.fail(fmt.Errorf("make %s: %w", *output, err))
+		return c.fail(fmt.Errorf("make %s: %w", output, err))
 	}
-	if err := atomicfile.Write(*output, file.Bytes(), 0o644); err != nil {
+	if err := atomicfile.Write(output, file.Bytes(), 0o644); err != nil {
 		return c.fail(err)
 	}
 	sum := sha256.Sum256(file.Bytes())
-	c.stdout.Printf("%s  %.2f MB  %s  sha256 %s\n", *output, float64(file.Len())/1e6, *arch, base64.StdEncoding.EncodeToString(sum[:]))
+	c.stdout.Printf("%s  %.2f MB  %s  sha256 %s\n", output, float64(file.Len())/1e6, arch, base64.StdEncoding.EncodeToString(sum[:]))
 	if file.Len() > maxZip {
 		c.stderr.Printf("wirepost: hint: AWS Lambda takes at most 50 MB in one upload; a larger file has to be in a bucket first\n")
 	}

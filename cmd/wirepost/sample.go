@@ -12,6 +12,9 @@ import (
 // publishSamples are the events that carry a publish object.
 var publishSamples = []string{"publish", "sqs", "sns", "eventbridge"}
 
+// sampleEvents are all, and sampleNames says so.
+var sampleEvents = append([]string{"connect", "message", "disconnect", "doctor"}, publishSamples...)
+
 const sampleNames = "connect, message, disconnect, publish, sqs, sns, eventbridge or doctor"
 
 // sample is what sample events are made of.

@@ -2,82 +2,68 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-const sendHelp = `Usage:
-    wirepost send --to AUDIENCE DATA
-
-Posts DATA, or what standard input holds if DATA is '-', to every connection of
-the audience, and prints what became of it: 'sent 2, gone 1 (removed)'. The
-status is 1 if a post failed; a connection that is gone is no failure.
-
-    --to AUDIENCE        user:NAME, topic:NAME, connection:ID or everyone
-    --store URL          default sqlite:.wirepost/store.db, or $WIREPOST_STORE
-    --timeout DURATION   for the whole, default 30s
-    --at-least-once      repeat posts whose outcome is not known; a client may then
-                         get the message twice
-
-Example:
-    $ wirepost send --to user:alice '{"text":"hi"}'
-    $ date | wirepost send --to everyone -
-`
-
-const kickHelp = `Usage:
-    wirepost kick --to AUDIENCE
-
-Closes every connection of the audience with code 1000. A client cannot be given
-another code; send it a message first if it should know why.
-
-    --to AUDIENCE        user:NAME, topic:NAME, connection:ID or everyone
-    --store URL          default sqlite:.wirepost/store.db, or $WIREPOST_STORE
-    --timeout DURATION   for the whole, default 30s
-
-Example:
-    $ wirepost kick --to user:mallory
-`
-
 // target is what send and kick have in common: who, where, how long.
 type target struct {
-	to, store   *string
-	timeout     *time.Duration
-	atLeastOnce bool
+	to, store string
+	timeout   time.Duration
 }
 
-func targetFlags(flags *flag.FlagSet) *target {
-	return &target{
-		to:      flags.String("to", "", ""),
-		store:   flags.String("store", "", ""),
-		timeout: flags.Duration("timeout", 30*time.Second, ""),
-	}
+const audienceForm = "--to takes user:NAME, topic:NAME, connection:ID or everyone"
+
+func (c *command) targetFlags(cmd *cobra.Command) *target {
+	var t target
+	flags := cmd.Flags()
+	flags.StringVar(&t.to, "to", "", "`AUDIENCE` user:NAME, topic:NAME, connection:ID or everyone")
+	declareStore(flags, &t.store)
+	flags.DurationVar(&t.timeout, "timeout", 30*time.Second, "`DURATION` for the whole, default 30s")
+	c.completeAudience(cmd, "to")
+	return &t
 }
 
-func (c *command) send(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("send", flag.ContinueOnError)
-	t := targetFlags(flags)
-	flags.BoolVar(&t.atLeastOnce, "at-least-once", false, "")
-	if status, done := c.parse(flags, sendHelp, args); done {
-		return status
+func (c *command) sendCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "send --to AUDIENCE DATA",
+		Short: "post a message to an audience",
+		Long: `Posts DATA, or what standard input holds if DATA is '-', to every connection of
+the audience, and prints the result: 'sent 2, gone 1 (removed)'. The status is 1
+if a post failed; a connection that is gone is no failure. DATA that begins with a
+dash goes behind --.`,
+		Example: `    $ wirepost send --to user:alice '{"text":"hi"}'
+    $ date | wirepost send --to everyone -`,
+		SuggestFor: []string{"post", "publish", "push"},
 	}
+	t := c.targetFlags(cmd)
+	var atLeastOnce bool
+	cmd.Flags().BoolVar(&atLeastOnce, "at-least-once", false, "repeat posts whose outcome is not known; a client may then get the message twice")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int { return c.send(cmd.Context(), t, atLeastOnce, args) })
+	return cmd
+}
+
+func (c *command) send(ctx context.Context, t *target, atLeastOnce bool, args []string) int {
 	to, status, ok := c.audience(t, "send")
 	if !ok {
 		return status
 	}
-	if flags.NArg() != 1 {
-		if flags.NArg() == 0 {
-			return c.misuse("send has no data to post", "give it as one argument, or - to read standard input")
-		}
-		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", flags.NArg()), "put flags first and the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
+	switch len(args) {
+	case 0:
+		return c.misuse("send has no data to post", "give it as one argument, or - to read standard input")
+	case 1:
+	default:
+		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", len(args)), "put the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
 	}
-	data := []byte(flags.Arg(0))
-	if flags.Arg(0) == "-" {
+	data := []byte(args[0])
+	if args[0] == "-" {
 		var err error
 		if data, err = c.readInput(ctx); err != nil {
 			return c.fail(fmt.Errorf("read the data from standard input: %w", err))
@@ -87,7 +73,7 @@ func (c *command) send(ctx context.Context, args []string) int {
 		}
 	}
 	return c.deliver(ctx, t, to, "sent", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
-		return p.Publish(ctx, to, data, &wirepost.PublishOptions{AtLeastOnce: t.atLeastOnce})
+		return p.Publish(ctx, to, data, &wirepost.PublishOptions{AtLeastOnce: atLeastOnce})
 	})
 }
 
@@ -112,43 +98,25 @@ func (c *command) readInput(ctx context.Context) ([]byte, error) {
 	}
 }
 
-func (c *command) kick(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("kick", flag.ContinueOnError)
-	t := targetFlags(flags)
-	if status, done := c.parse(flags, kickHelp, args); done {
-		return status
-	}
-	to, status, ok := c.audience(t, "kick")
-	if !ok {
-		return status
-	}
-	if flags.NArg() > 0 {
-		return c.misuse(fmt.Sprintf("kick takes no argument %q", flags.Arg(0)), "name whom to close with --to")
-	}
-	return c.deliver(ctx, t, to, "closed", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
-		return p.Disconnect(ctx, to, nil)
-	})
-}
-
 func (c *command) audience(t *target, name string) (wirepost.Audience, int, bool) {
-	if *t.to == "" {
-		return wirepost.Audience{}, c.misuse(name+" needs --to", "flags come first: --to takes user:NAME, topic:NAME, connection:ID or everyone"), false
+	if t.to == "" {
+		return wirepost.Audience{}, c.misuse(name+" needs --to", audienceForm), false
 	}
-	if *t.timeout <= 0 {
+	if t.timeout <= 0 {
 		return wirepost.Audience{}, c.misuse("--timeout must be more than zero", ""), false
 	}
-	to, err := wirepost.ParseAudience(*t.to)
+	to, err := wirepost.ParseAudience(t.to)
 	if err != nil {
-		return to, c.misuse(fmt.Sprintf("--to: %v", err), "--to takes user:NAME, topic:NAME, connection:ID or everyone"), false
+		return to, c.misuse(fmt.Sprintf("--to: %v", err), audienceForm), false
 	}
 	return to, 0, true
 }
 
-// deliver opens what send and kick need, does it, and says what became of it.
+// deliver opens what send and kick need, does it, and prints the result.
 func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, verb string, do func(context.Context, *wirepost.Publisher) (wirepost.Result, error)) int {
-	ctx, cancel := context.WithTimeout(ctx, *t.timeout)
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	store, err := openStore(ctx, storeURL(*t.store))
+	store, err := openStore(ctx, storeURL(t.store))
 	if err != nil {
 		return c.failWith(err)
 	}

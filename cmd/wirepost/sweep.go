@@ -3,12 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dev"
@@ -16,31 +17,8 @@ import (
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-const sweepHelp = `Usage:
-    wirepost sweep [--dry-run] [--json]
-    wirepost sweep --api ID [--stage NAME] [--dry-run] [--json]
-
-Removes what belongs to nobody any more from the store. The endpoint of each
-connection is asked whether it is still there, and a row is removed as after a
-post: if the answer is 410 Gone and the connection is older than 30 s. Then a
-DynamoDB table is rid of what writes that were cut half way have left. (What no
-sweep removes ends two hours after its $connect, as its connection would have.)
-
-Of an endpoint that does not answer nothing is removed: it may only be stopped. If
-its API will not come back, name it with --api. It is asked once more, and if
-there is still no API, its connections and its endpoint are removed from the store.
-
-    --api ID       remove all that is kept of this API, if it does not answer
-    --stage NAME   only this stage of it
-    --dry-run      ask, and say what would be removed; what cut writes have left
-                   is not looked for
-    --store URL    default sqlite:.wirepost/store.db, or $WIREPOST_STORE
-    --json         one JSON object
-
-Exit status: 0 also if endpoints do not answer, 1 if one could not be asked.
-
-Example:
-    $ wirepost sweep
+// sweepHelp is the example in the help of sweep; the README has the same.
+const sweepHelp = `    $ wirepost sweep
     ENDPOINT                  CONNECTIONS  OLDEST   ANSWER
     a3k7m2q9xz/dev@us-east-1  3            1h12m0s  open 2, gone 1 (removed)
     w5c6n4r2ta/dev@us-east-1  14           1h50m0s  does not answer: endpoint-refused
@@ -79,27 +57,56 @@ type swept struct {
 	endpointRemoved bool
 }
 
-func (c *command) sweep(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
-	api := flags.String("api", "", "")
-	stage := flags.String("stage", "", "")
-	dry := flags.Bool("dry-run", false, "")
-	asJSON := flags.Bool("json", false, "")
-	url := flags.String("store", "", "")
-	if status, done := c.parse(flags, sweepHelp, args); done {
-		return status
+// sweepFlags are what the flags of sweep say.
+type sweepFlags struct {
+	api, stage, store string
+	named             bool // an API is
+	dry, json         bool
+}
+
+func (c *command) sweepCommand() *cobra.Command {
+	var f sweepFlags
+	cmd := &cobra.Command{
+		Use: `sweep [--dry-run] [--json]
+wirepost sweep --api ID [--stage NAME] [--dry-run] [--json]`,
+		Short: "remove what belongs to nobody any more from the store",
+		Long: `Removes what belongs to nobody any more from the store. The endpoint of each
+connection is asked whether it is still there, and a row is removed as after a
+post: if the answer is 410 Gone and the connection is older than 30 s. Then a
+DynamoDB table is rid of what writes that were cut half way have left. (What no
+sweep removes ends two hours after its $connect, as its connection would have.)
+
+Of an endpoint that does not answer nothing is removed: it may only be stopped. If
+its API will not come back, name it with --api. It is asked once more, and if
+there is still no API, its connections and its endpoint are removed from the store.`,
+		Annotations: map[string]string{notes: "Exit status: 0 also if endpoints do not answer, 1 if one could not be asked."},
+		Example:     strings.TrimSuffix(sweepHelp, "\n"),
+		SuggestFor:  []string{"clean", "gc", "prune"},
 	}
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	switch {
-	case flags.NArg() > 0:
-		return c.misuse(fmt.Sprintf("sweep takes no argument %q", flags.Arg(0)), "'wirepost sweep --help' lists the flags")
-	case given["stage"] && !given["api"]:
-		return c.misuse("--stage needs --api", "give both, or neither to sweep the whole store")
-	case given["api"] && *api == "", given["stage"] && *stage == "":
-		return c.misuse("--api and --stage need a name", "'wirepost sweep' shows what there is")
-	}
-	store, err := openStore(ctx, storeURL(*url))
+	flags := cmd.Flags()
+	flags.StringVar(&f.api, "api", "", "`ID` remove all that is kept of this API, if it does not answer")
+	flags.StringVar(&f.stage, "stage", "", "`NAME` only this stage of it")
+	flags.BoolVar(&f.dry, "dry-run", false, "ask, and say what would be removed; what cut writes have left is not looked for")
+	declareStore(flags, &f.store)
+	flags.BoolVar(&f.json, "json", false, "one JSON object")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		f.named = cmd.Flags().Changed("api")
+		staged := cmd.Flags().Changed("stage")
+		switch {
+		case len(args) > 0:
+			return c.misuse(fmt.Sprintf("sweep takes no argument %q", args[0]), "'wirepost sweep --help' lists the flags")
+		case staged && !f.named:
+			return c.misuse("--stage needs --api", "give both, or neither to sweep the whole store")
+		case f.named && f.api == "", staged && f.stage == "":
+			return c.misuse("--api and --stage need a name", "'wirepost sweep' shows what there is")
+		}
+		return c.sweep(cmd.Context(), f)
+	})
+	return cmd
+}
+
+func (c *command) sweep(ctx context.Context, f sweepFlags) int {
+	store, err := openStore(ctx, storeURL(f.store))
 	if err != nil {
 		return c.failWith(err)
 	}
@@ -108,16 +115,16 @@ func (c *command) sweep(ctx context.Context, args []string) int {
 	if err != nil {
 		return c.failWith(err)
 	}
-	s := &sweeping{c: c, store: store, asker: newAsker(store, *o), keep: *dry, began: time.Now(), apis: map[wirepost.Identity]*swept{}}
+	s := &sweeping{c: c, store: store, asker: newAsker(store, *o), keep: f.dry, began: time.Now(), apis: map[wirepost.Identity]*swept{}}
 	defer s.asker.publisher.Close()
-	s.flag = storeFlag(*url)
+	s.flag = storeFlag(f.store)
 
 	var leftovers *int
 	run := s.all
-	if given["api"] {
-		run = func(ctx context.Context) error { return s.named(ctx, *api, *stage) }
+	if f.named {
+		run = func(ctx context.Context) error { return s.named(ctx, f.api, f.stage) }
 	}
-	if err = run(ctx); err == nil && !*dry {
+	if err = run(ctx); err == nil && !f.dry {
 		leftovers, err = s.leftovers(ctx)
 	}
 	for _, a := range s.apis {
@@ -125,10 +132,10 @@ func (c *command) sweep(ctx context.Context, args []string) int {
 	}
 	// What was done is told even of a sweep that was ended.
 	switch {
-	case err != nil && (len(s.apis) == 0 || given["api"] && !s.removedAny()): // nothing was done
-	case *asJSON:
+	case err != nil && (len(s.apis) == 0 || f.named && !s.removedAny()): // nothing was done
+	case f.json:
 		s.printJSON(leftovers)
-	case given["api"]:
+	case f.named:
 		s.printNamed(leftovers)
 	default:
 		s.print(leftovers)
@@ -140,7 +147,7 @@ func (c *command) sweep(ctx context.Context, args []string) int {
 	case err != nil:
 		return c.failWith(err)
 	}
-	return s.complain(given["api"])
+	return s.complain(f.named)
 }
 
 // api is what is known of an endpoint.

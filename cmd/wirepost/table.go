@@ -4,42 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/dynamostore"
 	"github.com/wirepost/wirepost/internal/hint"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
-
-const tableHelp = `Usage:
-    wirepost table create [URL]
-    wirepost table describe [--json] [URL]
-    wirepost table check [URL]
-
-Creates the DynamoDB table of a store, shows what there is of it, or says what is
-wrong with it and what to do. Without a URL it is the table of --store or of
-$WIREPOST_STORE. create may be repeated: of a table that is there it turns on the
-TTL, if that is off, and changes nothing else.
-
-    URL           dynamodb://TABLE?region=REGION&endpoint=URL; both parameters may
-                  be left out where AWS_REGION, or a profile, names the region
-    --store URL   the same
-    --json        describe: one JSON object
-
-Exit status: 0 all is well, 1 something is wrong with the table, 2 wrong usage.
-create needs dynamodb:CreateTable and UpdateTimeToLive, and all need
-DescribeTable and DescribeTimeToLive. deploy/ has the same table in a stack for
-AWS SAM, Terraform and the CDK.
-
-Example:
-    $ wirepost table create 'dynamodb://connections?region=eu-central-1'
-    created table connections in eu-central-1: on-demand, TTL on x
-`
 
 const (
 	tableTime  = 30 * time.Second // for asking what there is of a table
@@ -53,68 +30,98 @@ type tableOf struct {
 	where string // for people: its name, and where it is
 }
 
-func (c *command) table(ctx context.Context, args []string) int {
-	subs := "the commands are table create, table describe and table check"
-	if len(args) == 0 {
-		return c.misuse("table needs to be told what to do", subs)
+func (c *command) tableCommand() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "table COMMAND [FLAGS] [URL]",
+		Short: "create, describe or check the DynamoDB table of a store",
+		Long: `Creates the DynamoDB table of a store, shows what there is of it, or says what is
+wrong with it and what to do. Without a URL it is the table of --store or of
+$WIREPOST_STORE. A URL is dynamodb://TABLE?region=REGION&endpoint=URL; both
+parameters may be left out where AWS_REGION, or a profile, names the region.`,
+		Annotations: map[string]string{notes: `Exit status: 0 all is well, 1 something is wrong with the table, 2 wrong usage.
+create needs dynamodb:CreateTable and UpdateTimeToLive, and all need
+DescribeTable and DescribeTimeToLive. deploy/ has the same table in a stack for
+AWS SAM, Terraform and the CDK.`},
+		Example: tableExample,
 	}
-	flags := flag.NewFlagSet("table", flag.ContinueOnError)
-	asJSON := false
-	var do func(context.Context, *tableOf) int
-	limit := tableTime
-	switch args[0] {
-	case "create":
-		do, limit = c.createTable, createTime
-	case "describe":
-		flags.BoolVar(&asJSON, "json", false, "")
-		do = func(ctx context.Context, t *tableOf) int { return c.describeTable(ctx, t, asJSON) }
-	case "check":
-		do = c.checkTable
-	case "help", "--help", "-help", "-h":
-		c.stdout.Print(tableHelp)
-		return exitDone
-	default:
-		return c.misuse(fmt.Sprintf("there is no command table %q", args[0]), subs)
-	}
-	store := flags.String("store", "", "")
-	if status, done := c.parse(flags, tableHelp, args[1:]); done {
-		return status
-	}
-	if flags.NArg() > 1 {
-		return c.misuse(fmt.Sprintf("table %s takes one URL, and %q comes after it", args[0], flags.Arg(1)), "put flags first, and the URL in quotes: it has a ? and may have an &")
-	}
-	if *store != "" && flags.NArg() > 0 {
-		return c.misuse(fmt.Sprintf("table %s takes a URL or --store, not both", args[0]), "")
-	}
-	url := cmp.Or(flags.Arg(0), *store, os.Getenv("WIREPOST_STORE"))
-	scheme, _, isURL := strings.Cut(url, ":")
-	switch {
-	case url == "":
-		return c.misuse(fmt.Sprintf("table %s needs the URL of a table", args[0]), "give one, such as 'dynamodb://connections?region=eu-central-1', or set WIREPOST_STORE")
-	case !isURL:
-		return c.misuse(fmt.Sprintf("%q is not the URL of a table", url), fmt.Sprintf("write dynamodb://%s?region=REGION", url))
-	case scheme != "dynamodb":
-		return c.misuse(fmt.Sprintf("the store is of the kind %q, and only one on DynamoDB has a table to %s", scheme, args[0]), "give the URL of a table, such as 'dynamodb://connections?region=eu-central-1'")
-	}
-	if _, err := dynamostore.ParseURL(url); err != nil {
-		return c.misuse(err.Error(), "")
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	group.RunE = runs(func(*cobra.Command, []string) int {
+		return c.misuse("table needs to be told what to do", "the commands are table create, table describe and table check")
+	})
+	create := c.tableCommandOf("create [URL]", createTime, c.createTable)
+	create.Short = "create the table, or turn on the TTL of one that is there"
+	create.Long = `Creates the DynamoDB table of a store. It may be repeated: of a table that is there
+it turns on the TTL, if that is off, and changes nothing else.`
+	create.Example = tableExample
+
+	var asJSON bool
+	describe := c.tableCommandOf("describe [--json] [URL]", tableTime, func(ctx context.Context, t *tableOf) int { return c.describeTable(ctx, t, asJSON) })
+	describe.Short = "show what there is of the table"
+	describe.Long = "Shows the keys, the billing, the TTL and the size of a table, and the endpoints that\nare known in it."
+	describe.Example = "    $ wirepost table describe 'dynamodb://connections?region=eu-central-1' --json"
+	describe.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+
+	check := c.tableCommandOf("check [URL]", tableTime, c.checkTable)
+	check.Short = "say what is wrong with the table, and what to do"
+	check.Long = "Says what is wrong with a table and what to do. The status is 1 if something is."
+	check.Example = "    $ wirepost table check 'dynamodb://connections?region=eu-central-1'"
+
+	group.AddCommand(create, describe, check, c.helpCommand())
+	return group
+}
+
+const tableExample = `    $ wirepost table create 'dynamodb://connections?region=eu-central-1'
+    created table connections in eu-central-1: on-demand, TTL on x`
+
+// tableCommandOf is a command about a table that it opens, for so long at most.
+func (c *command) tableCommandOf(use string, limit time.Duration, do func(context.Context, *tableOf) int) *cobra.Command {
+	var store string
+	cmd := &cobra.Command{Use: use, Annotations: map[string]string{notes: "URL is dynamodb://TABLE?region=REGION&endpoint=URL, as 'wirepost table --help' says."}}
+	cmd.Flags().StringVar(&store, "store", "", "`URL` the same as URL; default $WIREPOST_STORE")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		url := cmp.Or(slices.Concat(args, []string{store, os.Getenv("WIREPOST_STORE")})...)
+		scheme, _, isURL := strings.Cut(url, ":")
+		switch {
+		case len(args) > 1:
+			return c.misuse(fmt.Sprintf("table %s takes one URL, and %q comes after it", cmd.Name(), args[1]), "put the URL in quotes: it has a ? and may have an &")
+		case store != "" && len(args) > 0:
+			return c.misuse(fmt.Sprintf("table %s takes a URL or --store, not both", cmd.Name()), "")
+		case url == "":
+			return c.misuse(fmt.Sprintf("table %s needs the URL of a table", cmd.Name()), "give one, such as 'dynamodb://connections?region=eu-central-1', or set WIREPOST_STORE")
+		case !isURL:
+			return c.misuse(fmt.Sprintf("%q is not the URL of a table", url), fmt.Sprintf("write dynamodb://%s?region=REGION", url))
+		case scheme != "dynamodb":
+			return c.misuse(fmt.Sprintf("the store is of the kind %q, and only one on DynamoDB has a table to %s", scheme, cmd.Name()), "give the URL of a table, such as 'dynamodb://connections?region=eu-central-1'")
+		}
+		if _, err := dynamostore.ParseURL(url); err != nil {
+			return c.misuse(err.Error(), "")
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), limit)
+		defer cancel()
+		of, err := openTable(ctx, url)
+		if err != nil {
+			return c.fail(err)
+		}
+		defer of.store.Close()
+		return do(ctx, of)
+	})
+	return cmd
+}
+
+func openTable(ctx context.Context, url string) (*tableOf, error) {
 	opened, err := dynamostore.OpenURL(ctx, url)
 	if err != nil {
-		return c.fail(err)
+		return nil, err
 	}
-	defer opened.Close()
 	full, err := dynamostore.ParseURL(opened.URL()) // with the region that AWS's configuration says
 	if err != nil {
-		return c.fail(err)
+		opened.Close()
+		return nil, err
 	}
 	where := full.Table + " in " + full.Region
 	if full.Endpoint != "" {
 		where = full.Table + " at " + full.Endpoint
 	}
-	return do(ctx, &tableOf{store: opened, url: opened.URL(), where: where})
+	return &tableOf{store: opened, url: opened.URL(), where: where}, nil
 }
 
 func (c *command) createTable(ctx context.Context, of *tableOf) int {

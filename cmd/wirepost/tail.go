@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,48 +14,57 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wirepost/wirepost/internal/hint"
+
 	"github.com/wirepost/wirepost/internal/inspector"
 )
 
-const tailHelp = `Usage:
-    wirepost tail [FLAGS]
+// tailing is what the flags of tail say.
+type tailing struct {
+	connection, route, status, text string
+	kept, json                      bool
+}
 
-Prints what happens in the gateway that runs in this folder, a line each: clients
+func (c *command) tailCommand() *cobra.Command {
+	var t tailing
+	cmd := &cobra.Command{
+		Use:   "tail [FLAGS]",
+		Short: "print what happens in the gateway that runs here",
+		Long: `Prints what happens in the gateway that runs in this folder, a line each: clients
 that connect and leave, their messages, invocations with their log lines, answers
-and posts. It is the stream of the inspector's page. Ends with Ctrl-C.
+and posts. It is the stream of the inspector's page. Ends with Ctrl-C.`,
+		Example: `    $ wirepost tail --status failed
+    $ wirepost tail --kept --json >session.ndjson`,
+		SuggestFor: []string{"log", "logs", "follow"},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&t.connection, "connection", "", "`ID` only of connections whose ID begins so")
+	flags.StringVar(&t.route, "route", "", "`KEY` only of this route")
+	flags.StringVar(&t.status, "status", "", "`STATUS` failed, ok, a status such as 429, or a class such as 4xx")
+	flags.StringVar(&t.text, "text", "", "`TEXT` only what has this text in it, in small or capital letters")
+	flags.BoolVar(&t.kept, "kept", false, "what has been recorded so far, and no more")
+	flags.BoolVar(&t.json, "json", false, "one JSON object a line, with payloads")
+	completeFlag(cmd, "status", oneOf("failed", "ok", "4xx", "5xx"))
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		if len(args) > 0 {
+			return c.misuse(fmt.Sprintf("tail takes no argument %q", args[0]), "'wirepost tail --help' lists the flags")
+		}
+		return c.tail(cmd.Context(), t)
+	})
+	return cmd
+}
 
-    --connection ID     only of connections whose ID begins so
-    --route KEY         only of this route
-    --status STATUS     failed, ok, a status such as 429, or a class such as 4xx
-    --text TEXT         only what has this text in it, in small or capital letters
-    --kept              what has been recorded so far, and no more
-    --json              one JSON object a line, with payloads
-
-Example:
-    $ wirepost tail --status failed
-    $ wirepost tail --kept --json >session.ndjson
-`
-
-func (c *command) tail(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("tail", flag.ContinueOnError)
+func (c *command) tail(ctx context.Context, t tailing) int {
 	q := url.Values{"full": {"1"}}
-	for flagName, name := range map[string]string{"connection": "connection", "route": "route", "status": "status", "text": "q"} {
-		flags.Func(flagName, "", func(value string) error {
+	for name, value := range map[string]string{"connection": t.connection, "route": t.route, "status": t.status, "q": t.text} {
+		if value != "" {
 			q.Set(name, value)
-			return nil
-		})
-	}
-	kept := flags.Bool("kept", false, "")
-	asJSON := flags.Bool("json", false, "")
-	if status, done := c.parse(flags, tailHelp, args); done {
-		return status
-	}
-	if flags.NArg() > 0 {
-		return c.misuse(fmt.Sprintf("tail takes no argument %q", flags.Arg(0)), "'wirepost tail --help' lists the flags")
+		}
 	}
 	what := "stream"
-	if *kept {
+	if t.kept {
 		what = "export" // a session file, which the page can import
 	}
 	body, err := followControl(ctx, inspector.Path+"api/"+what+"?"+q.Encode())
@@ -67,13 +75,13 @@ func (c *command) tail(ctx context.Context, args []string) int {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	for n := 0; lines.Scan(); n++ {
-		if *asJSON {
+		if t.json {
 			if err := c.stdout.Data(lines.Bytes()); err != nil {
 				return c.fail(err)
 			}
 			continue
 		}
-		if *kept && n == 0 {
+		if t.kept && n == 0 {
 			continue // what the file is
 		}
 		var r inspector.Record
@@ -82,7 +90,7 @@ func (c *command) tail(ctx context.Context, args []string) int {
 		}
 		c.printRecord(&r)
 	}
-	if ctx.Err() != nil || *kept && lines.Err() == nil {
+	if ctx.Err() != nil || t.kept && lines.Err() == nil {
 		return exitDone
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
