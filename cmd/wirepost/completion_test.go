@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,7 +29,7 @@ func patient() {
 
 func TestBashCompletesWhoIsConnected(t *testing.T) {
 	_, noBash := exec.LookPath("bash")
-	_, noCompletion := fs.Stat(os.DirFS("/usr/share"), "bash-completion/bash_completion")
+	_, noCompletion := os.Stat("/usr/share/bash-completion/bash_completion")
 	needs(t, "bash-completion", noBash == nil && noCompletion == nil)
 	runScripts(t, filepath.Join("testdata", "completion"), nil)
 }
