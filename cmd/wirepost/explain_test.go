@@ -79,7 +79,7 @@ func TestAWrongPairOfThisFolderIsNotBlamedOnTheEnvironment(t *testing.T) {
 func TestACommandInAHintIsWordsOfAShell(t *testing.T) {
 	for name, c := range map[string]struct{ template, want string }{
 		"a parameter": {"Parameters: {\"x; $(touch pwned)\": {Type: String}}\nResources:\n  A: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: !Ref \"x; $(touch pwned)\"}}\n",
-			"give --parameter \"x; \\$(touch pwned)\"=VALUE"},
+			"give --parameter \"x; \\$(touch pwned)=VALUE\""},
 		"a file": {"Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: provided.al2023, Handler: bootstrap, CodeUri: \"a'!`touch pwned`.zip\"}}\n" +
 			"  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}\n" +
 			"  I: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !Sub \"arn:aws:apigateway:x:lambda:path/2015-03-31/functions/${F.Arn}/invocations\"}}\n" +
