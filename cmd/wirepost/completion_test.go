@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/terminal"
 )
 
 // patient is wirepost that lets a completion take its time, on a machine that does
 // other work too.
 func patient() {
-	c := &command{os.Stdin, terminal.NewPrinter(os.Stdout), terminal.NewPrinter(os.Stderr), time.Minute}
+	c := newCommand(os.Stdin, os.Stdout, os.Stderr)
+	c.completionTime = time.Minute
 	os.Exit(c.run(context.Background(), os.Args[1:]))
 }
 
@@ -39,7 +39,8 @@ func TestBashCompletesWhoIsConnected(t *testing.T) {
 func complete(t *testing.T, within time.Duration, args ...string) string {
 	t.Helper()
 	var out, err bytes.Buffer
-	c := &command{strings.NewReader(""), terminal.NewPrinter(&out), terminal.NewPrinter(&err), within}
+	c := newCommand(strings.NewReader(""), &out, &err)
+	c.completionTime = within
 	if status := c.run(t.Context(), append([]string{"__completeNoDesc"}, args...)); status != exitDone || err.Len() > 0 {
 		t.Errorf("completing %q: status %d, %s", args, status, &err)
 	}

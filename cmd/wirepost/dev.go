@@ -144,7 +144,7 @@ func (d *devFlags) viewFlags(flags *pflag.FlagSet) {
 func (c *command) dev(ctx context.Context, d *devFlags) int {
 	d.complete(c)
 	if err := c.readTemplate(d); err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	runs, err := dev.New(d.config)
 	closed := 0
@@ -153,6 +153,9 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 	}
 	if wrong, ok := errors.AsType[*dev.ConfigError](err); ok {
 		return c.misuse(err.Error(), wrong.Fix())
+	}
+	if err != nil && !c.serving() {
+		return c.notStarted(ctx, err)
 	}
 	if err != nil {
 		return c.failWith(err)
@@ -266,12 +269,26 @@ func (d *devFlags) parseRoutes() (mistake, cure string) {
 	return "", ""
 }
 
+// notStarted is failWith for what dev could not start with. That Ctrl-C came first is
+// no failure.
+func (c *command) notStarted(ctx context.Context, err error) int {
+	if ctx.Err() != nil {
+		c.stderr.Print("wirepost: hint: interrupted before it had started\n")
+		return exitDone
+	}
+	return c.failWith(err)
+}
+
 // devReport prints what a dev has to tell. Addresses are results; but that of the
 // inspector has a token in it, which is not to get into a file by chance.
 type devReport struct{ c *command }
 
 func (r devReport) Hint(text string)    { r.c.stderr.Printf("wirepost: hint: %s\n", text) }
 func (r devReport) Problem(text string) { r.c.stderr.Block("wirepost: error: ", text) }
+
+func (r devReport) Begins(step string) { r.c.step("%s", step) }
+func (r devReport) Launches()          { r.c.holds() }
+func (r devReport) Serves()            { r.c.serves() }
 
 func (r devReport) Address(name, url string) {
 	to := r.c.stdout

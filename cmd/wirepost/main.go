@@ -45,11 +45,23 @@ type command struct {
 	stdin          io.Reader
 	stdout, stderr *terminal.Printer
 	completionTime time.Duration // at most, for asking the store who is connected
+	*progress
+}
+
+func newCommand(stdin io.Reader, stdout, stderr io.Writer) *command {
+	return &command{stdin, terminal.NewPrinter(stdout), terminal.NewPrinter(stderr), completionTime, &progress{ready: make(chan struct{})}}
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{stdin, terminal.NewPrinter(stdout), terminal.NewPrinter(stderr), completionTime}
-	return c.run(ctx, args)
+	c := newCommand(stdin, stdout, stderr)
+	return c.interruptible(ctx, func() int { return c.run(ctx, args) }, func() int {
+		if len(args) > 0 && args[0] == "dev" { // as when it serves
+			c.stderr.Printf("wirepost: hint: %s\n", c.hung())
+			return exitDone
+		}
+		c.complain(c.hung(), "")
+		return exitFailed
+	})
 }
 
 func (c *command) misuse(message, hint string) int {

@@ -70,6 +70,7 @@ and -ldflags '-s -w'. GOFLAGS and what else Go reads are as they are set.`},
 }
 
 func (c *command) pack(ctx context.Context, of, output, arch string) int {
+	c.holds() // go, and what it runs
 	program, err := buildFunction(ctx, of, arch)
 	if err != nil {
 		return c.failWith(err)

@@ -22,6 +22,7 @@ func (c *command) readTemplate(d *devFlags) error {
 	if err != nil {
 		return err
 	}
+	c.step("reading the template %s", d.template.file)
 	a, notes, err := template.Read(d.template.file, &template.Options{
 		Parameters: parameters, CLI: options, API: d.template.api, Stage: d.config.Stage, Region: d.config.Region, Env: dev.TemplateEnv(d.config.Inherit),
 	})

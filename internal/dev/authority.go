@@ -42,6 +42,7 @@ type trust struct {
 }
 
 func (t *trust) start(context.Context) (err error) {
+	t.c.Report.Begins("reading the folder " + string(t.c.Folder))
 	if t.authority, err = openAuthority(t.c.Folder, time.Now()); err != nil {
 		return err
 	}

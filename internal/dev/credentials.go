@@ -39,6 +39,7 @@ func (k *credentials) start(ctx context.Context) error {
 	if !k.c.Inherit {
 		return nil
 	}
+	k.c.Report.Begins("looking for your AWS credentials")
 	own, account, err := callerCredentials(ctx)
 	if err != nil {
 		return err

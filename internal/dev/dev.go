@@ -50,10 +50,10 @@ func New(config Config) (*Dev, error) {
 	handler := add(d, &handler{c: c, listener: listener, store: store, credentials: credentials})
 	env := add(d, &functionEnv{c: c, listener: listener, app: app, trust: trust, control: control, credentials: credentials})
 	tables := add(d, &tables{c: c, app: app, store: store})
+	site := add(d, &site{c: c})
 	functions := add(d, &functions{c: c, env: env, tables: tables})
 	routes := add(d, &routes{c: c, app: app, handler: handler, functions: functions})
 	add(d, &watcher{c: c, functions: functions})
-	site := add(d, &site{c: c})
 	gateway := add(d, &gatewayServer{c: c, api: api, listener: listener, trust: trust, credentials: credentials, routes: routes, site: site})
 	add(d, &stageRecord{c: c, lock: lock, api: api, listener: listener, store: store})
 	add(d, &inspection{c: c, listener: listener, store: store, control: control, credentials: credentials, handler: handler, gateway: gateway})
@@ -77,6 +77,7 @@ func (d *Dev) Run(ctx context.Context) (closed int, err error) {
 	if err := d.parts.start(ctx); err != nil {
 		return 0, err
 	}
+	d.serving.c.Report.Serves()
 	err = d.serving.wait(ctx)
 	err = errors.Join(err, d.parts.stop(ctx))
 	return d.serving.closed, err

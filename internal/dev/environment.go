@@ -30,6 +30,7 @@ func (f *functionEnv) start(context.Context) error {
 	if !c.hasProcesses() {
 		return nil
 	}
+	c.Report.Begins("reading the roots that this machine trusts")
 	bundle, err := f.trust.authority.bundle(Environment(c.Env).value("SSL_CERT_FILE"))
 	if err != nil {
 		return fmt.Errorf("write the roots that functions trust: %w", err)
@@ -44,6 +45,7 @@ func (f *functionEnv) start(context.Context) error {
 		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
 	}
 	if c.EnvFile != "" {
+		c.Report.Begins("reading the env file " + c.EnvFile)
 		more, err := readEnvFile(c.EnvFile)
 		if err != nil {
 			return err

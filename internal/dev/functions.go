@@ -73,6 +73,8 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 }
 
 func (all *functions) launch(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+	all.c.Report.Begins("starting the functions")
+	all.c.Report.Launches()
 	f, err := lambdart.Start(ctx, config)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type listener struct {
 }
 
 func (l *listener) start(ctx context.Context) (err error) {
+	l.c.Report.Begins("looking up " + l.c.Listen)
 	l.Listener, err = listen(ctx, l.c.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

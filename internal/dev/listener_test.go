@@ -19,7 +19,7 @@ func TestAnAddressIsListenedOnAndNoOther(t *testing.T) {
 		":0":                 {true, true},
 		"localhost:0":        {true, false},
 	} {
-		l := &listener{c: &Config{Listen: address}}
+		l := &listener{c: &Config{Listen: address, Report: silent{}}}
 		if err := l.start(t.Context()); err != nil {
 			t.Fatalf("%s: %v", address, err)
 		}
@@ -44,7 +44,7 @@ func TestAnAddressIsListenedOnAndNoOther(t *testing.T) {
 		if !ok || n.IP.IsLoopback() {
 			continue
 		}
-		if err := (&listener{c: &Config{Listen: net.JoinHostPort(n.IP.String()+zoneOf(n.IP), "0")}}).start(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer on that address") {
+		if err := (&listener{c: &Config{Listen: net.JoinHostPort(n.IP.String()+zoneOf(n.IP), "0"), Report: silent{}}}).start(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer on that address") {
 			t.Errorf("%s: %v", n.IP, err)
 		}
 	}

@@ -16,6 +16,7 @@ type lock struct {
 }
 
 func (l *lock) start(context.Context) (err error) {
+	l.c.Report.Begins("reading the folder " + string(l.c.Folder))
 	if err := os.MkdirAll(string(l.c.Folder), 0o700); err != nil {
 		return fmt.Errorf("make the folder for the store: %w", err)
 	}

@@ -35,6 +35,7 @@ func (s *site) start(context.Context) (err error) {
 	page := &page{stage: s.c.Stage}
 	switch {
 	case s.c.Page != "":
+		s.c.Report.Begins("reading the folder of the page " + s.c.Page)
 		s.root, err = os.OpenRoot(s.c.Page) // no link leads out of it
 		if err == nil {
 			page.folder, err = filepath.EvalSymlinks(s.c.Page)

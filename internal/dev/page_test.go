@@ -54,7 +54,7 @@ func TestAPageServesItsFilesAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range []string{dir, ".", link} {
-		site := &site{c: &Config{Page: folder, Stage: "dev"}}
+		site := &site{c: &Config{Page: folder, Stage: "dev", Report: silent{}}}
 		if err := site.start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestAPageWhoseIndexIsALinkToASecretIsRefused(t *testing.T) {
 	if err := os.Symlink(".env", filepath.Join(dir, "index.html")); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&site{c: &Config{Page: dir}}).start(t.Context()); err == nil || !strings.Contains(err.Error(), "index.html is not served") {
+	if err := (&site{c: &Config{Page: dir, Report: silent{}}}).start(t.Context()); err == nil || !strings.Contains(err.Error(), "index.html is not served") {
 		t.Errorf("%v", err)
 	}
 }

@@ -15,6 +15,16 @@ type Reporter interface {
 	// and store, in this order; page and inspector only if there is one. The store's
 	// address comes last, right before clients are let in.
 	Address(name, url string)
+
+	// Begins names a step of the start that may wait for something outside, such as
+	// "reading the env file FILE". Nobody can interrupt the reading of a file that does
+	// not answer, but a program can say what it was doing.
+	Begins(step string)
+
+	// Launches says that processes are started from now on, which take their time to
+	// end. Serves says that every part has started.
+	Launches()
+	Serves()
 }
 
 // silent is the Reporter of a dev that has none.
@@ -23,3 +33,6 @@ type silent struct{}
 func (silent) Hint(string)            {}
 func (silent) Problem(string)         {}
 func (silent) Address(string, string) {}
+func (silent) Begins(string)          {}
+func (silent) Launches()              {}
+func (silent) Serves()                {}

@@ -26,9 +26,11 @@ func (r *routes) start(ctx context.Context) (err error) {
 	case r.handler.mux != nil:
 		r.table = r.handler.routes()
 	case r.app.app != nil:
+		r.c.Report.Begins("reading the functions' files")
 		r.stageVariables = r.app.app.APIs[0].StageVariables
 		r.table, err = r.ofApp(ctx)
 	default:
+		r.c.Report.Begins("reading the functions' files")
 		r.table, err = r.ofNamed(ctx)
 	}
 	return err

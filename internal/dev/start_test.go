@@ -84,6 +84,9 @@ func (r *reported) add(line string) {
 func (r *reported) Hint(text string)         { r.add("hint: " + text) }
 func (r *reported) Problem(text string)      { r.add("problem: " + text) }
 func (r *reported) Address(name, url string) { r.add(name + " " + url) }
+func (r *reported) Begins(string)            {}
+func (r *reported) Launches()                {}
+func (r *reported) Serves()                  {}
 
 func (r *reported) String() string {
 	r.mu.Lock()

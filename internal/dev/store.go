@@ -16,6 +16,7 @@ type store struct {
 }
 
 func (s *store) start(ctx context.Context) (err error) {
+	s.c.Report.Begins("opening the store")
 	if err := s.c.Folder.keepStoreURL(s.url()); err != nil {
 		return err
 	}
