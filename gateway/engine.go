@@ -48,6 +48,8 @@ type engine struct {
 	random   io.Reader
 	notice   func(string)
 	log      *slog.Logger
+	// Refused handshakes and management calls, which any page can make.
+	strangePages, strangeNames burst
 
 	keys     *keyring
 	table    *table
@@ -124,6 +126,8 @@ func newEngine(s *Server) (*engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	e.strangePages = burst{log: e.log, message: "refused a handshake of a page of another origin", more: "refused more handshakes of pages of other origins"}
+	e.strangeNames = burst{log: e.log, message: "refused a management call to a name that is not this gateway's", more: "refused more management calls to names that are not this gateway's"}
 	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
 	rate, burst := DefaultRequestRate, DefaultRequestBurst
 	if e.region == "af-south-1" || e.region == "eu-south-1" {

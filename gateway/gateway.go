@@ -201,7 +201,8 @@ type Server struct {
 
 	// Origin decides about a handshake with an Origin header, which browsers
 	// send and other clients do not; false answers 403. AWS checks none. Nil means
-	// that every origin may connect.
+	// that every origin may connect. Page's own origin is not asked about: the host of
+	// the handshake, if that is an IP address or one of Hosts.
 	Origin func(origin string) bool
 
 	// Page answers GET and HEAD requests outside of the stage that ask for no

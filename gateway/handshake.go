@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -41,8 +42,8 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
 		return false
 	}
-	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.origin(origin[0]) {
-		e.log.Warn("refused a handshake of a page of another origin", "origin", origin[0])
+	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.isOwnPage(origin[0], r.Host) && !e.origin(origin[0]) {
+		e.strangePages.note("origin", origin[0])
 		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 		return false
 	}
@@ -60,6 +61,18 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 		return false
 	}
 	return true
+}
+
+// isOwnPage reports whether an origin is that of Server.Page: the page came from the
+// host that the handshake goes to. A name alone proves nothing, because whose it is may
+// point it here; an address does, and a name of Server.Hosts.
+func (e *engine) isOwnPage(origin, host string) bool {
+	_, from, ok := strings.Cut(origin, "://")
+	if !ok || e.page == nil || !strings.EqualFold(from, host) {
+		return false
+	}
+	_, err := netip.ParseAddr(strings.Trim(hostOf(host), "[]"))
+	return err == nil || e.hosts != nil && e.servesHost(host)
 }
 
 // open asks $connect and upgrades. It reports whether the connection began,

@@ -45,7 +45,7 @@ func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, 
 	header["X-Wirepost-Api"] = []string{e.apiID + "/" + e.stage}
 	if !e.servesHost(r.Host) {
 		e.discardBody(w, r)
-		e.log.Warn("refused a management call to a name that is not this gateway's", "host", r.Host)
+		e.strangeNames.note("host", r.Host)
 		return forbidden.answer(w)
 	}
 	if !e.requests.take() {

@@ -46,3 +46,35 @@ func TestAPageIsServedOutsideOfTheStageOnly(t *testing.T) {
 		t.Errorf("without a page: %s", a.body)
 	}
 }
+
+func TestThePagesOwnOriginIsLetIn(t *testing.T) {
+	nobody := func(string) bool { return false }
+	page := http.NotFoundHandler()
+	named := serve(t, &Server{Function: newRecorder(), Origin: nobody, Page: page, Hosts: []string{"localhost", "gateway.test"}})
+	any := serve(t, &Server{Function: newRecorder(), Origin: nobody, Page: page})
+	none := serve(t, &Server{Function: newRecorder(), Origin: nobody})
+	for _, test := range []struct {
+		server, host, origin string
+		status               int
+	}{
+		{any, "192.168.1.5:3001", "http://192.168.1.5:3001", 101},
+		{any, "192.168.1.5", "https://192.168.1.5", 101},
+		{any, "[fd00::5]:3001", "http://[fd00::5]:3001", 101},
+		{any, "192.168.1.5:3001", "http://192.168.1.5", 403},
+		{any, "192.168.1.5:3001", "http://192.168.1.6:3001", 403},
+		{any, "192.168.1.5:3001", "http://192.168.1.5:3001.evil.test", 403},
+		{any, "192.168.1.5:3001", "192.168.1.5:3001", 403},
+		{any, "evil.test:3001", "http://evil.test:3001", 403}, // a name that points here
+		{any, "localhost:3001", "http://localhost:3001", 403},
+		{named, "LOCALHOST:3001", "http://localhost:3001", 101},
+		{named, "gateway.test:3001", "https://gateway.test:3001", 101},
+		{named, "evil.test:3001", "http://evil.test:3001", 403},
+		{named, "192.168.1.5:3001", "http://192.168.1.5:3001", 101},
+		{none, "192.168.1.5:3001", "http://192.168.1.5:3001", 403},
+	} {
+		a := httpRaw(t, test.server, "GET /dev HTTP/1.1\r\nHost: "+test.host+"\r\n"+handshakeFields+"Origin: "+test.origin+"\r\n\r\n")
+		if a.status != test.status {
+			t.Errorf("%s at %s: %d, want %d", test.origin, test.host, a.status, test.status)
+		}
+	}
+}

@@ -110,6 +110,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = &UnfinishedError{e.unfinished(), err}
 	}
 	e.end()
+	e.strangePages.end()
+	e.strangeNames.end()
 	e.table.each((*conn).kill)
 	for _, server := range servers {
 		server.Close()
