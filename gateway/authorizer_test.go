@@ -289,8 +289,8 @@ func TestPoliciesAreEvaluatedAsIAMDoes(t *testing.T) {
 		{"a mistake after an allow", statement("Allow", `"*"`, `"*"`) + `,{"Effect":"Maybe","Action":"*","Resource":"*"}`, 0, true},
 		{"a mistake after a deny", statement("Deny", `"*"`, `"*"`) + `,{"Effect":"Deny","Resource":"*"}`, 0, true},
 	} {
-		var p policy
-		if err := json.Unmarshal([]byte(`{"Statement":[`+test.statements+`]}`), &p); err != nil {
+		p, err := parsePolicy([]byte(`{"Statement":[` + test.statements + `]}`))
+		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := p.judge("execute-api:Invoke", connectARN)

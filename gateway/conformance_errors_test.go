@@ -116,9 +116,13 @@ func handshakeRows() []row {
 			is(t, status == 101, status)
 		}},
 		{id: "3.2 500: the authorizer's result is malformed", status: "ISSUE", source: "serverless/examples#557", check: refused(500, "", authorizer(), `{"statusCode":401}`, nil)},
-		{id: "3.2 500: the function of $connect cannot be invoked", status: "ISSUE", source: "terraform-aws-apigateway-v2#8: a wrong URI or a missing permission", here: "502, as for a function that fails: here there are no permissions and no URIs, and the cause is in the log", deviation: true, check: refused(502, "", func() *Server {
-			return &Server{Routes: map[string]Route{"$connect": {Function: &LambdaEndpoint{URL: "http://127.0.0.1:1", Name: "f"}}}}
-		}, "", nil)},
+		{id: "3.2 500: the function of $connect cannot be invoked", status: "ISSUE", source: "terraform-aws-apigateway-v2#8: a wrong URI or a missing permission", here: "500 for an Unavailable function; another that cannot be reached is 502, as one that fails: here there are no permissions, and the cause is in the log", deviation: true, check: func(t *testing.T) {
+			for status, f := range map[int]Function{500: &Unavailable{Reason: "it is Java"}, 502: &LambdaEndpoint{URL: "http://127.0.0.1:1", Name: "f"}} {
+				refused(status, "", func() *Server { return &Server{Routes: map[string]Route{"$connect": {Function: f}}} }, "", nil)(t)
+			}
+		}},
+		{id: "3.2 a $connect whose answer has a body that is no string", status: "UNCERTAIN", source: "502 for REST APIs", here: "the body is not looked at", check: refused(101, "", plain, `{"statusCode":200,"body":{}}`, nil)},
+		{id: "3.2 a $connect whose answer names statusCode in other letters", status: "UNCERTAIN", source: "no source; JSON's names know case", here: "502", check: refused(502, "", plain, `{"StatusCode":200}`, nil)},
 		{id: "3.2 502: the function of $connect throws", status: "ISSUE", source: "serverless-websockets-plugin#13; guide#644", check: refused(502, "", plain, "", io.ErrUnexpectedEOF)},
 		{id: "3.2 504: $connect exceeds the integration's timeout", status: "UNCERTAIN", source: "by analogy with REST APIs", here: "504", check: refused(504, "", func() *Server {
 			hangs := FunctionFunc(func(ctx context.Context, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() })

@@ -192,6 +192,16 @@ func authorizerRows() []row {
 			_, number := l.event(t).m["requestContext"].(map[string]any)["authorizer"].(map[string]any)["integrationLatency"].(json.Number)
 			is(t, number)
 		})},
+		{id: "9 identity sources are read from the event, with the headers that API Gateway adds", status: "ISSUE", source: "neverendingqs/serverless-websocket-example; DG shows the event", check: TestWhateverTheEventHasIsAnIdentitySource},
+		{id: "9 which of several values an identity source has", status: "UNCERTAIN", source: "no source", here: "the last, as in the event's headers and queryStringParameters", check: TestMissingIdentitySourcesAre401AndTheFunctionIsNotAsked},
+		{id: "9 an authorizer that fails or cannot be invoked", status: "UNCERTAIN", source: "500 for REST APIs", here: "500", check: func(t *testing.T) {
+			for _, f := range []Function{&Unavailable{Reason: "it is Java"}, &LambdaEndpoint{URL: "http://127.0.0.1:1", Name: "f"}} {
+				l := newLab(t, &Server{Routes: map[string]Route{"$connect": {Authorizer: &Authorizer{Function: f}}}})
+				want(t, httpStatus(t, l.host, "/dev"), "500")
+			}
+		}},
+		{id: "9 a principalId that is no string", status: "UNCERTAIN", source: "DG: a string", here: "500", check: status(strings.Replace(policyOf("Allow", "*", "{}"), `"me"`, "42", 1), 500)},
+		{id: "9 a simple response, of HTTP APIs", status: "DOC", source: "DG, http-api-lambda-authorizer: of format 2.0 only, which WebSocket APIs do not have", check: status(`{"isAuthorized":true}`, 500)},
 		{id: "9 nothing is cached", status: "DOC", source: "SDK: the TTL is for HTTP APIs", check: judged(policyOf("Allow", "*", "{}"), func(t *testing.T, l *lab, heard chan []byte) {
 			for range 3 {
 				l.connect(t)

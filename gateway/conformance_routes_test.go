@@ -179,6 +179,12 @@ func integrationRows() []row {
 			echo := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.Header.Get("connectionId"))) }
 			want(t, proxied(&HTTPProxy{}, echo)(t), "0", proxied(&HTTPProxy{Headers: map[string]string{"connectionId": "context.connectionId"}}, echo)(t), "16")
 		}},
+		{id: "2.3 request parameters go into the header, the query and the path", status: "DOC", source: "DG, websocket-api-data-mapping; SDK", check: TestABackendGetsTheParametersOfTheRequest},
+		{id: "2.3 parameters of the handshake are for $connect only", status: "DOC", source: "DG, websocket-api-data-mapping", check: TestABackendOfConnectGetsParametersOfTheHandshake},
+		{id: "2.3 what a parameter is whose source has no value", status: "UNCERTAIN", source: "no source", here: "it is left out; in a path it is empty", check: TestABackendGetsTheParametersOfTheRequest},
+		{id: "2.3 what a parameter is whose source is an object or a list", status: "UNCERTAIN", source: "no source", here: "its JSON", check: TestABackendGetsTheParametersOfTheRequest},
+		{id: "2.3 several values in one parameter", status: "UNCERTAIN", source: "no source", here: "several headers or query parameters; in a path, with commas", check: TestABackendOfConnectGetsParametersOfTheHandshake},
+		{id: "2.3 a control character in a header's parameter", status: "UNCERTAIN", source: "no source", here: "a space", check: TestABackendGetsTheParametersOfTheRequest},
 		{id: "2.3 the backend's body goes to the client as it is", status: "DOC", source: dg, check: func(t *testing.T) {
 			want(t, proxied(&HTTPProxy{}, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); io.WriteString(w, `{"no": "frame"}`) })(t), `{"no": "frame"}`)
 		}},

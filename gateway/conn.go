@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,7 @@ type conn struct {
 	killAt time.Duration // when closing: the end of the wait, since engine.started
 	code   int           // why it ended, for $disconnect; set with closing
 	reason string
+	why    string // the gateway closed it, for people
 
 	received, receivedBytes atomic.Int64 // messages of the client, and their bytes
 
@@ -203,16 +205,18 @@ func (c *conn) linger() {
 // answer it. It reports false if the connection was closing already. Safe for
 // concurrent use; it does not block.
 func (c *conn) close(code int, reason string, wait time.Duration) bool {
-	return c.closeWith(code, reason, compileClose(code, reason), wait)
+	return c.closeWith(code, reason, "", compileClose(code, reason), wait)
 }
 
-func (c *conn) closeWith(code int, reason string, frame []byte, wait time.Duration) bool {
+// closeWith is close with its frame and with why the gateway closes, for people.
+func (c *conn) closeWith(code int, reason, why string, frame []byte, wait time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing.Load() {
 		return false
 	}
 	c.retire(code, reason)
+	c.why = why
 	c.killAt = time.Since(c.engine.started) + wait
 	c.timer.Reset(wait)
 	_ = c.push(frame) // beyond the queue's bound: there is one of these
@@ -287,10 +291,15 @@ func (c *conn) tick() {
 		return
 	}
 	c.mu.Unlock()
-	rest := min(time.Duration(c.active.Load())+e.idleTimeout, c.openedAt+e.maxAge) - now
+	idle, age := time.Duration(c.active.Load())+e.idleTimeout, c.openedAt+e.maxAge
+	rest := min(idle, age) - now
 	if rest <= 0 {
 		// Idle: recorded. Age: UNCERTAIN, the same by analogy.
-		c.close(closeGoingAway, goingAway, e.closeWait)
+		why := fmt.Sprintf("no message in either direction for %v", e.idleTimeout)
+		if age < idle {
+			why = fmt.Sprintf("it was open for %v", e.maxAge)
+		}
+		c.closeWith(closeGoingAway, goingAway, why, compileClose(closeGoingAway, goingAway), e.closeWait)
 		return
 	}
 	c.mu.Lock()

@@ -14,16 +14,18 @@ func (c *conn) dispatch(data []byte) bool {
 	c.receivedBytes.Store(c.receivedBytes.Load() + int64(len(data)))
 	if !e.requests.take() {
 		e.counters.messagesThrottled.Add(1)
-		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Too Many Requests", Payload: data})
-		c.sendError("Too Many Requests", requestID) // UNCERTAIN
+		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Too Many Requests", Detail: e.whyRequestRate(), Payload: data})
+		e.note(causeMessageRate, e.whyRequestRate())
+		c.sendError("Too Many Requests", requestID, "") // UNCERTAIN
 		return true
 	}
 	r := e.find(data)
 	if r == nil {
 		e.counters.unrouted.Add(1)
-		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Forbidden", Payload: data})
-		e.log.Debug("a message selects no route, and there is no $default", "connectionId", c.id)
-		c.sendError("Forbidden", requestID)
+		why := e.whyNoRoute(data)
+		e.observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RequestID: requestID, Reason: "Forbidden", Detail: why, Payload: data})
+		e.note(causeNoRoute, why)
+		c.sendError("Forbidden", requestID, "")
 		return true
 	}
 	fault := e.ask(Call{Kind: CallMessage, ConnectionID: c.id, RouteKey: r.key, Payload: data})
@@ -89,9 +91,12 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 		}
 		if err == nil && r.twoWay {
 			body, ok, malformed := parseMessageAnswer(answer)
-			err = malformed
-			if err == nil && ok {
+			switch err = malformed; {
+			case err != nil:
+			case ok:
 				err = c.answer(r, body, requestID)
+			case isNothing(answer):
+				c.noAnswer(r, requestID)
 			}
 		}
 		switch err {
@@ -99,10 +104,10 @@ func (c *conn) invocation(r *route, event []byte, requestID string, instead func
 			return
 		case errEnded:
 		case errTimedOut:
-			c.sendError("Endpoint request timed out", requestID)
+			c.sendError("Endpoint request timed out", requestID, err.Error())
 		default:
 			// Also on a one-way route (UNCERTAIN; simple-websockets-chat-app#42).
-			c.sendError("Internal server error", requestID)
+			c.sendError("Internal server error", requestID, err.Error())
 		}
 		e.report(err, r.key, c.id)
 	})
@@ -132,9 +137,35 @@ func (c *conn) answer(r *route, body []byte, requestID string) error {
 	return nil
 }
 
+// noAnswer tells of a two-way route whose client waits for nothing.
+func (c *conn) noAnswer(r *route, requestID string) {
+	why := "route " + r.key + " has a route response: " + returnedNothing
+	c.engine.note(causeNoAnswer, why)
+	c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RouteKey: r.key, RequestID: requestID, Reason: "nothing was sent", Detail: why})
+}
+
+// whyNoRoute says what a message selects. The key is part of what a client has sent, but
+// for an expression that is the whole message it is a name and no payload.
+func (e *engine) whyNoRoute(data []byte) string {
+	there := ", and there is no $default route"
+	key, ok := e.selection.key(data)
+	switch {
+	case !ok:
+		return "the message is not JSON, so that " + e.expression + " selects nothing" + there
+	case e.selection.wholeBody():
+		return e.expression + " selects no route" + there
+	case len(key) == 0:
+		return e.expression + " is not in the message, or is empty" + there
+	case key[0] == '$' && (string(key) == "$connect" || string(key) == "$disconnect"):
+		return e.expression + " is " + quoted(string(key)) + ", which no message can name" + there
+	}
+	return e.expression + " is " + quoted(string(key)) + ", which is no route" + there
+}
+
 // sendError sends an error frame, in the exact bytes of recorded ones: a space
-// after the first colon and after commas, none after the later colons.
-func (c *conn) sendError(message, requestID string) {
+// after the first colon and after commas, none after the later colons. An observer is
+// told why it was sent; for what is refused, it has the reason with the message.
+func (c *conn) sendError(message, requestID, why string) {
 	text := make([]byte, 0, 128)
 	text = append(text, `{"message": `...)
 	text = appendString(text, message)
@@ -148,7 +179,7 @@ func (c *conn) sendError(message, requestID string) {
 	} else {
 		message = fmt.Sprintf("%s, which was not delivered: %v", message, err)
 	}
-	c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RequestID: requestID, Reason: message, Payload: text})
+	c.engine.observe(Observation{Kind: ObservedFrame, ConnectionID: c.id, RequestID: requestID, Reason: message, Detail: why, Payload: text})
 }
 
 // observeFrame tells of an answer that was sent, or that err kept from it.
@@ -168,13 +199,13 @@ func (c *conn) sendFault(f *Fault, requestID string) {
 	}
 	switch f.Status {
 	case 400:
-		c.sendError("Bad request body", requestID)
+		c.sendError("Bad request body", requestID, faultWhy)
 	case 403:
-		c.sendError("Forbidden", requestID)
+		c.sendError("Forbidden", requestID, faultWhy)
 	case 504:
-		c.sendError("Endpoint request timed out", requestID)
+		c.sendError("Endpoint request timed out", requestID, faultWhy)
 	default:
-		c.sendError("Internal server error", requestID)
+		c.sendError("Internal server error", requestID, faultWhy)
 	}
 }
 
@@ -189,7 +220,7 @@ func (c *conn) abort() {
 // disconnected tells the function of the end of a connection, once, after it
 // has ended on the wire.
 func (e *engine) disconnected(c *conn) {
-	e.observe(Observation{Kind: ObservedClose, ConnectionID: c.id, Status: c.code, Reason: c.reason})
+	e.observe(Observation{Kind: ObservedClose, ConnectionID: c.id, Status: c.code, Reason: c.reason, Detail: c.why})
 	e.tellDisconnect(&c.peer, c.code, c.reason)
 }
 

@@ -26,8 +26,10 @@ type engine struct {
 	disconnect *route   // nil: nobody is told
 	fallback   *route   // $default; nil: Forbidden
 	selection  selection
+	expression string // of selection
 
-	authorizer *Authorizer // of $connect; nil: none
+	authorizer      *Authorizer // of $connect; nil: none
+	identitySources []identitySource
 
 	stage, apiID, region, accountID, domain string
 	stageVariables                          map[string]string
@@ -48,8 +50,8 @@ type engine struct {
 	random   io.Reader
 	notice   func(string)
 	log      *slog.Logger
-	// Refused handshakes and management calls, which any page can make.
-	strangePages, strangeNames burst
+	reasons  bursts            // of refusals, for people
+	settings map[string]string // Server.Settings
 
 	keys     *keyring
 	table    *table
@@ -93,6 +95,7 @@ func newEngine(s *Server) (*engine, error) {
 		accountID:          cmp.Or(s.AccountID, "000000000000"),
 		domain:             s.Domain,
 		stageVariables:     s.StageVariables,
+		settings:           s.Settings,
 		origin:             s.Origin,
 		page:               s.Page,
 		hosts:              s.Hosts,
@@ -126,8 +129,10 @@ func newEngine(s *Server) (*engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.strangePages = burst{log: e.log, message: "refused a handshake of a page of another origin", more: "refused more handshakes of pages of other origins"}
-	e.strangeNames = burst{log: e.log, message: "refused a management call to a name that is not this gateway's", more: "refused more management calls to names that are not this gateway's"}
+	e.reasons.say = s.Notice
+	if s.Notice == nil {
+		e.reasons.say = func(line string) { e.log.Warn(line) }
+	}
 	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
 	rate, burst := DefaultRequestRate, DefaultRequestBurst
 	if e.region == "af-south-1" || e.region == "eu-south-1" {
@@ -153,7 +158,8 @@ func newEngine(s *Server) (*engine, error) {
 	if e.apiID == "" {
 		e.apiID = e.newAPIID()
 	}
-	selection, err := parseSelection(cmp.Or(s.RouteSelection, "$request.body.action"))
+	e.expression = cmp.Or(s.RouteSelection, "$request.body.action")
+	selection, err := parseSelection(e.expression)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: route selection expression %q: %w", s.RouteSelection, err)
 	}
@@ -164,6 +170,7 @@ func newEngine(s *Server) (*engine, error) {
 	e.slots = make(chan struct{}, invocations)
 	e.leaving = make(chan struct{}, cmp.Or(s.MaxDisconnects, invocations))
 	e.keys = newKeyring(s.Credentials, e.region, cmp.Or(s.ClockSkew, DefaultClockSkew))
+	e.keys.skewName = e.setting("ClockSkew")
 	e.base, e.end = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -182,6 +189,9 @@ func (e *engine) setRoutes(s *Server) error {
 		if err != nil {
 			return err
 		}
+		if err := validateFunction(function); err != nil {
+			return fmt.Errorf("gateway: route %q: %w", key, err)
+		}
 		if e.fault != nil {
 			function = faultyFunction{e, key, function}
 		}
@@ -194,15 +204,9 @@ func (e *engine) setRoutes(s *Server) error {
 			if key != "$connect" {
 				return fmt.Errorf("gateway: route %q has an authorizer; only $connect can have one", key)
 			}
-			if a.Function == nil || nilPointer(a.Function) {
-				return errors.New("gateway: the authorizer has no function")
+			if err := e.setAuthorizer(a); err != nil {
+				return err
 			}
-			for _, source := range a.IdentitySources {
-				if err := checkIdentitySource(source); err != nil {
-					return fmt.Errorf("gateway: authorizer: %w", err)
-				}
-			}
-			e.authorizer = a
 		}
 		switch {
 		case key == "$connect":
@@ -238,6 +242,24 @@ func (s *Server) functionOf(key string, r Route) (Function, error) {
 		return nil, fmt.Errorf("gateway: the function of route %q is a nil %T", key, function)
 	}
 	return function, nil
+}
+
+func (e *engine) setAuthorizer(a *Authorizer) error {
+	sources, err := a.parse()
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	e.authorizer, e.identitySources = a, sources
+	return nil
+}
+
+// validateFunction says what is wrong with a function of this package, before anybody
+// connects.
+func validateFunction(f Function) error {
+	if h, ok := f.(*HTTPProxy); ok {
+		return h.Validate()
+	}
+	return nil
 }
 
 // nilPointer reports whether a function is a pointer or a func that is nil: it would

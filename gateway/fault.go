@@ -126,6 +126,9 @@ func reset(nc net.Conn) {
 	nc.Close()
 }
 
+// faultWhy is the reason of what Server.Fault made go wrong.
+const faultWhy = "a fault that was asked for"
+
 // answerFault answers a fault's status.
 func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) outcome {
 	if f.Status < 200 || f.Status > 999 {
@@ -133,6 +136,7 @@ func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) out
 		return outcome{fault: true}
 	}
 	r := *refusalOf(f.Status)
+	r.cause, r.why = causeNone, faultWhy
 	if f.ErrorType != "" {
 		r.errorType = f.ErrorType
 		r.body = e.bodyOf(f.ErrorType, method, r.body)
@@ -142,6 +146,9 @@ func (e *engine) answerFault(w http.ResponseWriter, f *Fault, method string) out
 	}
 	for name, values := range f.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	if a, ok := w.(*watchedAnswer); ok {
+		a.why = r.why
 	}
 	out := r.answer(w)
 	out.fault = true
@@ -162,13 +169,13 @@ func refusalOf(status int) *refusal {
 	case http.StatusTooManyRequests:
 		return limitExceeded
 	case http.StatusInternalServerError, http.StatusBadGateway:
-		return &refusal{status, "InternalServerErrorException", messageBody("Internal server error")}
+		return &refusal{status: status, errorType: "InternalServerErrorException", body: messageBody("Internal server error")}
 	case http.StatusServiceUnavailable:
-		return &refusal{status, "ServiceUnavailableException", messageBody("Service Unavailable")}
+		return unavailable
 	case http.StatusGatewayTimeout:
-		return &refusal{status, "", messageBody("Endpoint request timed out")}
+		return timedOut
 	}
-	return &refusal{status, "", messageBody(http.StatusText(status))}
+	return &refusal{status: status, body: messageBody(http.StatusText(status))}
 }
 
 // bodyOf has AWS's body for an error type that is not the usual one of its

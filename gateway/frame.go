@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -143,7 +144,7 @@ func (c *conn) feed(p []byte, s *scratch) bool {
 		s.reader.Reset(head)
 		h, err := ws.ReadHeaderBuffer(&s.reader, s.header[:])
 		if err != nil {
-			return c.protocolError()
+			return c.protocolError("the header of a frame cannot be read: " + err.Error())
 		}
 		if !c.begin(h) {
 			return false
@@ -158,8 +159,8 @@ func (c *conn) begin(h ws.Header) bool {
 	if in.fragments {
 		state = state.Set(ws.StateFragmented)
 	}
-	if ws.CheckHeader(h, state) != nil {
-		return c.protocolError()
+	if err := ws.CheckHeader(h, state); err != nil {
+		return c.protocolError(err.Error())
 	}
 	in.header, in.got, in.inPayload = h, 0, true
 	in.skip = false
@@ -171,11 +172,13 @@ func (c *conn) begin(h ws.Header) bool {
 		in.skip = true // it only waits for the client's close frame
 	case h.OpCode == ws.OpBinary:
 		// AWS docs, "Working with binary media types for WebSocket APIs".
-		c.refuse(closeUnsupported, "binary frames are not supported")
+		c.refuse(closeUnsupported, "binary frames are not supported", causeBinary, "the client sent a binary frame; API Gateway takes text only, such as base64")
 	case h.Length > int64(c.engine.frameBytes):
-		c.refuse(closeTooBig, "frame too long")
+		c.refuse(closeTooBig, "frame too long", causeFrameSize, fmt.Sprintf("the client sent a frame of %d bytes; %d are allowed in one, and %d in a message of several, see %s",
+			h.Length, c.engine.frameBytes, c.engine.messageBytes, c.engine.setting("FrameBytes")))
 	case h.Length > int64(c.engine.messageBytes-len(in.message)):
-		c.refuse(closeTooBig, "message too long")
+		c.refuse(closeTooBig, "message too long", causeMessageSize, fmt.Sprintf("the client sent a message of %d bytes or more; %d are allowed, see %s",
+			int64(len(in.message))+h.Length, c.engine.messageBytes, c.engine.setting("MessageBytes")))
 	}
 	in.fragments = !h.Fin
 	return true
@@ -223,7 +226,7 @@ func (c *conn) feedPayload(p []byte) (rest []byte, ok bool) {
 // message takes a whole message.
 func (c *conn) message(data []byte) bool {
 	if !utf8.Valid(data) {
-		c.refuse(closeInvalidData, "message is not UTF-8")
+		c.refuse(closeInvalidData, "message is not UTF-8", causeText, "the client sent a message that is not UTF-8")
 		return true
 	}
 	return c.dispatch(data)
@@ -250,23 +253,23 @@ func (c *conn) control(op ws.OpCode, payload []byte) bool {
 func (c *conn) peerCloses(payload []byte) bool {
 	c.peerClosed = true
 	if len(payload) == 0 {
-		c.closeWith(closeNoStatus, noStatusReason, compileClose(closeNoStatus, ""), c.engine.closeWait)
+		c.closeWith(closeNoStatus, noStatusReason, "", compileClose(closeNoStatus, ""), c.engine.closeWait)
 		return false
 	}
 	if len(payload) == 1 {
-		return c.protocolError()
+		return c.protocolError("the client's close frame has half a code")
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
 	switch {
 	case !mayBeSent(int(code)):
-		return c.protocolError()
+		return c.protocolError(fmt.Sprintf("the client's close frame has the code %d, which no frame may have", code))
 	case !utf8.ValidString(reason):
-		c.refuse(closeInvalidData, "close reason is not UTF-8")
+		c.refuse(closeInvalidData, "close reason is not UTF-8", causeText, "the reason of the client's close frame is not UTF-8")
 		return false
 	}
 	// That the event has the client's own code and reason is UNCERTAIN,
 	// inferred from one trace of a closed tab: 1001 and an empty reason.
-	c.closeWith(int(code), reason, compileClose(int(code), ""), c.engine.closeWait)
+	c.closeWith(int(code), reason, "", compileClose(int(code), ""), c.engine.closeWait)
 	return false
 }
 
@@ -279,15 +282,22 @@ func mayBeSent(code int) bool {
 
 // protocolError fails the connection. Where the next frame begins is unknown
 // from here on, so reading ends.
-func (c *conn) protocolError() bool {
-	c.close(closeProtocolError, "protocol error", c.engine.closeWait)
+func (c *conn) protocolError(why string) bool {
+	c.closeFor(closeProtocolError, "protocol error", causeProtocol, why)
 	return false
 }
 
 // refuse closes because of what the client sent, and goes on reading until its
 // close frame. AWS's reasons for these codes are UNCERTAIN.
-func (c *conn) refuse(code int, reason string) {
+func (c *conn) refuse(code int, reason string, because cause, why string) {
 	c.in.skip = true
 	c.in.message = nil
-	c.close(code, reason, c.engine.closeWait)
+	c.closeFor(code, reason, because, why)
+}
+
+// closeFor closes and tells people why.
+func (c *conn) closeFor(code int, reason string, because cause, why string) {
+	if c.closeWith(code, reason, why, compileClose(code, reason), c.engine.closeWait) {
+		c.engine.note(because, why)
+	}
 }

@@ -20,6 +20,12 @@
 // traffic in public repositories. Where nothing authoritative was found the
 // code says UNCERTAIN: treat such behaviour as a default, not as a fact.
 //
+// # Refusals
+//
+// What the gateway itself refuses is answered in AWS's words, which rarely say why.
+// Server.Notice is told the reason, once and then how often, and an Observer sees it
+// with each refusal.
+//
 // # Limits
 //
 // A connection is HTTP/1.1 with an upgrade; permessage-deflate is never
@@ -261,9 +267,20 @@ type Server struct {
 	// concurrently. Nil means crypto/rand.
 	Random io.Reader
 
-	// Notice gets sentences for people, among them the generated secret. Nil
-	// discards them.
+	// Notice gets sentences for people: the generated secret, and why the gateway
+	// refused a handshake, a management call or a message, which AWS's answer to the
+	// client does not say. Of equal ones that follow each other it gets the first, and
+	// later how many there were. Nil discards the secret; the reasons go to Logger then,
+	// as warnings. It is called concurrently, in the goroutines that do the work, and
+	// should not wait.
 	Notice func(string)
+
+	// Settings are the names by which people change fields of this Server, such as
+	// "--connect-rate" for "ConnectRate": a Notice of what such a field has refused
+	// names it. Without one it names the field. Named are ConnectRate, RequestRate,
+	// RequestBurst, Origin, Hosts, Region, Credentials, ClockSkew, MessageBytes,
+	// FrameBytes, QueueBytes and URLBytes.
+	Settings map[string]string
 
 	// Logger gets what an operator may want to know; never payloads and never
 	// credentials. Nil discards it.
@@ -298,7 +315,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.Notice != nil {
 			s.Notice(err.Error())
 		}
-		answerMessage(w, http.StatusInternalServerError, "InternalServerErrorException", "Internal server error")
+		internalError.answer(w)
 		return
 	}
 	e.ServeHTTP(w, r)

@@ -18,42 +18,18 @@ import (
 // tests and issues give; bodies and headers of refused handshakes are recorded
 // nowhere and follow other execute-api errors (UNCERTAIN).
 func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string) (upgraded bool) {
-	// /{stage}, with or without a slash at its end.
-	if path[0] != e.stage || len(path) > 2 || len(path) == 2 && path[1] != "" {
-		e.log.Debug("refused a handshake: the path is not that of the stage", "path", r.URL.Path, "stage", e.stage)
-		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-		return false
-	}
-	if !hasToken(r.Header["Upgrade"], "websocket") || !hasToken(r.Header["Connection"], "upgrade") {
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Upgrade", "websocket")
-		answerMessage(w, http.StatusUpgradeRequired, "BadRequestException", "Upgrade Required") // UNCERTAIN
+	if refused := e.checkHandshake(w, r, path); refused != nil {
+		e.refuse(w, refused)
 		return false
 	}
 	key := r.Header.Get("Sec-Websocket-Key")
-	nonce, err := base64.StdEncoding.DecodeString(key)
-	switch {
-	case r.Header.Get("Sec-Websocket-Version") != "13":
-		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
-		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
-		return false
-	case r.Method != http.MethodGet || !r.ProtoAtLeast(1, 1) || err != nil || len(nonce) != 16 || r.ContentLength != 0:
-		// A body would be read as frames (that AWS refuses one is UNCERTAIN).
-		answerMessage(w, http.StatusBadRequest, "BadRequestException", "Bad Request")
-		return false
-	}
-	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.isOwnPage(origin[0], r.Host) && !e.origin(origin[0]) {
-		e.strangePages.note("origin", origin[0])
-		answerMessage(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-		return false
-	}
 	if !e.connects.take() {
 		e.counters.connectsThrottled.Add(1)
-		answerMessage(w, http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests") // body UNCERTAIN
+		e.refuse(w, tooManyRequests.because(causeConnectRate, "%s", e.whyConnectRate())) // body UNCERTAIN
 		return false
 	}
 	if !e.enter() {
-		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		e.refuse(w, unavailable.because(causeHandshakeAtEnd, "the server is ending"))
 		return false
 	}
 	if !e.open(w, r, acceptKey(key)) {
@@ -61,6 +37,43 @@ func (e *engine) handshake(w http.ResponseWriter, r *http.Request, path []string
 		return false
 	}
 	return true
+}
+
+// checkHandshake looks at the request alone. It may set headers of the answer.
+func (e *engine) checkHandshake(w http.ResponseWriter, r *http.Request, path []string) *refusal {
+	if len(r.RequestURI) > e.urlBytes {
+		return uriTooLong.because(causeHandshakeURL, "%s", e.whyURL(r))
+	}
+	// /{stage}, with or without a slash at its end.
+	if path[0] != e.stage || len(path) > 2 || len(path) == 2 && path[1] != "" {
+		return forbidden.because(causeHandshakePath, "%s", e.whyPath(r, path))
+	}
+	if !hasToken(r.Header["Upgrade"], "websocket") || !hasToken(r.Header["Connection"], "upgrade") {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		f := refusal{status: http.StatusUpgradeRequired, errorType: "BadRequestException", body: messageBody("Upgrade Required")} // UNCERTAIN
+		return f.because(causeNoUpgrade, "the request asks for no upgrade: a WebSocket client sends Connection: Upgrade and Upgrade: websocket, and a proxy on the way may have lost them")
+	}
+	malformed := func(why string) *refusal { return badRequest.because(causeHandshakeForm, "%s", why) }
+	nonce, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
+	switch {
+	case r.Header.Get("Sec-Websocket-Version") != "13":
+		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
+		return badRequest.because(causeVersion, "Sec-WebSocket-Version is %s, and 13 is the only one (RFC 6455)", quoted(r.Header.Get("Sec-Websocket-Version")))
+	case r.Method != http.MethodGet:
+		return malformed("its method is " + clipped(r.Method, 20) + ", and not GET")
+	case !r.ProtoAtLeast(1, 1):
+		return malformed("it is of " + clipped(r.Proto, 20) + ", and not of HTTP/1.1")
+	case err != nil || len(nonce) != 16:
+		return malformed("Sec-WebSocket-Key is not 16 bytes in base64")
+	case r.ContentLength != 0:
+		// It would be read as frames (that AWS refuses one is UNCERTAIN).
+		return badRequest.because(causeHandshakeBody, "it has a body")
+	}
+	if origin := r.Header["Origin"]; len(origin) > 0 && e.origin != nil && !e.isOwnPage(origin[0], r.Host) && !e.origin(origin[0]) {
+		return forbidden.because(causeOrigin, "it is from a page of another origin, %s; %s lets others in", quoted(origin[0]), e.setting("Origin"))
+	}
+	return nil
 }
 
 // isOwnPage reports whether an origin is that of Server.Page: the page came from the
@@ -115,7 +128,8 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 		}
 		if status < 200 || status > 299 {
 			// The body of the function's answer does not reach the client.
-			answerMessage(w, status, "", http.StatusText(status))
+			f := refusal{status: status, body: messageBody(http.StatusText(status))}
+			e.refuse(w, f.because(causeConnectStatus, "the function of $connect answered with %d", status))
 			return false
 		}
 		protocol = chosen
@@ -124,7 +138,7 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 	// $disconnect runs.
 	select {
 	case <-e.draining:
-		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		e.refuse(w, unavailable.because(causeHandshakeAtEnd, "the server is ending"))
 		e.tellDisconnect(&p, closeGoingAway, goingAway)
 		return false
 	default:
@@ -132,8 +146,7 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 	nc, buffered, err := hijack(w)
 	if err != nil {
 		if errors.Is(err, http.ErrNotSupported) {
-			e.log.Error("upgrade", "error", "the HTTP server cannot hand over connections: HTTP/2, or a wrapper without Hijack")
-			answerMessage(w, http.StatusInternalServerError, "InternalServerErrorException", "Internal server error")
+			e.refuse(w, internalError.because(causeUpgrade, "the HTTP server cannot hand over connections: HTTP/2, or a wrapper without Hijack"))
 		}
 		e.tellDisconnect(&p, closeAbnormal, "")
 		return false
@@ -171,15 +184,21 @@ func (e *engine) askConnect(w http.ResponseWriter, r *http.Request, p *peer, now
 		return status, protocol, true
 	}
 	e.report(err, "$connect", p.id)
-	switch err {
-	case errTimedOut:
+	var notHere *Unavailable
+	switch {
+	case err == errTimedOut:
 		// UNCERTAIN: by analogy with REST APIs.
-		answerMessage(w, http.StatusGatewayTimeout, "", "Endpoint request timed out")
-	case errEnded:
-		answerMessage(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		e.refuse(w, timedOut.because(causeConnectTimeout, "%v", err))
+	case err == errEnded:
+		e.refuse(w, unavailable.because(causeHandshakeAtEnd, "the server is ending"))
+	case errors.As(err, &notHere):
+		// What cannot be invoked is 500 (terraform-aws-apigateway-v2#8).
+		e.refuse(w, internalError.because(causeConnectFailed, "the function of $connect cannot run here: %v", err))
+	case errors.Is(err, errMalformedAnswer):
+		e.refuse(w, badGateway.because(causeConnectAnswer, "%v", err))
 	default:
 		// serverless-websockets-plugin#13: a function that throws.
-		answerMessage(w, http.StatusBadGateway, "InternalServerErrorException", "Internal server error")
+		e.refuse(w, badGateway.because(causeConnectFailed, "the function of $connect failed: %v", err))
 	}
 	return 0, "", false
 }

@@ -32,8 +32,8 @@ func readAnswer(r io.Reader) ([]byte, error) {
 // route (AWS docs, "Set up integrations"). For $connect the answer's status
 // decides, and for $connect and $disconnect the request has no body.
 //
-// What the backend is told of the connection is what Headers say: without them
-// it does not learn the connection's ID, as on AWS.
+// What the backend is told of the connection is what Headers and Parameters say:
+// without them it does not learn the connection's ID, as on AWS.
 type HTTPProxy struct {
 	// URL of the backend.
 	URL string
@@ -43,12 +43,25 @@ type HTTPProxy struct {
 	// the event's requestContext, such as context.connectionId or
 	// context.identity.sourceIp; any other is taken as it is.
 	Headers map[string]string
+	// Parameters are what of an event goes into the request's headers, query and path.
+	// They come after Headers and, for $connect, after the handshake's own headers.
+	// [HTTPProxy.Validate] and [Server.Validate] say what is wrong with one.
+	Parameters []RequestParameter
 	// Client makes the requests. Nil means one with http.DefaultTransport's settings.
 	// The context of each has the integration timeout. A redirect is not followed
 	// unless the client has a CheckRedirect: it is the backend's answer.
 	Client *http.Client
 
-	own backendClient
+	own    backendClient
+	parsed parameters
+}
+
+// Validate reports the first mistake in the configuration.
+func (h *HTTPProxy) Validate() error {
+	if _, err := h.parsed.of(h.Parameters); err != nil {
+		return fmt.Errorf("HTTP integration %s: %w", h.URL, err)
+	}
+	return nil
 }
 
 // Invoke implements Function.
@@ -56,16 +69,28 @@ func (h *HTTPProxy) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 	var event struct {
 		Headers        map[string]string
 		RequestContext struct{ EventType string }
-		Body           string
+		Body           *string
 	}
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, fmt.Errorf("read the event for %s: %w", h.URL, err)
+	}
+	all, err := h.parsed.of(h.Parameters)
+	if err != nil {
+		return nil, err
+	}
+	var body []byte // nil for $connect and $disconnect
+	if event.Body != nil {
+		body = []byte(*event.Body)
+	}
+	to, err := target(h.URL, all, payload, body)
+	if err != nil {
+		return nil, fmt.Errorf("request %s: %w", h.URL, err)
 	}
 	method := h.Method
 	if method == "" {
 		method = http.MethodPost
 	}
-	r, err := http.NewRequestWithContext(ctx, method, h.URL, strings.NewReader(event.Body))
+	r, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("request %s: %w", h.URL, err)
 	}
@@ -84,18 +109,26 @@ func (h *HTTPProxy) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 		if path, ok := strings.CutPrefix(value, "context."); ok {
 			value = contextValue(payload, path)
 		}
-		r.Header.Set(name, value)
+		setHeader(r, name, value)
+	}
+	for i := range all {
+		if p := &all[i]; p.In == "header" {
+			setHeader(r, p.Name, p.values(payload, body)...)
+		}
 	}
 	response, err := h.own.of(h.Client).Do(r)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := readAnswer(response.Body)
-	if err != nil {
+	answer, err := readAnswer(response.Body)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read the answer of %s: %w", h.URL, err)
+	case response.StatusCode > 599:
+		return nil, fmt.Errorf("the backend at %s answered with the status %d; there are 200 to 599", h.URL, response.StatusCode)
 	}
-	return proxyAnswerOf(response.StatusCode, response.Header.Get("Sec-Websocket-Protocol"), body), nil
+	return proxyAnswerOf(response.StatusCode, response.Header.Get("Sec-Websocket-Protocol"), answer), nil
 }
 
 // contextValue is a member of an event's requestContext as text, empty if absent.
@@ -179,7 +212,11 @@ func (l *LambdaEndpoint) Invoke(ctx context.Context, payload []byte) ([]byte, er
 	case response.Header.Get("X-Amz-Function-Error") != "":
 		var failure struct{ ErrorType, ErrorMessage string }
 		json.Unmarshal(body, &failure) // what cannot be read is not named
-		return nil, fmt.Errorf("the function failed: %s", strings.TrimPrefix(failure.ErrorType+": "+failure.ErrorMessage, ": "))
+		said := strings.Trim(failure.ErrorType+": "+failure.ErrorMessage, ": ")
+		if said == "" {
+			said = "its error has neither errorType nor errorMessage"
+		}
+		return nil, fmt.Errorf("the function failed: %s", said)
 	}
 	return body, nil
 }

@@ -80,18 +80,18 @@ func (e *engine) invocation(i invocation, payload []byte, done func(answer []byt
 				e.leave()
 			}
 		}
-		stop := context.AfterFunc(ctx, func() { settle(nil, cause(ctx)) })
+		stop := context.AfterFunc(ctx, func() { settle(nil, whyEnded(ctx)) })
 		answer, err := recovering(ctx, i.function, payload)
 		stop()
 		if err != nil && ctx.Err() != nil {
-			err = cause(ctx)
+			err = whyEnded(ctx)
 		}
 		settle(answer, err)
 	}
 }
 
-// cause says why an invocation's context has ended.
-func cause(ctx context.Context) error {
+// whyEnded says why an invocation's context has ended.
+func whyEnded(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return errTimedOut
 	}
@@ -123,6 +123,15 @@ func (e *engine) call(i invocation, payload []byte) ([]byte, error) {
 // report logs an invocation that failed.
 func (e *engine) report(err error, routeKey, connectionID string) {
 	if err == errEnded {
+		return
+	}
+	var notHere *Unavailable
+	if errors.As(err, &notHere) {
+		what := "route " + routeKey
+		if routeKey == "authorizer" {
+			what = "the authorizer of $connect"
+		}
+		e.note(causeUnavailable, what+": "+notHere.Reason)
 		return
 	}
 	attributes := []any{"routeKey", routeKey, "connectionId", connectionID, "error", err}

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +32,7 @@ type outcome struct {
 	status    int // 0: a reset instead
 	errorType string
 	fault     bool
+	why       string
 }
 
 // managed answers a management call and says how.
@@ -43,33 +46,36 @@ func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, 
 		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
 	}
 	header["X-Wirepost-Api"] = []string{e.apiID + "/" + e.stage}
+	if len(r.RequestURI) > e.urlBytes {
+		e.ignoreBody(w, r)
+		return e.refuse(w, uriTooLong.because(causeCallURL, "%s", e.whyURL(r)))
+	}
 	if !e.servesHost(r.Host) {
 		e.discardBody(w, r)
-		e.strangeNames.note("host", r.Host)
-		return forbidden.answer(w)
+		return e.refuse(w, forbidden.because(causeHost, "it was sent to the name %s, which is not this gateway's; call %s, or see %s", quoted(r.Host), e.urlOf(r, "http"), e.setting("Hosts")))
 	}
 	if !e.requests.take() {
 		// The account's bucket, which every call counts against (AWS docs,
 		// "Amazon API Gateway quotas"). That its type differs from that of a full
 		// client buffer is UNCERTAIN.
 		e.discardBody(w, r)
-		return tooManyRequests.answer(w)
+		return e.refuse(w, tooManyRequests.because(causeCallRate, "%s", e.whyRequestRate()))
 	}
 	// A wrong stage is known before any signature (aws-sdk-php#1955).
 	if path[0] != e.stage {
 		e.discardBody(w, r)
-		return forbidden.answer(w)
+		return e.refuse(w, forbidden.because(causeCallStage, "%s", e.whyStage(r, path)))
 	}
 	sent, refused := e.readSigned(w, r, now)
 	if refused != nil {
-		if refused != brokenBody {
+		if refused.cause != causeBrokenBody {
 			e.discardBody(w, r)
 		}
-		return refused.answer(w)
+		return e.refuse(w, refused)
 	}
 	if call.Kind == "" || call.ConnectionID == "" {
 		// UNCERTAIN: the message is known from custom domains, the status is not.
-		return noRoute(strings.Join(path[1:], "/"), r.Method).answer(w)
+		return e.refuse(w, noRoute(strings.Join(path[1:], "/"), r.Method))
 	}
 	call.Payload = sent.payload
 	return e.perform(w, r, *call, sent)
@@ -119,7 +125,7 @@ func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent
 		resetRequest(w)
 		out.status = 0
 	case refused != nil:
-		out = refused.answer(w)
+		out = e.refuse(w, refused)
 	case call.Kind == CallDelete:
 		// 204 since some time between 2019 and 2020 (bref's recording).
 		w.WriteHeader(http.StatusNoContent)
@@ -141,7 +147,7 @@ func (e *engine) effect(c *conn, call Call, sent body) *refusal {
 			return gone
 		case err != nil:
 			// The SDK's model: "the client side buffer is full".
-			return limitExceeded
+			return limitExceeded.because(causeQueueFull, "the client does not read: %d bytes wait for it, and %s bounds that", e.queueBytes, e.setting("QueueBytes"))
 		}
 		c.touch()
 	case CallDelete:
@@ -196,7 +202,7 @@ const headerRoom = 10
 // readBody reads at most messageBytes.
 func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusal) {
 	if r.ContentLength > int64(e.messageBytes) {
-		return body{}, payloadTooLarge
+		return body{}, e.tooLarge(r)
 	}
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		room := make([]byte, headerRoom)
@@ -205,7 +211,7 @@ func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusa
 	if r.ContentLength > 0 {
 		room := make([]byte, headerRoom+int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, room[headerRoom:]); err != nil {
-			return body{}, brokenBody
+			return body{}, e.brokenBody(r, err)
 		}
 		received(r)
 		return body{room, room[headerRoom:]}, nil
@@ -220,14 +226,34 @@ func (e *engine) readBody(w http.ResponseWriter, r *http.Request) (body, *refusa
 		room = room[:len(room)+n]
 		switch {
 		case len(room)-headerRoom > e.messageBytes:
-			return body{}, payloadTooLarge
+			return body{}, e.tooLarge(r)
 		case err == io.EOF:
 			received(r)
 			return body{room, room[headerRoom:]}, nil
 		case err != nil:
-			return body{}, brokenBody
+			return body{}, e.brokenBody(r, err)
 		}
 	}
+}
+
+func (e *engine) tooLarge(r *http.Request) *refusal {
+	size := "more"
+	if r.ContentLength > 0 {
+		size = fmt.Sprintf("%d bytes", r.ContentLength)
+	}
+	return payloadTooLarge.because(causeCallBody, "the message has %s; %d are allowed, see %s", size, e.messageBytes, e.setting("MessageBytes"))
+}
+
+func (e *engine) brokenBody(r *http.Request, err error) *refusal {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return badRequest.because(causeBrokenBody, "the rest of its body did not come for %v", bodyTimeout)
+	}
+	return badRequest.because(causeBrokenBody, "its body ended before all of it had come")
+}
+
+// whyURL says how long a URL is, and may be.
+func (e *engine) whyURL(r *http.Request) string {
+	return fmt.Sprintf("the URL has %d bytes; %d are allowed, see %s", len(r.RequestURI), e.urlBytes, e.setting("URLBytes"))
 }
 
 // maxDiscard bounds what is read of a body that nobody wants.
@@ -261,47 +287,34 @@ func (b body) frames(frameBytes int) []byte {
 	return b.room[start:]
 }
 
-// refusal is an error answer.
-type refusal struct {
-	status    int
-	errorType string
-	body      string
-}
-
-// answer answers with it.
-func (f *refusal) answer(w http.ResponseWriter) outcome {
-	if f.errorType != "" {
-		w.Header()["X-Amzn-Errortype"] = []string{f.errorType}
-	}
-	answer(w, f.status, []byte(f.body))
-	return outcome{status: f.status, errorType: f.errorType}
-}
-
 func messageBody(message string) string {
 	return string(append(appendString([]byte(`{"message":`), message), '}'))
 }
 
+// The answers of management calls and, but for those of a signature, of handshakes.
 var (
-	gone            = &refusal{http.StatusGone, "GoneException", ""} // bref's recording: no body
-	forbidden       = &refusal{http.StatusForbidden, "ForbiddenException", messageBody("Forbidden")}
-	badRequest      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}
-	brokenBody      = &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Bad Request")}                      // the body is cut, or never complete
-	payloadTooLarge = &refusal{http.StatusRequestEntityTooLarge, "PayloadTooLargeException", messageBody("Request Too Long")} // text UNCERTAIN
-	tooManyRequests = &refusal{http.StatusTooManyRequests, "TooManyRequestsException", messageBody("Too Many Requests")}
-	limitExceeded   = &refusal{http.StatusTooManyRequests, "LimitExceededException", messageBody("Limit Exceeded")} // text UNCERTAIN
+	gone            = refusal{status: http.StatusGone, errorType: "GoneException"}.because(causeGone, "no open connection has this ID") // bref's recording: no body
+	forbidden       = &refusal{status: http.StatusForbidden, errorType: "ForbiddenException", body: messageBody("Forbidden")}
+	badRequest      = &refusal{status: http.StatusBadRequest, errorType: "BadRequestException", body: messageBody("Bad Request")}
+	uriTooLong      = &refusal{status: http.StatusRequestURITooLong, errorType: "RequestTooLongException", body: messageBody("Request URI Too Long")}
+	payloadTooLarge = &refusal{status: http.StatusRequestEntityTooLarge, errorType: "PayloadTooLargeException", body: messageBody("Request Too Long")} // text UNCERTAIN
+	tooManyRequests = &refusal{status: http.StatusTooManyRequests, errorType: "TooManyRequestsException", body: messageBody("Too Many Requests")}
+	limitExceeded   = &refusal{status: http.StatusTooManyRequests, errorType: "LimitExceededException", body: messageBody("Limit Exceeded")} // text UNCERTAIN
+	unavailable     = &refusal{status: http.StatusServiceUnavailable, errorType: "ServiceUnavailableException", body: messageBody("Service Unavailable")}
+	timedOut        = &refusal{status: http.StatusGatewayTimeout, body: messageBody("Endpoint request timed out")}
+	internalError   = &refusal{status: http.StatusInternalServerError, errorType: "InternalServerErrorException", body: messageBody("Internal server error")}
+	badGateway      = &refusal{status: http.StatusBadGateway, errorType: "InternalServerErrorException", body: messageBody("Internal server error")}
 )
 
 func invalidConnectionID(id string) *refusal {
-	return &refusal{http.StatusBadRequest, "BadRequestException", messageBody("Invalid connectionId: " + id)}
+	f := refusal{status: http.StatusBadRequest, errorType: "BadRequestException", body: messageBody("Invalid connectionId: " + id)}
+	return f.because(causeConnectionID, "%s is not the form of a connection ID", quoted(id))
 }
 
 func noRoute(route, method string) *refusal {
-	return &refusal{http.StatusNotFound, "NotFoundException",
-		messageBody("No method found matching route " + route + " for http method " + method + ".")}
-}
-
-func answerMessage(w http.ResponseWriter, status int, errorType, message string) {
-	(&refusal{status, errorType, messageBody(message)}).answer(w)
+	f := refusal{status: http.StatusNotFound, errorType: "NotFoundException",
+		body: messageBody("No method found matching route " + route + " for http method " + method + ".")}
+	return f.because(causeCallRoute, "%s of %s; there are POST, GET and DELETE of @connections/ID", clipped(method, 20), quoted(route))
 }
 
 var contentTypeJSON = []string{"application/json"}

@@ -54,6 +54,10 @@ type Observation struct {
 	// Reason is the x-amzn-errortype of a refused management call, the text of an
 	// error frame, why a frame was not delivered, or the reason of a close.
 	Reason string
+	// Detail says why the gateway refused something, or why a function could not be
+	// invoked, in a sentence for people: the answer to the client does not say it. It
+	// has no payload in it and no secret.
+	Detail string
 	// Fault tells that Server.Fault made it go wrong.
 	Fault bool
 	// Remote is the address, with its port, that a handshake came from.
@@ -77,6 +81,7 @@ func (e *engine) observe(o Observation) {
 type watchedAnswer struct {
 	http.ResponseWriter
 	status       int
+	why          string
 	connectionID string
 	fault        bool
 }
@@ -96,7 +101,7 @@ func (e *engine) observedHandshake(w http.ResponseWriter, r *http.Request, path 
 	a := &watchedAnswer{ResponseWriter: w}
 	upgraded = e.handshake(a, r, path)
 	if !upgraded {
-		e.observer.Observe(Observation{Kind: ObservedHandshake, ConnectionID: a.connectionID, RouteKey: "$connect", Status: a.status,
+		e.observer.Observe(Observation{Kind: ObservedHandshake, ConnectionID: a.connectionID, RouteKey: "$connect", Status: a.status, Detail: a.why,
 			Remote: r.RemoteAddr, Target: r.URL.RequestURI(), Fault: a.fault, Took: time.Since(began)})
 	}
 	return upgraded

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -181,6 +182,11 @@ func (s selection) key(body []byte) (key []byte, ok bool) {
 		key = appendText(key, value)
 	}
 	return key, true
+}
+
+// wholeBody reports whether the expression has the message itself in it.
+func (s selection) wholeBody() bool {
+	return slices.ContainsFunc(s, func(part selectionPart) bool { return part.isPath && len(part.path) == 0 })
 }
 
 // find selects the route of a message, nil if there is none.

@@ -113,8 +113,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = &UnfinishedError{e.unfinished(), err}
 	}
 	e.end()
-	e.strangePages.end()
-	e.strangeNames.end()
+	e.reasons.end()
 	e.table.each((*conn).kill)
 	for _, server := range servers {
 		server.Close()
@@ -138,11 +137,6 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // It reports whether the connection has been upgraded: then it is no request's any
 // more.
 func (e *engine) serve(w http.ResponseWriter, r *http.Request) (upgraded bool) {
-	if len(r.RequestURI) > e.urlBytes {
-		e.ignoreBody(w, r)
-		answerMessage(w, http.StatusRequestURITooLong, "RequestTooLongException", "Request URI Too Long")
-		return false
-	}
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i, segment := range path {
 		name, err := url.PathUnescape(segment)

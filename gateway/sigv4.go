@@ -114,6 +114,7 @@ type keyring struct {
 	listed     []Credentials
 	region     string
 	skew       time.Duration
+	skewName   string // by which people change it
 
 	mu        sync.Mutex
 	generated []Credentials
@@ -146,24 +147,32 @@ type claim struct {
 func (k *keyring) check(r *http.Request, credentials []Credentials, now time.Time) (*claim, *refusal) {
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
-		return nil, missingToken
+		return nil, missingToken.because(causeUnsigned, "it has no Authorization header; sign it for %s in %s", service, k.region)
 	}
 	a, ok := parseAuthorization(header[0])
-	if !ok || len(header) > 1 {
-		return nil, incompleteSignature
+	switch {
+	case len(header) > 1:
+		return nil, incompleteSignature.because(causeAuthorization, "it has %d Authorization headers", len(header))
+	case !ok && !strings.HasPrefix(header[0], algorithm+" "):
+		return nil, incompleteSignature.because(causeAuthorization, "its Authorization header is not of %s", algorithm)
+	case !ok:
+		return nil, incompleteSignature.because(causeAuthorization, "its Authorization header does not have Credential, SignedHeaders in lower case and order, and Signature, each once and whole")
 	}
 	at, stamp, ok := signingTime(r, &a)
-	if !ok || !a.signs("host") {
-		return nil, incompleteSignature
+	switch {
+	case !ok:
+		return nil, incompleteSignature.because(causeAuthorization, "its time is missing, malformed or not signed: X-Amz-Date has to be like %s and among SignedHeaders", amzDateLayout)
+	case !a.signs("host"):
+		return nil, incompleteSignature.because(causeAuthorization, "the header host is not signed")
 	}
 	i := slices.IndexFunc(credentials, func(c Credentials) bool { return c.AccessKeyID == a.accessKeyID })
 	if i < 0 {
-		return nil, unrecognizedClient
+		return nil, unrecognizedClient.because(causeAccessKey, "it is signed with %s, which is not %s", maskedKeyID(a.accessKeyID), knownKeyIDs(credentials))
 	}
 	if token := credentials[i].SessionToken; token != "" {
 		given := r.Header.Get("X-Amz-Security-Token")
 		if subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
-			return nil, unrecognizedClient
+			return nil, unrecognizedClient.because(causeSessionToken, "its X-Amz-Security-Token is missing or not that of the access key")
 		}
 	}
 	if refused := k.checkScope(&a, stamp); refused != nil {
@@ -180,21 +189,26 @@ func (k *keyring) check(r *http.Request, credentials []Credentials, now time.Tim
 // (aws-sdk-js-v3#1831), the others are of other services (UNCERTAIN here).
 func (k *keyring) checkScope(a *authorization, stamp string) *refusal {
 	var wrong string
+	var why []string
 	if a.region != k.region {
 		wrong += "Credential should be scoped to a valid region, not '" + a.region + "'. "
+		why = append(why, "it is signed for the region "+quoted(a.region)+", and this is "+k.region)
 	}
 	if a.service != service {
 		wrong += "Credential should be scoped to correct service: '" + service + "'. "
+		why = append(why, "it is signed for the service "+quoted(a.service)+", and this is "+service)
 	}
 	if a.terminator != terminator {
 		wrong += "Credential should be scoped with a valid terminator: '" + terminator + "', not '" + a.terminator + "'. "
+		why = append(why, "its scope ends in "+quoted(a.terminator)+" and not in "+terminator)
 	}
 	if day := stamp[:8]; a.day != day {
 		wrong += "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
 			a.day + "' != '" + day + "', from '" + stamp + "'. "
+		why = append(why, "the day of its scope, "+quoted(a.day)+", is not that of its time")
 	}
 	if wrong != "" {
-		return invalidSignature(wrong)
+		return invalidSignature(wrong).because(causeScope, "%s", strings.Join(why, "; "))
 	}
 	return nil
 }
@@ -207,12 +221,14 @@ func (k *keyring) checkTime(at, now time.Time, stamp string) *refusal {
 	}
 	now = now.UTC()
 	if limit := now.Add(-k.skew); at.Before(limit) {
-		return invalidSignature("Signature expired: " + stamp + " is now earlier than " +
-			limit.Format(amzDateLayout) + " (" + now.Format(amzDateLayout) + " - " + minutes + ".)")
+		return invalidSignature("Signature expired: "+stamp+" is now earlier than "+
+			limit.Format(amzDateLayout)+" ("+now.Format(amzDateLayout)+" - "+minutes+".)").
+			because(causeTime, "it was signed %v ago, and %v are allowed: the clocks differ, or it was kept; %s changes that", now.Sub(at).Round(time.Second), k.skew, k.skewName)
 	}
 	if limit := now.Add(k.skew); at.After(limit) {
-		return invalidSignature("Signature not yet current: " + stamp + " is still later than " +
-			limit.Format(amzDateLayout) + " (" + now.Format(amzDateLayout) + " + " + minutes + ".)")
+		return invalidSignature("Signature not yet current: "+stamp+" is still later than "+
+			limit.Format(amzDateLayout)+" ("+now.Format(amzDateLayout)+" + "+minutes+".)").
+			because(causeTime, "its time is %v ahead of this clock, and %v are allowed; %s changes that", at.Sub(now).Round(time.Second), k.skew, k.skewName)
 	}
 	return nil
 }
@@ -247,7 +263,7 @@ func (k *keyring) verify(r *http.Request, c *claim, body []byte) *refusal {
 	canonical, ok := appendCanonicalRequest((*buffer)[:0], r, c.signedHeaders, sum)
 	*buffer = canonical
 	if !ok {
-		return signatureMismatch
+		return signatureMismatch.because(causeSignature, "a header that is signed is not there")
 	}
 	sum = sha256.Sum256(canonical)
 
@@ -267,7 +283,7 @@ func (k *keyring) verify(r *http.Request, c *claim, body []byte) *refusal {
 	key := k.signingKey(c.credentials.SecretAccessKey, c.day)
 	expected := hmacSHA256(key[:], text)
 	if subtle.ConstantTimeCompare(expected[:], c.signature[:]) != 1 {
-		return signatureMismatch
+		return signatureMismatch.because(causeSignature, "it is not that of the request: another secret access key, or the path, a signed header or the body changed on the way (the path is signed as it was sent, escaped once more)")
 	}
 	return nil
 }
@@ -316,16 +332,43 @@ func hmacSHA256(key, text []byte) [sha256.Size]byte {
 
 // The answers to what is wrong with a signature. All are 403.
 var (
-	missingToken = &refusal{http.StatusForbidden, "MissingAuthenticationTokenException",
-		messageBody("Missing Authentication Token")} // recorded on a REST API; UNCERTAIN here
-	incompleteSignature = &refusal{http.StatusForbidden, "IncompleteSignatureException",
-		messageBody("Authorization header requires 'Credential', 'SignedHeaders' with host and a date, and 'Signature' parameters of " + algorithm + ".")} // text UNCERTAIN
-	unrecognizedClient = &refusal{http.StatusForbidden, "UnrecognizedClientException",
-		messageBody("The security token included in the request is invalid.")}
+	missingToken = &refusal{status: http.StatusForbidden, errorType: "MissingAuthenticationTokenException",
+		body: messageBody("Missing Authentication Token")} // recorded on a REST API; UNCERTAIN here
+	incompleteSignature = &refusal{status: http.StatusForbidden, errorType: "IncompleteSignatureException",
+		body: messageBody("Authorization header requires 'Credential', 'SignedHeaders' with host and a date, and 'Signature' parameters of " + algorithm + ".")} // text UNCERTAIN
+	unrecognizedClient = &refusal{status: http.StatusForbidden, errorType: "UnrecognizedClientException",
+		body: messageBody("The security token included in the request is invalid.")}
 	signatureMismatch = invalidSignature("The request signature we calculated does not match the signature you provided. " +
 		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 )
 
 func invalidSignature(message string) *refusal {
-	return &refusal{http.StatusForbidden, "InvalidSignatureException", messageBody(message)}
+	return &refusal{status: http.StatusForbidden, errorType: "InvalidSignatureException", body: messageBody(message)}
+}
+
+// maskedKeyID is an access key ID as far as its owner needs it to know it again.
+func maskedKeyID(id string) string {
+	if id == DevelopmentCredentials().AccessKeyID {
+		return "the development pair"
+	}
+	if len(id) < 8 {
+		return "another access key"
+	}
+	return "the access key that ends in " + quoted(id[len(id)-4:])
+}
+
+// knownKeyIDs names who may sign.
+func knownKeyIDs(credentials []Credentials) string {
+	var names []string
+	for _, c := range credentials {
+		if c == DevelopmentCredentials() {
+			names = append(names, "the development pair, wirepost and wirepost")
+			continue
+		}
+		names = append(names, maskedKeyID(c.AccessKeyID))
+	}
+	if names == nil {
+		return "known: no access key is"
+	}
+	return strings.Join(names, " or ")
 }

@@ -210,6 +210,6 @@ func (e *engine) countCall(call *Call, out outcome, began time.Time) {
 	}
 	if e.observer != nil && call.Kind != "" {
 		e.observer.Observe(Observation{Kind: ObservationKind(call.Kind), ConnectionID: call.ConnectionID, Status: out.status,
-			Reason: out.errorType, Fault: out.fault, Payload: call.Payload, Took: time.Since(began)})
+			Reason: out.errorType, Detail: out.why, Fault: out.fault, Payload: call.Payload, Took: time.Since(began)})
 	}
 }

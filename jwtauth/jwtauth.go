@@ -9,8 +9,9 @@
 // # What a token has to be
 //
 // Signed with HS256, RS256, ES256 or EdDSA. Which of them follows from the key;
-// the token's header only has to agree. exp, iss, aud and sub must be there; nbf
-// holds if it is. Clocks may differ by [Leeway]. A header with crit, jku, x5u or
+// the token's header only has to agree. exp, iss, sub and aud must be there; nbf
+// holds if it is. A token without an aud has its audience in client_id, as the access
+// tokens of Amazon Cognito do. Clocks may differ by [Leeway]. A header with crit, jku, x5u or
 // jwk is refused: nothing in a token says where its key is from.
 //
 // sub is the user. One claim, "wirepost" unless [Options].Claim names another, is
@@ -76,7 +77,13 @@ type Options struct {
 	JWKSURL string
 	// Issuer is what iss must be.
 	Issuer string
-	// Audience is what aud must be, or have among others.
+	// Audience is what aud must be, or have among others. In a token that has no aud at
+	// all, it is what client_id must be: API Gateway's own JWT authorizers look there
+	// too, and only then (AWS docs, "Control access to HTTP APIs with JWT authorizers").
+	// For a user pool of Amazon Cognito it is the ID of the app client, which is aud in
+	// ID tokens and client_id in access tokens; the issuer is
+	// https://cognito-idp.REGION.amazonaws.com/POOL, and the key set is at that URL with
+	// /.well-known/jwks.json.
 	Audience string
 	// Claim names the claim with the rights. Default "wirepost".
 	Claim string
@@ -150,7 +157,7 @@ func New(o *Options) (*Verifier, error) {
 	}
 	v.parser = jwt.NewParser(
 		jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"}),
-		jwt.WithIssuer(v.o.Issuer), jwt.WithAudience(v.o.Audience), jwt.WithExpirationRequired(),
+		jwt.WithIssuer(v.o.Issuer), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(Leeway), jwt.WithTimeFunc(v.o.Now), jwt.WithStrictDecoding(),
 	)
 	return v, nil
@@ -186,6 +193,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
+	if err := v.checkAudience(claims); err != nil {
+		return Token{}, err
+	}
 	end, err := claims.GetExpirationTime()
 	if err != nil || end == nil {
 		return Token{}, errors.New("the token has no exp")
@@ -202,6 +212,28 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 		return Token{}, fmt.Errorf("the token's claim %q: %w", v.o.Claim, err)
 	}
 	return Token{user, rights, end.Add(Leeway)}, nil
+}
+
+// checkAudience looks for the audience in aud and, only if there is none, in client_id.
+func (v *Verifier) checkAudience(claims jwt.MapClaims) error {
+	if _, there := claims["aud"]; there {
+		all, err := claims.GetAudience()
+		switch {
+		case err != nil:
+			return errors.New("the token's aud is neither a string nor a list of strings")
+		case !slices.Contains(all, v.o.Audience):
+			return errors.New("the token's aud is another audience's")
+		}
+		return nil
+	}
+	id, there := claims["client_id"]
+	switch {
+	case !there:
+		return errors.New("the token has no audience: neither aud nor client_id")
+	case id != v.o.Audience:
+		return errors.New("the token has no aud, and its client_id is another client's")
+	}
+	return nil
 }
 
 // verified checks a token's signature and times, and returns its claims.

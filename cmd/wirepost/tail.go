@@ -100,7 +100,8 @@ func (c *command) tail(ctx context.Context, t tailing) int {
 	return exitDone
 }
 
-// printRecord prints a record in one line, and its log lines below.
+// printRecord prints a record in one line, and below it why the gateway refused it and
+// its log lines.
 func (c *command) printRecord(r *inspector.Record) {
 	if r.Kind == "skipped" {
 		c.stderr.Printf("wirepost: hint: %d changes came faster than they could be shown\n", r.Size)
@@ -131,6 +132,9 @@ func (c *command) printRecord(r *inspector.Record) {
 	}
 	c.stdout.Printf("%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(oneLine(r.Connection), "-"),
 		cmp.Or(oneLine(r.Route), "-"), status, took, oneLine(said))
+	if r.Detail != "" {
+		c.stdout.Printf("             = %s\n", lineEnds.Replace(r.Detail))
+	}
 	for _, line := range r.Lines {
 		c.stdout.Printf("             | %s\n", oneLine(line))
 	}

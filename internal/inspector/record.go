@@ -22,6 +22,7 @@ type Record struct {
 	Request    string `json:"request,omitempty"` // of the exchange that it is part of
 	Status     int    `json:"status,omitempty"`  // HTTP, of an answer too; a close code
 	Reason     string `json:"reason,omitempty"`
+	Detail     string `json:"detail,omitempty"` // why the gateway refused it, for people
 	Remote     string `json:"remote,omitempty"`
 	Target     string `json:"target,omitempty"`
 	Took       Millis `json:"took,omitempty"`
@@ -80,7 +81,7 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 
 // size is about what a record takes of the memory.
 func (r *Record) size() int {
-	return 512 + len(r.Connection) + len(r.Request) + len(r.Reason) + len(r.Target) + len(r.Text) + len(r.Answer) + len(r.Error) + r.lineBytes
+	return 512 + len(r.Connection) + len(r.Request) + len(r.Reason) + len(r.Detail) + len(r.Target) + len(r.Text) + len(r.Answer) + len(r.Error) + r.lineBytes
 }
 
 // settle decides whether a record is a failure.
@@ -138,6 +139,13 @@ func (r *Record) summary() summary {
 		if r.Reason != "" && r.Text == "" {
 			preview = r.Reason
 		}
+	}
+	if r.Detail != "" {
+		// Behind the beginning of the rest: it is what a line of a refusal is looked at for.
+		if preview = cut(preview, previewBytes/2); preview != "" {
+			preview += "  "
+		}
+		preview += r.Detail
 	}
 	return summary{r.Seq, r.At, r.Kind, r.Connection, r.Route, r.Status, r.Took, r.Size, cut(preview, previewBytes), len(r.Lines) + r.LinesDropped,
 		r.Running, r.Failed, r.Fault, r.Replay, r.Authorizer}

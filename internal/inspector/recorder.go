@@ -127,6 +127,9 @@ func (r *Recorder) Observe(o gateway.Observation) {
 	if o.Reason != "" {
 		record.Reason = r.keep([]byte(o.Reason), &record.Masked)
 	}
+	if o.Detail != "" {
+		record.Detail = r.keepLine([]byte(o.Detail), &record.Masked)
+	}
 	if o.Target != "" {
 		record.Target = cut(r.mask.target(o.Target), MaxText)
 		record.Masked = record.Masked || record.Target != o.Target

@@ -86,7 +86,7 @@ func (r *Recorder) addForeign(record *Record) error {
 	default:
 		return fmt.Errorf("there is no kind %q", cut(record.Kind, 40))
 	}
-	for _, s := range []*string{&record.Connection, &record.Route, &record.Request, &record.Reason, &record.Remote, &record.Target} {
+	for _, s := range []*string{&record.Connection, &record.Route, &record.Request, &record.Reason, &record.Detail, &record.Remote, &record.Target} {
 		*s = cut(*s, MaxText)
 	}
 	record.Size, record.AnswerSize = max(record.Size, len(record.Text)), max(record.AnswerSize, len(record.Answer))
@@ -103,6 +103,7 @@ func (r *Recorder) addForeign(record *Record) error {
 	record.Answer = keepAnswer([]byte(record.Answer), &record.Masked)
 	record.Error = r.keepLine([]byte(record.Error), &record.Masked)
 	record.Reason = r.keep([]byte(record.Reason), &record.Masked)
+	record.Detail = r.keepLine([]byte(record.Detail), &record.Masked)
 	lines := record.Lines
 	record.Lines, record.lineBytes = nil, 0
 	for _, line := range lines {

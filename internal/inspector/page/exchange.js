@@ -84,6 +84,7 @@ export class Exchange {
       notes.length > 0 && h("p", { class: "sub note" }, notes.join(" · ")),
       r.target && h("pre", { class: "code", tabIndex: 0 }, r.target),
       r.reason && h("p", { class: r.failed ? "reason bad" : "reason" }, r.reason),
+      r.detail && h("p", { class: r.failed ? "reason bad" : "reason" }, r.detail),
       r.text && this.payload(invocation ? "Event" : "Payload", r.text, r.size, invocation && !chosen),
       r.lines?.length > 0 && h("div", { class: "logs" }, h("h5", {}, "Log"), h("pre", { class: "code log", tabIndex: 0, role: "region", "aria-label": "Log lines" }, r.lines.join("\n")),
         r.linesDropped > 0 && h("p", { class: "sub" }, `${r.linesDropped} more lines were not kept`)),
