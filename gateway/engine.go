@@ -120,19 +120,7 @@ func newEngine(s *Server) (*engine, error) {
 		quiet:              make(chan struct{}),
 		sockets:            make(map[net.Conn]*socket),
 	}
-	if e.random == nil {
-		e.random = rand.Reader
-	}
-	if e.notice == nil {
-		e.notice = func(string) {}
-	}
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
-	e.reasons.say = s.Notice
-	if s.Notice == nil {
-		e.reasons.say = func(line string) { e.log.Warn(line) }
-	}
+	e.listenersOf(s)
 	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
 	rate, burst := DefaultRequestRate, DefaultRequestBurst
 	if e.region == "af-south-1" || e.region == "eu-south-1" {
@@ -140,17 +128,8 @@ func newEngine(s *Server) (*engine, error) {
 	}
 	e.requests = newBucket(cmp.Or(s.RequestRate, rate), cmp.Or(s.RequestBurst, burst))
 	invocations := cmp.Or(s.MaxInvocations, DefaultMaxInvocations)
-	for _, limit := range []struct {
-		name     string
-		negative bool
-	}{
-		{"MessageBytes", e.messageBytes < 0}, {"FrameBytes", e.frameBytes < 0}, {"QueueBytes", e.queueBytes < 0},
-		{"IdleTimeout", e.idleTimeout < 0}, {"MaxAge", e.maxAge < 0}, {"IntegrationTimeout", e.integrationTimeout < 0},
-		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0}, {"MaxDisconnects", s.MaxDisconnects < 0}, {"URLBytes", e.urlBytes < 0},
-	} {
-		if limit.negative {
-			return nil, fmt.Errorf("gateway: %s is negative", limit.name)
-		}
+	if err := e.checkLimits(s, invocations); err != nil {
+		return nil, err
 	}
 	if !validStage(e.stage) {
 		return nil, fmt.Errorf("gateway: stage %q: 1 to 128 letters, digits, hyphens and underscores", e.stage)
@@ -173,6 +152,40 @@ func newEngine(s *Server) (*engine, error) {
 	e.keys.skewName = e.setting("ClockSkew")
 	e.base, e.end = context.WithCancel(context.Background())
 	return e, nil
+}
+
+// listenersOf takes who is told what, and the source of randomness.
+func (e *engine) listenersOf(s *Server) {
+	if e.random == nil {
+		e.random = rand.Reader
+	}
+	if e.notice == nil {
+		e.notice = func(string) {}
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	e.reasons.say = s.Notice
+	if s.Notice == nil {
+		e.reasons.say = func(line string) { e.log.Warn(line) }
+	}
+}
+
+// checkLimits refuses limits below zero.
+func (e *engine) checkLimits(s *Server, invocations int) error {
+	for _, limit := range []struct {
+		name     string
+		negative bool
+	}{
+		{"MessageBytes", e.messageBytes < 0}, {"FrameBytes", e.frameBytes < 0}, {"QueueBytes", e.queueBytes < 0},
+		{"IdleTimeout", e.idleTimeout < 0}, {"MaxAge", e.maxAge < 0}, {"IntegrationTimeout", e.integrationTimeout < 0},
+		{"CloseWait", e.closeWait < 0}, {"ClockSkew", s.ClockSkew < 0}, {"MaxInvocations", invocations < 0}, {"MaxDisconnects", s.MaxDisconnects < 0}, {"URLBytes", e.urlBytes < 0},
+	} {
+		if limit.negative {
+			return fmt.Errorf("gateway: %s is negative", limit.name)
+		}
+	}
+	return nil
 }
 
 func (e *engine) setRoutes(s *Server) error {

@@ -1,0 +1,91 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+func storeRows() []row {
+	old := wirepost.Identity{APIID: "old999", Stage: "prod", Region: "eu-west-1"}
+	with := func(f func(*world)) func(*world) {
+		return func(w *world) {
+			w.options.Store = w.store
+			w.learn(identity, apiURL)
+			w.connected(identity, 3, time.Minute)
+			f(w)
+		}
+	}
+	return []row{
+		{name: "a store in which nothing is wrong", make: with(func(*world) {})},
+		{name: "connections of an API that is gone", make: with(func(w *world) {
+			w.learn(old, "https://old999.execute-api.eu-west-1.amazonaws.com/prod")
+			w.connected(old, 2, time.Minute)
+		}), want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"2 connections belong to old999/prod@eu-west-1", "endpoint-unresolved", "wirepost sweep --api old999 --stage prod"}},
+		{name: "connections of an API whose host answers Forbidden", make: with(func(w *world) {
+			w.learn(old, "https://old999.execute-api.eu-west-1.amazonaws.com/prod")
+			w.connected(old, 2, time.Minute)
+			w.names["old999.execute-api.eu-west-1.amazonaws.com"] = []string{otherIP}
+			w.serveTLS(otherIP, certificate(w.t, "old999.execute-api.eu-west-1.amazonaws.com"), http.HandlerFunc(forbidden))
+		}), want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"2 connections belong to old999/prod@eu-west-1, which answers 403 Forbidden", "wirepost doctor --api old999 --stage prod"}},
+		{name: "a table without a TTL", make: with(func(w *world) {
+			w.options.Store = tableStore{w.store, errors.New("table connections: TTL is off\ntable connections: another")}
+		}), want: problems(wirepost.ProblemStoreTable), says: []string{"TTL is off; ", "wirepost table check"}, fine: true},
+		{name: "a table that is as it should be", make: with(func(w *world) { w.options.Store = tableStore{w.store, nil} })},
+		{name: "a table that may not be looked at", make: with(func(w *world) {
+			w.options.Store = tableStore{w.store, fmt.Errorf("describe: %w", notAllowed{})}
+		})},
+		{name: "connections of an API that has no endpoint", make: with(func(w *world) { w.connected(old, 1, time.Minute) }), want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"no endpoint"}},
+		{name: "two stages share the store", make: with(func(w *world) {
+			green := wirepost.Identity{APIID: "def456", Stage: "prod", Region: "eu-west-1"}
+			w.learn(green, "https://def456.execute-api.eu-west-1.amazonaws.com/prod")
+			w.connected(green, 4, time.Minute)
+			w.names["def456.execute-api.eu-west-1.amazonaws.com"] = []string{otherIP}
+			w.serveTLS(otherIP, certificate(w.t, "def456.execute-api.eu-west-1.amazonaws.com"), http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusGone) }))
+		}), want: problems(wirepost.ProblemStoreSeveralAPIs), says: []string{"abc123/prod (3)", "def456/prod (4)"}, fine: true},
+		{name: "rows that are too old", make: with(func(w *world) {
+			for i := range 2 {
+				c := wirepost.Connection{ID: fmt.Sprint("old", i), Endpoint: identity, ConnectedAt: time.Now().Add(-3 * time.Hour), ExpiresAt: time.Now().Add(time.Hour)}
+				if err := w.store.Put(w.t.Context(), c); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+		}), want: problems(wirepost.ProblemStoreOldRows), says: []string{"2 rows are older than two hours"}, fine: true},
+		{name: "a record with the host of another API", make: with(func(w *world) {
+			w.learn(wirepost.Identity{APIID: "abc123", Stage: "dev", Region: "eu-west-1"}, "https://xyz789.execute-api.eu-west-1.amazonaws.com/dev")
+		}), want: problems(wirepost.ProblemStoreHost), says: []string{"abc123/dev@eu-west-1 has the host of another API"}},
+		{name: "a stage that was used once", make: with(func(w *world) {
+			w.learn(wirepost.Identity{APIID: "abc123", Stage: "once", Region: "eu-west-1"}, "https://abc123.execute-api.eu-west-1.amazonaws.com/once")
+		})},
+		{name: "only a stage that was used once has connections", make: func(w *world) {
+			w.options.Store = w.store
+			w.learn(identity, apiURL)
+			once := wirepost.Identity{APIID: "abc123", Stage: "once", Region: "eu-west-1"}
+			w.learn(once, "https://abc123.execute-api.eu-west-1.amazonaws.com/once")
+			w.connected(once, 2, time.Minute)
+		}, want: problems(wirepost.ProblemStoreDeadAPI, wirepost.ProblemStoreSeveralAPIs), says: []string{"2 connections belong to abc123/once@eu-west-1, which answers 403 Forbidden: forbidden-unexplained"}},
+		{name: "the store has another endpoint for the API", make: func(w *world) {
+			w.options.Store = w.store
+			w.learn(identity, "https://"+customHost)
+		}, want: problems(wirepost.ProblemStoreMoved), says: []string{"https://ws.example.com"}, fine: true},
+		{name: "a store that cannot be opened", make: func(w *world) { w.options.StoreErr = fmt.Errorf("no such table") }, want: problems(wirepost.ProblemStore), says: []string{"no such table"}},
+	}
+}
+
+// tableStore is a store with a table, as the one on DynamoDB is.
+type tableStore struct {
+	wirepost.Store
+	err error
+}
+
+func (s tableStore) CheckTable(context.Context) error { return s.err }
+
+// notAllowed is an error of AWS's client.
+type notAllowed struct{}
+
+func (notAllowed) Error() string     { return "not allowed" }
+func (notAllowed) ErrorCode() string { return "AccessDeniedException" }
