@@ -41,7 +41,7 @@ func TestARedirectOfWhatIsNotOursIsNotFollowed(t *testing.T) {
 			"new faults": askControl(t.Context(), http.MethodPut, "/faults", []byte(`[]`), &out),
 		}
 		_, asked["a stream"] = followControl(t.Context(), "/stream")
-		c := &command{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}
+		c := newCommand(nil, new(bytes.Buffer), new(bytes.Buffer))
 		d := &devFlags{region: "us-east-1", template: templateFlags{dynamodb: server.URL}}
 		asked["a table"] = c.createTables(t.Context(), d, &template.API{Tables: []template.Table{{Name: "t"}}}, nil)
 		for what, err := range asked {

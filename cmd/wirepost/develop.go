@@ -32,33 +32,36 @@ const shutdownTime = 10 * time.Second
 
 // develop is dev with its flags parsed: it serves until ctx ends.
 func (c *command) develop(ctx context.Context, d *devFlags) int {
+	c.step("reading the folder %s", folder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return c.fail(fmt.Errorf("make the folder for the store: %w", err))
+		return c.notStarted(ctx, fmt.Errorf("make the folder for the store: %w", err))
 	}
 	note, unlock, err := lockFolder()
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	defer unlock()
 	id, err := apiID()
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	// What is wrong with the flags is said before anything is opened.
 	if err := (wirepost.Identity{APIID: id, Stage: cmp.Or(d.stage, "dev"), Region: d.region}).Validate(); err != nil {
 		return c.misuse(err.Error(), badIdentity)
 	}
+	c.step("looking up %s", d.listen)
 	l, err := d.open(ctx)
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	defer l.Close()
 	address := l.Addr().(*net.TCPAddr)
 	domain := domainOf(address)
 
+	c.step("reading the template %s", d.template.file)
 	api, err := c.readTemplate(d, id, domain)
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	identity := wirepost.Identity{APIID: id, Stage: d.stage, Region: d.region}
 	if err := identity.Validate(); err != nil {
@@ -66,26 +69,28 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	}
 	endpoint := "http://" + domain + "/" + d.stage
 
+	c.step("reading the folder %s", folder)
 	ca, err := openAuthority(time.Now())
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	secure, err := ca.serve(time.Now(), address.IP)
 	if err != nil {
-		return c.fail(err)
+		return c.notStarted(ctx, err)
 	}
 	storeAt := cmp.Or(d.store, os.Getenv("WIREPOST_STORE"), defaultStore)
 	if err := keepStoreURL(storeAt); err != nil {
-		return c.fail(err)
+		return c.notStarted(ctx, err)
 	}
+	c.step("opening the store")
 	registry, err := wirepost.OpenStore(ctx, storeAt)
 	if err != nil {
-		return c.fail(err)
+		return c.notStarted(ctx, err)
 	}
 	defer registry.Close()
 	controlListener, err := listenForControl(ctx, d.control, d.controlPublic, address)
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	level := slog.LevelWarn
 	if d.verbose {
@@ -97,7 +102,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	where, stopControl, err := serveControl(controlListener, control.Options{Token: token, Faults: d.faults, Public: d.controlPublic, Live: live,
 		Store: httpstore.NewHandler(registry, &httpstore.HandlerOptions{Token: token})}, logger)
 	if err != nil {
-		return c.failWith(err)
+		return c.notStarted(ctx, err)
 	}
 	defer stopControl()
 
@@ -115,15 +120,20 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 		Notice:         func(s string) { fmt.Fprintf(c.stderr, "wirepost: hint: %s\n", s) },
 		Logger:         logger,
 	}
+	c.step("reading the folder of the page %s", d.page)
+	if server.Page, err = d.servePage(api != nil); err != nil {
+		return c.notStarted(ctx, err)
+	}
 	publish := &wirepost.PublisherOptions{Logger: logger}
 	if err := c.setCredentials(server, publish, l.Addr()); err != nil {
-		return c.fail(err)
+		return c.notStarted(ctx, err)
 	}
 	if d.functions.given() || api != nil {
 		server.MaxDisconnects = 2 * d.functions.concurrency
+		c.step("reading the roots that this machine trusts")
 		bundle, err := ca.bundle()
 		if err != nil {
-			return c.fail(fmt.Errorf("write the roots that functions trust: %w", err))
+			return c.notStarted(ctx, fmt.Errorf("write the roots that functions trust: %w", err))
 		}
 		all, err := c.startFunctions(ctx, d, api, server, functionSurroundings{endpoint: endpoint, store: where.store(), bundle: bundle, logger: logger})
 		defer func() {
@@ -136,7 +146,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 			return c.misuse(err.Error(), "'wirepost dev --help' says how functions are named")
 		}
 		if err != nil {
-			return c.failWith(err)
+			return c.notStarted(ctx, err)
 		}
 		if d.functions.watch {
 			watching, stop := context.WithCancel(ctx)
@@ -156,9 +166,6 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 			server.Routes[key] = gateway.Route{Function: mux, RouteResponse: key != "$connect" && key != "$disconnect"}
 		}
 	}
-	if server.Page, err = d.servePage(api != nil); err != nil {
-		return c.failWith(err)
-	}
 	recorder := d.record(server)
 	if err := server.Validate(); err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' lists the flags")
@@ -168,12 +175,12 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 	// earlier run on another port are reached here at once.
 	record := wirepost.StageRecord{Endpoint: wirepost.Endpoint{Identity: identity, URL: endpoint}, EventTime: time.Now()}
 	if stored, err := registry.PutStage(ctx, record); err != nil {
-		return c.fail(fmt.Errorf("keep the endpoint in %s: %w", storeAt, err))
+		return c.notStarted(ctx, fmt.Errorf("keep the endpoint in %s: %w", storeAt, err))
 	} else if stored.URL != record.URL {
-		return c.failWith(&hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
+		return c.notStarted(ctx, &hinted{fmt.Errorf("the store has a later endpoint for this API, %s, from %s", stored.URL, stored.EventTime.Format(time.RFC3339)), "set this machine's clock, or remove .wirepost/api-id to begin as another API"})
 	}
 	if err := c.warnOfSharedURL(ctx, registry, record, d.store); err != nil {
-		return c.fail(err)
+		return c.notStarted(ctx, err)
 	}
 	if strings.HasPrefix(storeAt, "mem:") {
 		fmt.Fprintln(c.stderr, "wirepost: hint: the store is in this process's memory; no other command can reach it")
@@ -203,6 +210,7 @@ func (c *command) develop(ctx context.Context, d *devFlags) int {
 
 // serve serves until ctx ends, and then lets clients and functions come to an end.
 func (c *command) serve(ctx context.Context, server *gateway.Server, l net.Listener) int {
+	c.runs()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }() // ends when Shutdown has closed the listener
 	select {
@@ -275,6 +283,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) }})
 	pair := server.Credentials[0]
 	if d.inherit {
+		c.step("looking for your AWS credentials")
 		own, account, err := callerCredentials(ctx)
 		if err != nil {
 			return all, err
@@ -292,6 +301,7 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 		env = env.set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
 	}
 	if d.envFile != "" {
+		c.step("reading the env file %s", d.envFile)
 		more, err := readEnvFile(d.envFile)
 		if err != nil {
 			return all, err
@@ -303,6 +313,11 @@ func (c *command) startFunctions(ctx context.Context, d *devFlags, api *template
 	}
 	all.config.Env = env
 	var err error
+	c.step("reading the functions' files")
+	all.begin = func() {
+		c.step("starting the functions")
+		c.holds()
+	}
 	if api != nil {
 		if err = c.createTables(ctx, d, api, all); err == nil {
 			server.Routes, err = all.ofTemplate(ctx, api)

@@ -59,7 +59,7 @@ func TestTheEndIsQuickAndNamesWhatWasStillOpen(t *testing.T) {
 				return nil, nil
 			})}
 			var stdout, stderr bytes.Buffer
-			c := &command{stdout: &stdout, stderr: &stderr}
+			c := newCommand(nil, &stdout, &stderr)
 			p := newPipes()
 			ctx, interrupt := context.WithCancel(t.Context())
 			status := make(chan int)

@@ -45,6 +45,7 @@ type functions struct {
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
 	names   map[string]bool
+	begin   func() // called before a process is started
 
 	absentTables []string // of the template
 }
@@ -58,7 +59,7 @@ type watchedFunction struct {
 func newFunctions(f functionFlags, config lambdart.Config) *functions {
 	config.Concurrency, config.Timeout, config.NoTimeout = f.concurrency, f.timeout, f.noTimeout
 	config.DebugPort, config.Freeze = f.debugPort, f.freeze
-	return &functions{bySpec: map[string]gateway.Function{}, config: config, names: map[string]bool{}}
+	return &functions{bySpec: map[string]gateway.Function{}, config: config, names: map[string]bool{}, begin: func() {}}
 }
 
 // ofFlags starts the functions that the flags name, and makes the routing table.
@@ -165,6 +166,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 }
 
 func (all *functions) start(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+	all.begin()
 	f, err := lambdart.Start(ctx, config)
 	if err != nil {
 		return nil, err

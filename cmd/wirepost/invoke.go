@@ -91,6 +91,8 @@ func (c *command) invoke(ctx context.Context, args []string) int {
 		return c.failWith(err)
 	}
 	defer closeStore()
+	c.step("starting the function")
+	c.holds()
 	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr})
 	if err != nil {
 		return c.fail(err)

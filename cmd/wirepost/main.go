@@ -67,15 +67,31 @@ func main() {
 type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	*progress
+}
+
+func newCommand(stdin io.Reader, stdout, stderr io.Writer) *command {
+	return &command{stdin, stdout, stderr, &progress{ready: make(chan struct{})}}
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{stdin, stdout, stderr}
+	c := newCommand(stdin, stdout, stderr)
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	name, args := args[0], args[1:]
+	return c.interruptible(ctx, func() int { return c.do(ctx, args[0], args[1:]) }, func() int {
+		if args[0] == "dev" { // as when it serves
+			fmt.Fprintf(stderr, "wirepost: hint: %s\n", c.hung())
+			return exitDone
+		}
+		c.complain(c.hung(), "")
+		return exitFailed
+	})
+}
+
+// do does what a command's name says.
+func (c *command) do(ctx context.Context, name string, args []string) int {
 	switch name {
 	case "dev":
 		return c.dev(ctx, args)
@@ -102,13 +118,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "invoke":
 		return c.invoke(ctx, args)
 	case "version", "--version", "-version":
-		fmt.Fprintf(stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(c.stdout, "wirepost %s (%s, %s/%s)\n", wirepost.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
 	case "help", "--help", "-help", "-h":
 		if len(args) == 1 && args[0] != "help" {
-			return run(ctx, []string{args[0], "--help"}, stdin, stdout, stderr)
+			return c.do(ctx, args[0], []string{"--help"})
 		}
-		fmt.Fprint(stdout, usage)
+		fmt.Fprint(c.stdout, usage)
 		return exitDone
 	}
 	return c.misuse(fmt.Sprintf("there is no command %q", name), "the commands are dev, send, list, kick, tail, fault, sweep, doctor, table, init, package, invoke and version")

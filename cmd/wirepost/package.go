@@ -66,6 +66,7 @@ func (c *command) pack(ctx context.Context, args []string) int {
 	if strings.HasPrefix(of, "-") || strings.Contains(of, "...") {
 		return c.misuse(fmt.Sprintf("%q is not one package", of), "name a folder such as ./cmd/function, or an import path")
 	}
+	c.holds() // go, and what it runs
 	program, err := buildFunction(ctx, of, *arch)
 	if err != nil {
 		return c.failWith(err)

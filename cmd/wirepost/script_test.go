@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"wsclient":  wsClient,
 		"wsload":    wsLoad,
 		"put":       put,
+		"interrupt": interruptReader,
 	})
 }
 
