@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		"wsclient":  wsClient,
 		"wsload":    wsLoad,
 		"put":       put,
+		"interrupt": interruptReader,
 	})
 }
 

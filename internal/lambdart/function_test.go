@@ -103,6 +103,8 @@ var functions = map[string]func(){
 		serve(func(_ http.Header, event []byte) ([]byte, error) { return event, nil }, func() { fmt.Println("enough"); os.Exit(6) })
 	},
 	"children": children,
+	"stray":    stray,
+	"forks":    forks,
 	"owner":    owner,
 	"echo-go": func() {
 		lambda.Start(func(_ context.Context, event json.RawMessage) (json.RawMessage, error) { return event, nil })

@@ -17,8 +17,11 @@
 //
 // It listens on 127.0.0.1 only, and refuses with 403 whatever a web page could
 // send: a request with an Origin or a Sec-Fetch header, or with a Host that is not
-// its own address. The protocol has no secret, so other programs on this machine
-// can reach it, those of other users too.
+// its own address. The protocol has no secret. On Linux it refuses what comes from
+// another program than the function's process, what that has started, and whoever was
+// given the address in AWS_LAMBDA_RUNTIME_API. Elsewhere other programs on this machine
+// can reach it, those of other users too; what waits for the next invocation is not
+// replaced by them.
 //
 // # Debuggers
 //
@@ -43,6 +46,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -142,6 +146,9 @@ type Config struct {
 
 	// after is time.AfterFunc, for tests of the back-off.
 	after func(time.Duration, func()) (stop func() bool)
+	// peerOf finds out who has opened a connection to the Runtime API of a child, for
+	// tests of what is done where nobody can.
+	peerOf func(here, there netip.AddrPort, child int, api string) peer
 }
 
 // Stats is what a Function does at this moment, and how often it did it.
@@ -238,6 +245,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.after == nil {
 		c.after = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+	}
+	if c.peerOf == nil {
+		c.peerOf = peerOf
 	}
 	c.Output = &lineWriter{to: c.Output, prefix: "[" + c.Name + "] "}
 }

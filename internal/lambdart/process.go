@@ -5,10 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"log"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -41,11 +38,12 @@ type process struct {
 	idleSince time.Time
 
 	mu        sync.Mutex
-	address   string        // of its Runtime API
-	pid       int           // 0 when there is none
-	current   *invocation   // until its process comes back to /next
-	offered   bool          // the pool has it
-	poll      chan struct{} // closed when another request for /next comes
+	address   string      // of its Runtime API
+	pid       int         // 0 when there is none
+	current   *invocation // until its process comes back to /next
+	offered   bool        // the pool has it
+	poll      *poll       // the request for /next that waits, or nil
+	inLine    bool        // another one waits behind it
 	served    int
 	frozen    bool
 	isEnded   bool // nothing more comes of it
@@ -54,6 +52,8 @@ type process struct {
 	initError *FunctionError
 	failure   error // why it did not start
 	stopKill  func() bool
+
+	strangers sync.Once // for what is logged of them
 }
 
 // invocation is an event and what becomes of it. Its outcome is put in done once.
@@ -103,12 +103,7 @@ func (p *process) live(l *launch) (state string, err error) {
 		return "", fmt.Errorf("listen for the Runtime API: %w", err)
 	}
 	address := listener.Addr().String()
-	server := &http.Server{
-		Handler:           p,
-		ReadHeaderTimeout: 5 * time.Second,
-		MaxHeaderBytes:    2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
+	server := p.server()
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(accept.Patient(listener, p.f.c.Logger)) }()
 	defer func() {
@@ -360,7 +355,7 @@ func (p *process) timeOut(i *invocation) {
 func (f *Function) environment(l *launch, address string) []string {
 	now := f.c.Now().UTC()
 	all := append(f.c.Env[:len(f.c.Env):len(f.c.Env)],
-		"AWS_LAMBDA_RUNTIME_API="+address,
+		apiVariable+"="+address,
 		"_HANDLER="+l.handler,
 		"AWS_LAMBDA_FUNCTION_NAME="+f.c.Name,
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,13 +23,42 @@ const (
 	typeHeader  = "Lambda-Runtime-Function-Error-Type"
 	bodyTrailer = "Lambda-Runtime-Function-Error-Body"
 
+	// apiVariable tells a process where its Runtime API is.
+	apiVariable = "AWS_LAMBDA_RUNTIME_API"
+
+	// refusedTime is what a request that is refused has for its body and its answer.
+	refusedTime = 5 * time.Second
+
 	// farDeadline is what a function is told that has no timeout: every runtime wants
 	// a time.
 	farDeadline = 24 * time.Hour
 )
 
+// server serves the Runtime API of one process. It has no limits for whole requests:
+// those for /next wait for as long as there is nothing to do.
+func (p *process) server() *http.Server {
+	return &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: refusedTime,
+		MaxHeaderBytes:    2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnContext:       p.meet,
+	}
+}
+
 // ServeHTTP is the Runtime API of one process.
 func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// For what is refused; an answer that is welcome has the time of its invocation.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTime))
+	}
+	if from := peerIn(r.Context()); from.stranger {
+		p.strangers.Do(func() {
+			p.f.c.Logger.Warn("refused a request to the Runtime API of another program than the function's process", "from", from.who)
+		})
+		refuse(w, http.StatusForbidden, "Forbidden", "this Runtime API is another process's")
+		return
+	}
 	if reason := fromElsewhere(r, p.where()); reason != "" {
 		refuse(w, http.StatusForbidden, "Forbidden", reason)
 		return
@@ -84,9 +114,23 @@ func (p *process) where() string {
 	return p.address
 }
 
+// poll is a request for /next that waits.
+type poll struct {
+	replaced chan struct{} // closed when the same process asks again
+	over     chan struct{} // closed when it waits no longer
+	given    bool          // it got an invocation; set before over is closed
+}
+
 // next waits for an invocation and answers with it. The one before ends here.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
+	// Without its end net/http does not look whether the client is still there.
+	if _, err := io.CopyN(io.Discard, r.Body, 1); err != io.EOF {
+		refuse(w, http.StatusBadRequest, "BadRequest", "a request for the next invocation has no body")
+		return
+	}
+	if !p.firstInLine(w, r) {
+		return
+	}
 	if i := p.current; i != nil && i.isGiven {
 		if !i.isDone {
 			p.mu.Unlock()
@@ -101,12 +145,8 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	}
 	fresh := !p.offered
 	p.offered = true
-	// A client that asks again has given its other request up.
-	if p.poll != nil {
-		close(p.poll)
-	}
-	poll := make(chan struct{})
-	p.poll = poll
+	mine := &poll{replaced: make(chan struct{}), over: make(chan struct{})}
+	p.poll = mine
 	p.mu.Unlock()
 	if fresh {
 		p.f.offer(p)
@@ -114,23 +154,29 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	var i *invocation
 	select {
 	case i = <-p.given:
-	case <-poll:
+	case <-mine.replaced:
 	case <-r.Context().Done():
 	}
 	p.mu.Lock()
-	last := p.poll == poll
+	last := p.poll == mine
 	if last {
 		p.poll = nil
 	}
-	p.mu.Unlock()
-	if i == nil {
-		return // its place is kept
-	}
-	if !last || r.Context().Err() != nil {
+	if i != nil && (!last || r.Context().Err() != nil) {
 		p.given <- i // has room, as i came from there
+		i = nil
+	}
+	mine.given = i != nil
+	close(mine.over)
+	p.mu.Unlock()
+	if i == nil { // its place is kept
+		if !last {
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", secondNext)
+		}
 		return
 	}
 	if !p.begin(i) {
+		<-r.Context().Done() // the process is ending: an empty 200 would be an event to it
 		return
 	}
 	now := p.f.c.Now()
@@ -148,12 +194,57 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(i.payload) // a process that has gone fails its invocation itself
 }
 
+// secondNext is why a request for the next invocation is refused. (UNCERTAIN: what
+// Lambda answers.)
+const secondNext = "another request for the next invocation waits, or was given it"
+
+// firstInLine returns with the lock held when no request for the next invocation waits.
+// A process has one at a time. If it is known to be the same process that asks again, it
+// has given its first one up. Else the second one may be anybody's: it waits for the
+// end of the first, is refused if that gets the invocation, and a third one is at once.
+func (p *process) firstInLine(w http.ResponseWriter, r *http.Request) bool {
+	p.mu.Lock()
+	for p.poll != nil {
+		first := p.poll
+		if peerIn(r.Context()).own {
+			close(first.replaced)
+			p.poll = nil
+			return true
+		}
+		if p.inLine {
+			p.mu.Unlock()
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", secondNext)
+			return false
+		}
+		p.inLine = true
+		p.mu.Unlock()
+		select {
+		case <-first.over:
+		case <-r.Context().Done():
+		}
+		p.mu.Lock()
+		p.inLine = false
+		switch {
+		case r.Context().Err() != nil:
+			p.mu.Unlock()
+			return false
+		case first.given:
+			p.mu.Unlock()
+			refuse(w, http.StatusForbidden, "InvalidStateTransition", secondNext)
+			return false
+		}
+	}
+	return true
+}
+
 // answered takes the answer of an invocation, or its error.
 func (p *process) answered(w http.ResponseWriter, r *http.Request, id string, failed bool) {
 	if status, kind, reason := p.mayAnswer(id); status != 0 {
 		refuse(w, status, kind, reason)
 		return
 	}
+	// A stream may take as long as its invocation, which ends with its process at the latest.
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, payloadLimit))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -234,7 +325,11 @@ func acknowledge(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
 }
 
+// refuse answers at once and closes: net/http would first wait for the body, and then
+// for as long as the client does not take the answer.
 func refuse(w http.ResponseWriter, status int, kind, reason string) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusedTime))
+	w.Header().Set("Connection", "close")
 	text, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": reason}) // never fails
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

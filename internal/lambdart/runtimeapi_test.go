@@ -20,13 +20,13 @@ type runtimeClient struct {
 	address string
 }
 
-func playRuntime(t *testing.T) *runtimeClient {
+func playRuntime(t *testing.T, change ...func(*Config)) *runtimeClient {
 	t.Helper()
 	said := listen()
 	started := make(chan error, 1)
 	r := &runtimeClient{}
 	go func() { // ends with Start
-		f, err := Start(t.Context(), as(t, "address", func(c *Config) { c.Output, c.Concurrency = said, 1 }))
+		f, err := Start(t.Context(), as(t, "address", append(change, func(c *Config) { c.Output, c.Concurrency = said, 1 })...))
 		r.f = f
 		started <- err
 	}()
@@ -68,7 +68,7 @@ func (r *runtimeClient) awaitNoNext(t *testing.T) {
 		for p := range r.f.processes {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			return p.poll == nil
+			return p.poll == nil && !p.inLine
 		}
 		return false
 	}, func() string { return "the /next is still there" })
