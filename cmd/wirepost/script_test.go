@@ -37,7 +37,6 @@ func TestMain(m *testing.M) {
 		"wsclient":  wsClient,
 		"wsload":    wsLoad,
 		"put":       put,
-		"interrupt": interruptReader,
 	})
 }
 
