@@ -39,6 +39,7 @@ var importRules = []struct {
 	{"gateway", []string{"internal/accept"}, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
 	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/terminal", nil, nil, "makes text from outside harmless before it is printed; every package that prints may import it"},
+	{"internal/memlisten", nil, nil, "a listener in memory, for tests in fake time; only tests import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},
 	{"internal/hint", nil, nil, "an error with what to do about it, for all that people start"},
 	{"internal/atomicfile", nil, nil, "small files that a full disk leaves whole or as they were, for the command and the functions that it runs"},

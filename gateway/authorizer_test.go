@@ -115,7 +115,7 @@ func TestAnAuthorizerThatIsTooSlowIsAnError(t *testing.T) {
 		return []byte(policyOf("Allow", "*", `{}`)), nil
 	})}}}}, func(t *testing.T, p *pipes, f *recorder) {
 		nc, theirs := net.Pipe()
-		p.conns <- theirs
+		p.Conns <- theirs
 		start := time.Now()
 		if err := rawHandshake(nc, "dev"); err == nil || !strings.Contains(err.Error(), "500 Internal") || time.Since(start) != 29*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
@@ -374,7 +374,7 @@ func TestAServerThatEndsDoesNotWaitForAnAuthorizer(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(p) }()
 		nc, theirs := net.Pipe()
-		p.conns <- theirs
+		p.Conns <- theirs
 		answer := make(chan string, 1)
 		go func() {
 			err := rawHandshake(nc, "dev")

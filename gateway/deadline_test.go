@@ -73,7 +73,7 @@ type hangingRequest struct {
 func (p *pipes) connect(t *testing.T, secure bool) net.Conn {
 	t.Helper()
 	nc, theirs := net.Pipe()
-	p.conns <- theirs
+	p.Conns <- theirs
 	if secure {
 		_, config := testTLS()
 		return tls.Client(nc, config)

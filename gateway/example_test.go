@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coder/websocket"
+
 	"github.com/wirepost/wirepost/gateway"
 )
 

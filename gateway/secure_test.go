@@ -177,7 +177,7 @@ func TestConnectionsThatSayNothingDelayNobodyAndEndWithTheServer(t *testing.T) {
 func TestAConnectionThatSaysNothingIsClosedAfterTenSeconds(t *testing.T) {
 	inFakeTime(t, &Server{TLS: serverTLS()}, func(t *testing.T, p *pipes, f *recorder) {
 		nc, theirs := net.Pipe()
-		p.conns <- theirs
+		p.Conns <- theirs
 		start := time.Now()
 		if _, err := nc.Read(make([]byte, 1)); err != io.EOF || time.Since(start) != headerTimeout {
 			t.Errorf("%v after %v", err, time.Since(start))
@@ -199,9 +199,9 @@ func (l *oddListener) Accept() (net.Conn, error) {
 	select {
 	case err := <-l.errs:
 		return nil, err
-	case nc := <-l.conns:
+	case nc := <-l.Conns:
 		return nc, nil
-	case <-l.closed:
+	case <-l.Done():
 		if nc := l.last; nc != nil {
 			l.last = nil
 			return nc, nil

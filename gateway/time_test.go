@@ -9,47 +9,23 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
-// pipes is a listener of in-memory connections, so that time can be fake.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
+// pipes is a listener of connections in memory, so that time can be fake.
+type pipes struct{ *memlisten.Listener }
 
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "pipe" }
+func newPipes() *pipes { return &pipes{memlisten.New()} }
 
 // dial connects and upgrades.
 func (p *pipes) dial(t *testing.T) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	nc, theirs := net.Pipe()
-	p.conns <- theirs
+	p.Conns <- theirs
 	if err := rawHandshake(nc, "dev"); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +37,7 @@ func (p *pipes) handshake(t *testing.T) (status int, answer string) {
 	t.Helper()
 	nc, theirs := net.Pipe()
 	defer nc.Close()
-	p.conns <- theirs
+	p.Conns <- theirs
 	io.WriteString(nc, "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+handshakeFields+"\r\n")
 	all, _ := io.ReadAll(nc)
 	fmt.Sscanf(string(all), "HTTP/1.1 %d", &status)
@@ -259,7 +235,7 @@ func TestAConnectThatTakesTooLongIs504(t *testing.T) {
 	})
 	inFakeTime(t, &Server{Function: waits}, func(t *testing.T, p *pipes, f *recorder) {
 		nc, theirs := net.Pipe()
-		p.conns <- theirs
+		p.Conns <- theirs
 		start := time.Now()
 		err := rawHandshake(nc, "dev")
 		if err == nil || !strings.Contains(err.Error(), "504 Gateway Timeout") || time.Since(start) != 29*time.Second {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
 // chaosSeeds is how many runs the chaos test makes. They take fake time.
@@ -81,7 +82,7 @@ func (c *chaosCount) add(d chaosCount) {
 
 type chaos struct {
 	seed  uint64
-	pipes pipeListener
+	pipes *memlisten.Listener
 	store wirepost.Store
 
 	mu        sync.Mutex
@@ -119,7 +120,7 @@ func (c *chaos) float() float64 {
 func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.float() * float64(d)) }
 
 func (c *chaos) run(t *testing.T) chaosCount {
-	c.pipes = pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	c.pipes = memlisten.New()
 	c.store, c.ids = wirepost.NewMemStore(nil), map[string]string{}
 	mux := wirepost.NewMux(c.store, &wirepost.MuxOptions{Connect: func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
 		c.mu.Lock()
@@ -141,7 +142,7 @@ func (c *chaos) run(t *testing.T) chaosCount {
 		Fault: func(call gateway.Call) gateway.Fault { return c.fault(call, level) },
 	}
 	var running, working sync.WaitGroup
-	running.Go(func() { server.Serve(&c.pipes) })
+	running.Go(func() { server.Serve(c.pipes) })
 
 	for i := range 8 + int(c.float()*16) {
 		c.connect(t, &running, fmt.Sprintf("early-%d", i), i%4 == 0)
@@ -202,7 +203,7 @@ func (c *chaos) fault(call gateway.Call, level float64) gateway.Fault {
 // connect adds a client; one that is lazy does not read for a while now and then.
 func (c *chaos) connect(t *testing.T, running *sync.WaitGroup, name string, lazy bool) {
 	client := &chaosClient{name: name, got: map[string]int{}}
-	dialer := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return c.pipes.dial() }}
+	dialer := ws.Dialer{NetDial: func(context.Context, string, string) (net.Conn, error) { return c.pipes.Dial() }}
 	conn, early, _, err := dialer.Dial(t.Context(), "ws://localhost/dev?name="+name)
 	if err != nil {
 		t.Errorf("seed %d: connect: %v", c.seed, err)
@@ -242,7 +243,7 @@ func (c *chaos) cut(i int) {
 // publish sends some messages to everybody, each until nobody is left or it fails.
 func (c *chaos) publish(t *testing.T, worker int) {
 	p := wirepost.NewPublisher(c.store, &wirepost.PublisherOptions{Concurrency: 1 + int(c.float()*12), PostTimeout: 2 * time.Second, Random: c.float,
-		Transport: failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.dial() }, IdleConnTimeout: time.Second}}})
+		Transport: failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.Dial() }, IdleConnTimeout: time.Second}}})
 	defer p.Close()
 	for i := range 6 {
 		time.Sleep(c.upTo(4 * time.Second))
@@ -367,36 +368,3 @@ func (f failsAfter) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
-
-// pipeListener is a listener of in-memory connections, which live in the bubble.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipeListener) dial() (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipeListener) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }

@@ -17,46 +17,27 @@ import (
 	"github.com/wirepost/wirepost/httpstore"
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/inspector"
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
-// pipes is a listener of connections in memory, so that time can be fake.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
+func dial(t *testing.T, l *memlisten.Listener) net.Conn {
+	t.Helper()
+	nc, err := l.Dial()
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-func (p *pipes) dial() net.Conn {
-	nc, theirs := net.Pipe()
-	p.conns <- theirs
 	return nc
 }
 
 // serve serves the whole control address in fake time.
-func serve(t *testing.T) *pipes {
+func serve(t *testing.T) *memlisten.Listener {
 	store := wirepost.NewMemStore(nil)
 	server := &gateway.Server{Function: gateway.FunctionFunc(nil)}
 	live := &control.Live{}
 	live.Set(server.Stats, inspector.New(inspector.Options{Recorder: inspector.NewRecorder(nil), Server: server, Token: "page", Bearer: "secret"}))
 	s := control.NewServer(control.Handler(control.Options{Token: "secret", Faults: gateway.NewFaults(1, nil), Live: live,
 		Store: httpstore.NewHandler(store, &httpstore.HandlerOptions{Token: "secret"})}), slog.New(slog.DiscardHandler))
-	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	p := memlisten.New()
 	served := make(chan struct{})
 	go func() { defer close(served); s.Serve(p) }()
 	t.Cleanup(func() { s.Close(); <-served })
@@ -91,7 +72,7 @@ func TestARequestThatIsNeverCompleteEnds(t *testing.T) {
 			{"the inspector, a session", "POST /_wirepost/api/import " + trusted + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", 30 * time.Second},
 			{"a header a second", "GET /faults " + trusted, "A: b\r\n", 5 * time.Second},
 		} {
-			nc := p.dial()
+			nc := dial(t, p)
 			start := time.Now()
 			var sending sync.WaitGroup
 			sending.Go(func() { // ends when nc is closed
@@ -120,7 +101,7 @@ func TestAnAnswerThatNobodyTakesEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := serve(t)
 		for _, path := range []string{"/faults", "/metrics", "/_wirepost/main.js", "/_wirepost/api/records"} {
-			nc := p.dial()
+			nc := dial(t, p)
 			io.WriteString(nc, "GET "+path+" "+trusted+"\r\n")
 			time.Sleep(2*time.Minute + time.Second)
 			synctest.Wait()
@@ -136,7 +117,7 @@ func TestAnAnswerThatNobodyTakesEnds(t *testing.T) {
 func TestAStreamHasNoEnd(t *testing.T) {
 	for _, path := range []string{"stream", "export"} {
 		synctest.Test(t, func(t *testing.T) {
-			nc := serve(t).dial()
+			nc := dial(t, serve(t))
 			defer nc.Close()
 			io.WriteString(nc, "GET /_wirepost/api/"+path+" "+trusted+"\r\n")
 			time.Sleep(10 * time.Minute)

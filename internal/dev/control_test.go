@@ -18,6 +18,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
 // twoPorts are two listeners on 127.0.0.1, of which the second has the port after that
@@ -120,7 +121,7 @@ func (a addressOnly) Close() error              { return nil }
 
 // shortListener has no descriptor for a minute, and then no connection.
 type shortListener struct {
-	*pipes
+	*memlisten.Listener
 	until time.Time
 }
 
@@ -128,14 +129,14 @@ func (l *shortListener) Accept() (net.Conn, error) {
 	if time.Now().Before(l.until) {
 		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
 	}
-	return l.pipes.Accept()
+	return l.Listener.Accept()
 }
 
 func TestTheControlAddressSaysOnceThatThereAreNoDescriptors(t *testing.T) {
 	folder := Folder(t.TempDir())
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		l := &shortListener{newPipes(), time.Now().Add(time.Minute)}
+		l := &shortListener{memlisten.New(), time.Now().Add(time.Minute)}
 		s := &controlServer{c: &Config{Folder: folder, Logger: slog.New(slog.NewTextHandler(&log, nil))}, store: &store{opened: wirepost.NewMemStore(nil)}}
 		if err := s.serve(l); err != nil {
 			t.Fatal(err)

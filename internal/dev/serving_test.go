@@ -5,38 +5,13 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
-
-// pipes is a listener of connections in memory, so that time can be fake.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 const handshake = "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
@@ -58,13 +33,13 @@ func TestTheEndIsQuickAndNamesWhatWasStillOpen(t *testing.T) {
 				return nil, nil
 			})}
 			said := &reported{}
-			p := newPipes()
+			p := memlisten.New()
 			s := &serving{c: &Config{Report: said}}
 			s.serve(server, p)
 			for range 3 {
 				nc, theirs := net.Pipe()
 				defer nc.Close()
-				p.conns <- theirs
+				p.Conns <- theirs
 				go io.Copy(io.Discard, nc) // ends when the gateway closes
 				io.WriteString(nc, test.request)
 			}

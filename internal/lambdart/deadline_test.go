@@ -10,30 +10,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/memlisten"
 )
-
-// pipe is a listener of one connection in memory, so that time can be fake.
-type pipe struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipe) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipe) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 // withProcess serves the Runtime API of a process that is none, in fake time.
 func withProcess(t *testing.T, test func(t *testing.T, p *process, dial func() net.Conn)) {
@@ -44,14 +23,14 @@ func withProcess(t *testing.T, test func(t *testing.T, p *process, dial func() n
 		f.pool.init()
 		p := newProcess(f, 1, false)
 		p.address = "127.0.0.1:9001"
-		l := &pipe{conns: make(chan net.Conn), closed: make(chan struct{})}
+		l := memlisten.New()
 		s := p.server()
 		served := make(chan struct{})
 		go func() { defer close(served); s.Serve(l) }()
 		t.Cleanup(func() { s.Close(); <-served })
 		test(t, p, func() net.Conn {
 			nc, theirs := net.Pipe()
-			l.conns <- theirs
+			l.Conns <- theirs
 			return nc
 		})
 	})
