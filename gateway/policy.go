@@ -30,7 +30,7 @@ func parsePolicy(object []byte) (*policy, error) {
 		p.Statement = []statement{s}
 		return p, nil
 	case value[0] != '[':
-		return nil, fmt.Errorf("Statement is %s; it has to be a list of statements", kindOf(value))
+		return nil, fmt.Errorf("its Statement is %s; it has to be a list of statements", kindOf(value))
 	}
 	var err error
 	eachElement(value, func(v []byte) {
@@ -54,7 +54,7 @@ func parsePolicy(object []byte) (*policy, error) {
 func parseStatement(object []byte) (s statement, err error) {
 	if value, found := memberFold(object, "Effect"); found && value[0] != 'n' {
 		if value[0] != '"' {
-			return s, fmt.Errorf("Effect is %s; it has to be Allow or Deny", kindOf(value))
+			return s, fmt.Errorf("its Effect is %s; it has to be Allow or Deny", kindOf(value))
 		}
 		s.Effect = string(appendText(nil, value))
 	}
