@@ -146,7 +146,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 		made, err := elsewhere(f.StandIn)
 		if made == nil && err == nil {
 			if config.Source, err = sourceNamed(f.StandIn, f.Handler); err == nil {
-				made, err = a.functions.launch(ctx, config)
+				made, err = a.functions.launch(ctx, config, f)
 			}
 		}
 		return made, standInError("--function", f.LogicalID, err)
@@ -157,7 +157,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
 	if err == nil {
 		config.Source = source
-		made, failed := a.functions.launch(ctx, config)
+		made, failed := a.functions.launch(ctx, config, f)
 		if failed == nil || ctx.Err() != nil {
 			return made, failed
 		}

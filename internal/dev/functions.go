@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/inspector"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
@@ -66,7 +67,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	}
 	config := all.config
 	config.Source, config.Name = source, all.nameOf(args, handler)
-	f, err := all.launch(ctx, config)
+	f, err := all.launch(ctx, config, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 
 // launch starts a function. One of an app that does not start is reported, and tried
 // again when it is invoked: nothing of an app stops the whole.
-func (all *functions) launch(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function) (gateway.Function, error) {
 	all.c.Report.Begins("starting the functions")
 	all.c.Report.Launches()
 	config.OnLog = func(ctx context.Context, _, line string) {
@@ -87,7 +88,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config) (gatew
 	if err != nil {
 		return nil, err
 	}
-	made := &process{Function: f, name: config.Name, c: all.c, calls: all.calls}
+	made := &process{Function: f, name: config.Name, of: of, c: all.c, calls: all.calls}
 	all.started = append(all.started, f)
 	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths()})
 	switch err := f.Restart(ctx); {

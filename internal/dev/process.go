@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
@@ -17,6 +18,7 @@ import (
 type process struct {
 	*lambdart.Function
 	name  string
+	of    *app.Function // nil if no app describes it
 	c     *Config
 	calls *awsCalls
 
@@ -59,5 +61,9 @@ func (p *process) tell(err error) {
 		return
 	}
 	p.told = err.Error()
-	p.c.Report.Problem(fmt.Sprintf("%v\n\tall else runs; it is tried again when it is invoked, and with --watch when its files change", err))
+	where, or := "", ""
+	if p.of != nil {
+		where, or = p.of.Position.String()+": ", ", or give "+app.Flag("--function", p.of.LogicalID, "FUNCTION")
+	}
+	p.c.Report.Problem(fmt.Sprintf("%s%v\n\tall else runs; it is tried again when it is invoked, and with --watch when its files change: mend it%s", where, err, or))
 }
