@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,6 +15,7 @@ import (
 	"github.com/wirepost/wirepost/examples/chat"
 	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
@@ -26,6 +26,8 @@ type devFlags struct {
 	named       dev.Named
 	template    templateFlags
 	routes      many // KEY=FUNCTION
+	authorizers many // FUNCTION, or NAME=FUNCTION with a template
+	envFile     string
 	faults      many
 	seed        uint64
 	credentials string
@@ -36,7 +38,10 @@ type templateFlags struct {
 	file       string
 	parameters many // NAME=VALUE
 	options    many // NAME=VALUE
+	values     many // NAME=VALUE or NAME=@FILE
+	functions  many // LOGICALID=FUNCTION or LOGICALID=FOLDER
 	api        string
+	standIns   app.StandIns
 }
 
 func (c *command) devCommand() *cobra.Command {
@@ -94,15 +99,16 @@ func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.RouteSelection, "route-selection", "", "`EXPR` default $request.body.action, or the template's")
 	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "`DURATION` default 10m, as on AWS")
 	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "`DURATION` default 2h, as on AWS")
+	flags.IntVar(&c.ConnectRate, "connect-rate", gateway.DefaultConnectRate, "`NUMBER` of new connections a second at most; default 500, as on AWS; more get 429")
 	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
 }
 
 func (d *devFlags) functionFlags(flags *pflag.FlagSet) {
 	n := &d.named
 	flags.StringVar(&n.Handler, "handler", "", "`NAME` of a Node.js or Python file in FOLDER, such as index.handler")
-	flags.StringArrayVar(&d.routes, "route", nil, "`KEY=FUNCTION` a function of its own for a route; may be given more than once. FUNCTION is a program, go:DIR, node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP integration), lambda:URL#NAME (Invoke) or mock:BODY")
+	flags.StringArrayVar(&d.routes, "route", nil, "`KEY=FUNCTION` a function of its own for a route, also for one of a --template; may be given more than once. FUNCTION is a program, go:DIR, node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP integration), lambda:URL#NAME (Invoke) or mock:BODY")
 	flags.StringArrayVar(&n.RouteResponses, "route-response", nil, "`KEY` make a route two-way: answers go back to the client; may be given more than once")
-	flags.StringVar(&n.Authorizer, "authorizer", "", "`FUNCTION` asked before $connect")
+	flags.StringArrayVar(&d.authorizers, "authorizer", nil, "`FUNCTION` asked before $connect; with a --template NAME=FUNCTION, in the place of that authorizer")
 	flags.StringArrayVar(&n.IdentitySources, "identity-source", nil, "`SOURCE` what the authorizer needs, such as route.request.header.Auth; may be given more than once")
 }
 
@@ -114,7 +120,7 @@ func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&p.DebugPort, "debug-port", 0, "`PORT` for a debugger; one process, no timeouts")
 	flags.BoolVar(&p.Freeze, "freeze", false, "stop processes between invocations, as Lambda does")
 	flags.BoolVar(&p.Watch, "watch", false, "restart a function when its files change, but for files other than source that change while it works: those it writes itself")
-	flags.StringVar(&d.config.EnvFile, "env-file", "", "`FILE` more environment of the functions, NAME=VALUE lines")
+	flags.StringVar(&d.envFile, "env-file", "", "`FILE` more environment of the functions, NAME=VALUE lines; a NAME that the template misses is a --value too")
 	flags.StringVar(&d.credentials, "credentials", "dev", "`dev|inherit` what functions sign with: the development pair, which no AWS service takes, or yours; default dev")
 }
 
@@ -123,6 +129,9 @@ func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template or a serverless.yml")
 	flags.StringArrayVar(&t.parameters, "parameter", nil, "`NAME=VALUE` a parameter of it; may be given more than once")
 	flags.StringArrayVar(&t.options, "opt", nil, "`NAME=VALUE` for ${opt:NAME} of a serverless.yml; may be given more than once")
+	flags.StringArrayVar(&t.values, "value", nil, "`NAME=VALUE` what only AWS has, such as UserPool=eu-west-1_AbC123 or ssm:/app/key=@FILE; a line names each that is missing; may be given more than once")
+	flags.StringArrayVar(&t.functions, "function", nil, "`ID=FUNCTION` in the place of the function with that logical ID; a folder or a zip file is its code; may be given more than once")
+	flags.BoolVar(&d.config.Strict, "strict", false, "run nothing if a part of the template cannot be run")
 	flags.StringVar(&t.api, "api", "", "`NAME` which API, where there are several; --stage says which stage")
 	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`URL` create the template's tables there, such as http://127.0.0.1:8000, and let functions use it")
 }
@@ -143,6 +152,9 @@ func (d *devFlags) viewFlags(flags *pflag.FlagSet) {
 
 func (c *command) dev(ctx context.Context, d *devFlags) int {
 	d.complete(c)
+	if err := c.readEnvFile(d); err != nil {
+		return c.notStarted(ctx, err)
+	}
 	if err := c.readTemplate(d); err != nil {
 		return c.notStarted(ctx, err)
 	}
@@ -166,7 +178,7 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 
 // check says what is wrong with the flags; empty if nothing is.
 func (d *devFlags) check() (mistake, cure string) {
-	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes} {
+	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes, d.parseStandIns} {
 		if mistake, cure = check(); mistake != "" {
 			return mistake, cure
 		}
@@ -180,6 +192,7 @@ func (d *devFlags) complete(c *command) {
 	d.config.Inherit = d.credentials == "inherit"
 	switch {
 	case d.template.file != "": // it is read next
+		d.config.Differences = dev.Differences{RouteResponses: d.named.RouteResponses, IdentitySources: d.named.IdentitySources}
 	case d.namesFunctions():
 		d.config.Named = &d.named
 	default:
@@ -208,8 +221,8 @@ func (d *devFlags) namesFunctions() bool {
 // needsFunctions reports whether a flag is given that says how functions run.
 func (d *devFlags) needsFunctions() bool {
 	p, n := d.config.Processes, d.named
-	return d.config.EnvFile != "" || d.credentials == "inherit" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
-		n.Authorizer != "" || len(n.RouteResponses)+len(n.IdentitySources) > 0
+	return d.envFile != "" || d.credentials == "inherit" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
+		len(d.authorizers)+len(n.RouteResponses)+len(n.IdentitySources) > 0
 }
 
 func (d *devFlags) checkCombination() (mistake, cure string) {
@@ -221,10 +234,12 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 		return "--concurrency and --timeout must be more than zero", ""
 	case c.IdleTimeout <= 0 || c.MaxAge <= 0:
 		return "--idle-timeout and --max-age must be more than zero", ""
-	case t.file != "" && d.namesFunctions():
-		return "--template names the functions, so there is none to be named beside it", "leave one of them out"
-	case t.file == "" && (len(t.parameters)+len(t.options) > 0 || t.api != "" || c.DynamoDB != ""):
-		return "--parameter, --opt, --api and --dynamodb are of a --template, and there is none", ""
+	case c.ConnectRate < 1:
+		return "--connect-rate must be more than zero", ""
+	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):
+		return "--template names the functions, so there is none to be named next to it", "give --function, --route or --authorizer for what is to run in the place of one of its parts"
+	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.Strict):
+		return "--parameter, --opt, --value, --function, --strict, --api and --dynamodb are of a --template, and there is none", ""
 	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
 		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
 	}
@@ -254,18 +269,6 @@ func (d *devFlags) parseFaults() (mistake, cure string) {
 		return err.Error(), "'wirepost fault --help' lists what can go wrong"
 	}
 	d.config.Faults = gateway.NewFaults(d.seed, nil, rules...)
-	return "", ""
-}
-
-// parseRoutes reads which function a route has.
-func (d *devFlags) parseRoutes() (mistake, cure string) {
-	for _, r := range d.routes {
-		key, function, ok := strings.Cut(r, "=")
-		if !ok || key == "" || function == "" {
-			return fmt.Sprintf("--route %q: write KEY=FUNCTION, such as sendmessage=./send", r), "'wirepost dev --help' says how functions are named"
-		}
-		d.named.Routes = append(d.named.Routes, dev.NamedRoute{Key: key, Function: function})
-	}
 	return "", ""
 }
 

@@ -16,27 +16,46 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 		archive []byte
 		says    string
 	}{
-		"a bomb": {zeros(t, maxUnpacked, -1), `function Fn: unpack its code .*function\.zip: it has more than 250 MB, and AWS Lambda takes no more`},
-		"a link": {zipOf(t, "bootstrap", "link"), `function Fn: unpack its code .*function\.zip: "link" is neither a file nor a folder`},
+		"a bomb": {zeros(t, maxUnpacked, -1), `unpack its code .*function\.zip: it has more than 250 MB, and AWS Lambda takes no more`},
+		"a link": {zipOf(t, "bootstrap", "link"), `unpack its code .*function\.zip: "link" is neither a file nor a folder`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "function.zip")
 			if err := os.WriteFile(file, c.archive, 0o600); err != nil {
 				t.Fatal(err)
 			}
+			fn := app.Function{LogicalID: "Fn", Name: "chat", Runtime: "provided.al2023", Handler: "bootstrap", Launch: &app.Launch{Kind: app.LaunchProgram, Archive: file, Path: "bootstrap"}, Position: app.Position{File: "template.yaml", Line: 7}}
 			config, said := complete(t, Config{App: &app.App{
 				APIs: []app.API{{LogicalID: "Api", Stage: "dev", Routes: []app.Route{
-					{Key: "$default", Integration: app.Integration{Kind: app.AWSProxy, Function: "Fn"}, Position: app.Position{File: "template.yaml", Line: 5}}}}},
-				Functions: []app.Function{{LogicalID: "Fn", Name: "chat", Runtime: "provided.al2023", Handler: "bootstrap", Code: app.Code{Kind: app.CodeZip, Path: file}}},
+					{Key: "bad", Integration: app.Integration{Kind: app.AWSProxy, Function: "Fn"}},
+					{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Answer: "pong"}}}}},
+				Functions: []app.Function{fn},
 			}})
-			d, err := New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := begin(t, d, said)
-			within(t, r.ended, "the dev to give up")
-			if _, err := r.end(); err == nil || !regexp.MustCompile(`^template.yaml:5: route \$default: .*`+c.says+`$`).MatchString(err.Error()) {
-				t.Errorf("it ends with %v", err)
+			says := `^template.yaml:7: function Fn, which route bad needs, cannot be run here: ` + c.says + `; or give --function Fn=FUNCTION$`
+			for _, strict := range []bool{false, true} {
+				config.Strict = strict
+				d, err := New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := begin(t, d, said)
+				if strict {
+					within(t, r.ended, "the dev to give up")
+					if _, err := r.end(); err == nil || !regexp.MustCompile("(?m)"+says).MatchString(err.Error()) {
+						t.Errorf("with Strict it ends with %v", err)
+					}
+					leavesNothing(t, d)
+					continue
+				}
+				if got := r.await(t, "hint: "); !regexp.MustCompile(says).MatchString(got) {
+					t.Errorf("it says %q, want %s", got, says)
+				}
+				client := r.dial(t, "")
+				expect(t, client, `{"action":"ping"}`, "pong")
+				leave(t, client)
+				if _, err := r.end(); err != nil {
+					t.Error(err)
+				}
 			}
 			var left []string
 			filepath.WalkDir(config.Folder.file("functions"), func(path string, d fs.DirEntry, err error) error {
@@ -48,7 +67,6 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 			if len(left) > 0 {
 				t.Errorf("left are %v", left)
 			}
-			leavesNothing(t, d)
 		})
 	}
 }

@@ -25,9 +25,19 @@ type Config struct {
 
 	// App is an app that was read from a template, and not yet resolved. Named are
 	// functions that were named one by one. InProcess is a function in this process.
+	//
+	// What of App cannot be run is reported, and a gateway.Unavailable. Functions that
+	// do not start are tried again when they are invoked.
 	App       *app.App
 	Named     *Named
 	InProcess *InProcess
+
+	// Differences are what the caller wants of App that its template does not say.
+	Differences Differences
+
+	// Strict makes an error of everything of App that cannot be run, and of every
+	// function that does not start.
+	Strict bool
 
 	// Listen is HOST:PORT; port 0 takes a free one. Empty means 127.0.0.1:3001.
 	Listen string
@@ -36,8 +46,9 @@ type Config struct {
 	// default. Region empty means that of App, else us-east-1.
 	Stage, RouteSelection, Region string
 
-	// IdleTimeout and MaxAge are the gateway's; zero means AWS's.
+	// IdleTimeout, MaxAge and ConnectRate are the gateway's; zero means AWS's.
 	IdleTimeout, MaxAge time.Duration
+	ConnectRate         int
 
 	// Origins may connect from a browser, as well as pages of this machine; * is any.
 	Origins []string
@@ -53,8 +64,9 @@ type Config struct {
 	// functions are told. Empty means that there are no tables.
 	DynamoDB string
 
-	// EnvFile is a file with more variables for functions, one NAME=VALUE a line.
-	EnvFile string
+	// More are more variables for functions, as ReadEnvFile gives them. What an app says
+	// of a function comes before them.
+	More Environment
 
 	// Inherit lets functions sign with the credentials of AWS's own chain in this
 	// process. Otherwise they have the development pair, and nothing of the caller's.
@@ -106,6 +118,16 @@ type Named struct {
 
 	// Authorizer is a function that is asked before $connect. Empty means none.
 	Authorizer      string
+	IdentitySources []string
+}
+
+// Differences are what a caller wants of an app that its template does not say.
+// Stand-ins for functions, routes and authorizers are in the App itself.
+type Differences struct {
+	// RouteResponses are keys of routes that are two-way.
+	RouteResponses []string
+
+	// IdentitySources replace those of the authorizers that have a stand-in.
 	IdentitySources []string
 }
 
@@ -188,6 +210,20 @@ func (c *Config) check() error {
 // hasProcesses reports whether functions are processes, or somewhere else, and not in
 // this process.
 func (c *Config) hasProcesses() bool { return c.InProcess == nil }
+
+// account is the AWS account of the app; empty if it has none.
+func (c *Config) account() string {
+	if c.App == nil {
+		return ""
+	}
+	return c.App.Account
+}
+
+// settings are the flags by which people change what a field of the gateway has
+// refused.
+func (c *Config) settings() map[string]string {
+	return map[string]string{"ConnectRate": "--connect-rate", "Origin": "--allow-origin", "Region": "--region"}
+}
 
 // A ConfigError is a mistake of the person who started the dev: something in the Config
 // cannot be run. Other errors of Run are of what the dev found on this machine.

@@ -51,7 +51,7 @@ func New(config Config) (*Dev, error) {
 	env := add(d, &functionEnv{c: c, listener: listener, app: app, trust: trust, control: control, credentials: credentials})
 	tables := add(d, &tables{c: c, app: app, store: store})
 	site := add(d, &site{c: c})
-	functions := add(d, &functions{c: c, env: env, tables: tables})
+	functions := add(d, &functions{c: c, env: env, tables: tables, calls: &awsCalls{c: c, api: api, listener: listener}})
 	routes := add(d, &routes{c: c, app: app, handler: handler, functions: functions})
 	add(d, &watcher{c: c, functions: functions})
 	gateway := add(d, &gatewayServer{c: c, api: api, listener: listener, trust: trust, credentials: credentials, routes: routes, site: site})

@@ -10,10 +10,10 @@ import (
 	"github.com/wirepost/wirepost/internal/hint"
 )
 
-// readEnvFile reads NAME=VALUE lines, as most programs read such files: empty lines
+// ReadEnvFile reads NAME=VALUE lines, as most programs read such files: empty lines
 // and those that begin with # are left out, an "export " before a name too, and so
 // are quotes around a value.
-func readEnvFile(path string) (Environment, error) {
+func ReadEnvFile(path string) (Environment, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, hint.New(fmt.Errorf("read --env-file: %w", err), "it has one NAME=VALUE a line")

@@ -23,6 +23,7 @@ type functionEnv struct {
 	nothingToStop
 
 	vars Environment
+	more Environment // of vars, what Config.More has
 }
 
 func (f *functionEnv) start(context.Context) error {
@@ -44,17 +45,15 @@ func (f *functionEnv) start(context.Context) error {
 		// what AWS answers, or what waits for a network.
 		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
 	}
-	if c.EnvFile != "" {
-		c.Report.Begins("reading the env file " + c.EnvFile)
-		more, err := readEnvFile(c.EnvFile)
-		if err != nil {
-			return err
-		}
-		env = append(env, more...)
-		if not := reserved(more, c.Region); len(not) > 0 {
-			c.Report.Hint(fmt.Sprintf("not taken from --env-file, because Lambda sets it: %s; the region is that of --region, %s", strings.Join(not, ", "), c.Region))
-		}
+	env = append(env, c.More...)
+	orTemplate := ""
+	if c.App != nil {
+		orTemplate = " or of the template"
 	}
+	if not := reserved(c.More, c.Region); len(not) > 0 {
+		c.Report.Hint(fmt.Sprintf("not taken from --env-file, because Lambda sets it: %s; the region is that of --region%s, %s", strings.Join(not, ", "), orTemplate, c.Region))
+	}
+	f.more = c.More
 	f.vars = env
 	return nil
 }
@@ -77,6 +76,11 @@ func (e Environment) value(name string) string {
 		}
 	}
 	return ""
+}
+
+// has reports whether a variable is set.
+func (e Environment) has(name string) bool {
+	return slices.ContainsFunc(e, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 }
 
 // Set gives one variable a value, in a copy of e.

@@ -214,12 +214,12 @@ func TestTheCallersCredentialsAreNamedByTheirAccountOnly(t *testing.T) {
 func TestAnEnvFileIsReadAsMostProgramsReadIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "env")
 	write(t, file, "# comment\n\nA=1\nexport B = two words \nC=\"quoted #not a comment\"\nD='x=y'\nA=2\n")
-	got, err := readEnvFile(file)
+	got, err := ReadEnvFile(file)
 	if want := (Environment{"B=two words", "C=quoted #not a comment", "D=x=y", "A=2"}); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 	write(t, file, "A=1\nmy s3cret without a name\n")
-	if _, err := readEnvFile(file); err == nil || !strings.Contains(err.Error(), "line 2") || strings.Contains(err.Error(), "s3cret") {
+	if _, err := ReadEnvFile(file); err == nil || !strings.Contains(err.Error(), "line 2") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("a line that is none: %v", err)
 	}
 }

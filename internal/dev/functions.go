@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/inspector"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
@@ -19,16 +20,18 @@ type functions struct {
 	c      *Config
 	env    *functionEnv
 	tables *tables
+	calls  *awsCalls
 
 	started []*lambdart.Function
 	watched []watchedFunction
+	failed  []error // of functions of an app that have not started
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
 	names   map[string]bool
 }
 
 type watchedFunction struct {
-	function *lambdart.Function
+	function *process
 	name     string
 	paths    []string
 }
@@ -36,10 +39,10 @@ type watchedFunction struct {
 func (all *functions) start(context.Context) error {
 	p := all.c.Processes
 	all.bySpec, all.names = map[string]gateway.Function{}, map[string]bool{}
+	all.calls.variables("--env-file", all.env.more)
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
-		Region: all.c.Region, Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,
-		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) },
+		Region: all.c.Region, AccountID: all.c.account(), Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,
 	}
 	return nil
 }
@@ -64,7 +67,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	}
 	config := all.config
 	config.Source, config.Name = source, all.nameOf(args, handler)
-	f, err := all.launch(ctx, config)
+	f, err := all.launch(ctx, config, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +75,31 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	return f, nil
 }
 
-func (all *functions) launch(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+// launch starts a function. One of an app that does not start is reported, and tried
+// again when it is invoked: nothing of an app stops the whole.
+func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function) (gateway.Function, error) {
 	all.c.Report.Begins("starting the functions")
 	all.c.Report.Launches()
-	f, err := lambdart.Start(ctx, config)
+	config.OnLog = func(ctx context.Context, _, line string) {
+		inspector.Log(ctx, line)
+		all.calls.failed(ctx, config.Name, line)
+	}
+	f, err := lambdart.New(config)
 	if err != nil {
 		return nil, err
 	}
+	made := &process{Function: f, name: config.Name, of: of, c: all.c, calls: all.calls}
 	all.started = append(all.started, f)
-	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths()})
-	return f, nil
+	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths()})
+	switch err := f.Restart(ctx); {
+	case err == nil:
+	case all.c.App == nil || ctx.Err() != nil || notStarted(err) == "":
+		return nil, err // what was started ends with this part
+	default:
+		made.tell(err)
+		all.failed = append(all.failed, err)
+	}
+	return made, nil
 }
 
 var notInFunctionName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)

@@ -75,12 +75,25 @@ func misnamed(err error) error {
 	return &ConfigError{err, "'wirepost dev --help' says how functions are named"}
 }
 
-// byName is the function of a route: a program, go:DIR, node:DIR#HANDLER,
+// byName is a function by its name: a program, go:DIR, node:DIR#HANDLER,
 // python:DIR#HANDLER, a URL for HTTP_PROXY, lambda:URL#NAME or mock:BODY.
 func (all *functions) byName(ctx context.Context, spec, handler string) (gateway.Function, error) {
+	if f, err := elsewhere(spec); f != nil || err != nil {
+		return f, err
+	}
+	args, handler := argsOf(spec, handler)
+	return all.run(ctx, args, handler)
+}
+
+// elsewhere is a named function that is no process here; nil if it is one.
+func elsewhere(spec string) (gateway.Function, error) {
 	switch {
 	case strings.HasPrefix(spec, "http://"), strings.HasPrefix(spec, "https://"):
-		return &gateway.HTTPProxy{URL: spec}, nil
+		f := &gateway.HTTPProxy{URL: spec}
+		if err := f.Validate(); err != nil {
+			return nil, misnamed(err)
+		}
+		return f, nil
 	case strings.HasPrefix(spec, "mock:"):
 		return &gateway.Mock{Body: strings.TrimPrefix(spec, "mock:")}, nil
 	case strings.HasPrefix(spec, "lambda:"):
@@ -90,13 +103,27 @@ func (all *functions) byName(ctx context.Context, spec, handler string) (gateway
 		}
 		return &gateway.LambdaEndpoint{URL: url, Name: name}, nil
 	}
+	return nil, nil
+}
+
+// argsOf are the arguments and the handler of package lambdart for a named function.
+func argsOf(spec, handler string) (args []string, _ string) {
 	program, own, ok := strings.Cut(spec, "#")
 	if ok {
 		handler = own
 	} else if !strings.HasPrefix(spec, "node:") && !strings.HasPrefix(spec, "python:") {
 		handler = ""
 	}
-	return all.run(ctx, []string{program}, handler)
+	return []string{program}, handler
+}
+
+// sourceNamed is what to run for a named function.
+func sourceNamed(spec, handler string) (lambdart.Source, error) {
+	source, err := lambdart.ParseSource(argsOf(spec, handler))
+	if err != nil {
+		return source, misnamed(err)
+	}
+	return source, nil
 }
 
 // unauthorized makes of a function's error "Unauthorized" what the gateway answers

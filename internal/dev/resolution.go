@@ -2,7 +2,9 @@ package dev
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -29,6 +31,9 @@ func (r *resolution) start(context.Context) error {
 	r.tell(notes)
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)
+	}
+	if r.c.Strict && slices.ContainsFunc(notes, func(n app.Note) bool { return n.Severity == app.Stops }) {
+		return errors.New("a part of the template cannot be run, and with --strict nothing runs then")
 	}
 	r.app = a
 	return nil

@@ -74,11 +74,18 @@ func (t *tables) create(ctx context.Context, a *app.App) error {
 			return aws.Credentials{AccessKeyID: pair.AccessKeyID, SecretAccessKey: pair.SecretAccessKey}, nil
 		})})
 	for _, table := range a.Tables {
+		if table.Unrunnable != nil { // it has been said
+			continue
+		}
 		_, err := db.CreateTable(ctx, tableInput(table))
 		var there *types.ResourceInUseException
+		refused, ok := errors.AsType[smithy.APIError](err)
 		switch {
 		case errors.As(err, &there):
 			continue // of an earlier run
+		case ok && refused.ErrorCode() == "ValidationException" && !t.c.Strict: // AWS would refuse it, too
+			t.c.Report.Hint(fmt.Sprintf("%s: table %s cannot be created at %s: %s", table.Position, table.Name, t.c.DynamoDB, cause(err)))
+			continue
 		case err != nil:
 			return hint.New(fmt.Errorf("%s: create table %s at %s: %s", table.Position, table.Name, t.c.DynamoDB, cause(err)), "start the DynamoDB server, or leave --dynamodb out")
 		}

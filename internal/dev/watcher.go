@@ -48,10 +48,14 @@ func (w *watcher) watch(ctx context.Context) {
 }
 
 func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string) {
-	what := shorten(files)
+	what, started := shorten(files), f.function.Started()
 	err := f.function.Restart(ctx)
 	switch {
 	case ctx.Err() != nil: // the dev ends
+	case err != nil && !started:
+		w.c.Report.Problem(fmt.Sprintf("%s changed, and still %v", what, err))
+	case !started:
+		w.c.Report.Hint(fmt.Sprintf("function %s runs, now that %s has changed", f.name, what))
 	case err != nil:
 		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed; the old one goes on: %v", f.name, what, err))
 	default:

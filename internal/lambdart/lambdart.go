@@ -163,7 +163,7 @@ type Stats struct {
 	TimedOut     int64 // of these: took longer than Timeout
 	Starts       int64 // processes started
 	FailedStarts int64 // of these: ended before their first invocation
-	Restarts     int64 // calls of Restart that took effect
+	Restarts     int64 // calls of Restart that took effect, without that of the first start
 }
 
 // Function is a Lambda function on this machine. Its methods may be called
@@ -176,6 +176,10 @@ type Function struct {
 	builds    int           // how often the source was prepared; for whoever replaces
 	running   sync.WaitGroup
 
+	first   attempts        // until the first process has started
+	life    context.Context // ends with Close
+	endLife context.CancelFunc
+
 	pool
 }
 
@@ -184,6 +188,24 @@ var functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // Start starts the first process and returns when it has asked for an invocation,
 // or with a *StartError or a *BuildError. ctx bounds the start only.
 func Start(ctx context.Context, c Config) (*Function, error) {
+	f, err := New(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Restart(ctx); err != nil {
+		// What is left ends within endGrace, whether ctx has ended or not.
+		_ = f.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return f, nil
+}
+
+// New makes a function and starts nothing. Restart starts its first process, and so
+// does Invoke, as on Lambda: while no start has worked, each Invoke tries again, but
+// one at a time, and after two failures in a row no sooner than up to 200 ms, then 400
+// ms and so on up to 10 s after the last one; until then it returns that start's error.
+// The error of New is a mistake in c, or of the folder.
+func New(c Config) (*Function, error) {
 	switch {
 	case !functionName.MatchString(c.Name):
 		return nil, fmt.Errorf("start function %q: its name must be 1 to 64 letters, digits, - and _", c.Name)
@@ -196,14 +218,10 @@ func Start(ctx context.Context, c Config) (*Function, error) {
 	}
 	c.setDefaults()
 	f := &Function{c: c, replacing: make(chan struct{}, 1)}
+	f.life, f.endLife = context.WithCancel(context.Background())
 	f.pool.init()
 	if err := f.makeFolder(); err != nil {
 		return nil, fmt.Errorf("start function %s: %w", c.Name, err)
-	}
-	if err := f.replace(ctx); err != nil {
-		// What is left ends within endGrace, whatever became of ctx.
-		_ = f.Close(context.WithoutCancel(ctx))
-		return nil, err
 	}
 	return f, nil
 }
@@ -282,6 +300,9 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(payload) > payloadLimit {
 		return nil, fmt.Errorf("invoke function %s: the event has %d bytes and may have %d", f.c.Name, len(payload), payloadLimit)
 	}
+	if err := f.ensureStarted(ctx); err != nil {
+		return nil, err
+	}
 	for {
 		p, err := f.acquire(ctx)
 		if err != nil {
@@ -307,9 +328,20 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // With a DebugPort the old process ends first, because it has the port; if the new
 // one then does not start, the next invocation tries again.
 //
-// It waits while there are more processes than Concurrency, and for another Restart.
+// It waits while there are more processes than Concurrency, and for another Restart or
+// first start.
 func (f *Function) Restart(ctx context.Context) error {
-	if err := f.replace(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("start function %s: %w", f.c.Name, err)
+	}
+	select {
+	case f.replacing <- struct{}{}:
+		defer func() { <-f.replacing }()
+	case <-ctx.Done():
+		return fmt.Errorf("restart function %s: another restart runs: %w", f.c.Name, ctx.Err())
+	}
+	started := f.Started()
+	if err := f.attempt(ctx); err != nil || !started {
 		return err
 	}
 	f.mu.Lock()
@@ -323,6 +355,7 @@ func (f *Function) Restart(ctx context.Context) error {
 // called again, and it never waits for an invocation.
 func (f *Function) Close(ctx context.Context) error {
 	f.close()
+	f.endLife() // a first start that an Invoke waits for
 	ended := make(chan struct{})
 	go func() { f.running.Wait(); close(ended) }() // every process ends, see below
 	select {

@@ -325,17 +325,9 @@ func (f *Function) lost(timedOut bool) {
 	}
 }
 
-// replace builds the source and lets processes of the build take over.
+// replace builds the source and lets processes of the build take over. The caller
+// holds replacing.
 func (f *Function) replace(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("start function %s: %w", f.c.Name, err)
-	}
-	select {
-	case f.replacing <- struct{}{}:
-		defer func() { <-f.replacing }()
-	case <-ctx.Done():
-		return fmt.Errorf("restart function %s: another restart runs: %w", f.c.Name, ctx.Err())
-	}
 	l, err := f.prepare(ctx)
 	if err != nil {
 		return err

@@ -32,6 +32,10 @@ type Options struct {
 	// and import:NAME. A name that is nearly one that is needed is an error.
 	Values map[string]string
 
+	// MoreValues are used for what has no value otherwise. Names that nothing asks for
+	// are passed over.
+	MoreValues map[string]string
+
 	// StandIns are the parts that the caller runs in its own way.
 	StandIns app.StandIns
 

@@ -71,7 +71,11 @@ func (t *template) physical(x *resource, pos app.Position) *value {
 	if x.name != nil {
 		return document.NewText(pos, x.name.Text)
 	}
-	if s, ok := t.given(x.id); ok {
+	s, ok := t.given(x.id)
+	if !ok {
+		s, ok = t.more(x)
+	}
+	if ok {
 		x.name = document.NewText(x.pos, s)
 		return document.NewText(pos, s)
 	}

@@ -17,6 +17,9 @@ func (t *template) locate() {
 	stated := o.Region
 	for _, x := range t.order {
 		s, ok := o.Values[x.id]
+		if !ok {
+			s, ok = t.more(x)
+		}
 		if !ok || isCustom(x.typ) {
 			continue
 		}

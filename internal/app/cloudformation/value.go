@@ -16,6 +16,20 @@ import (
 func (t *template) given(name string) (string, bool) {
 	t.asked[name] = true
 	s, ok := t.options.Values[name]
+	if !ok && strings.ContainsAny(name, ":.") { // nothing but AWS has those
+		s, ok = t.options.MoreValues[name]
+	}
+	return s, ok
+}
+
+// more is what the caller's environment has for a resource whose name nothing else
+// says.
+func (t *template) more(x *resource) (string, bool) {
+	property, named := nameProperty[x.typ]
+	if isMadeHere(x.typ) || named && x.props.Get(property) != nil {
+		return "", false
+	}
+	s, ok := t.options.MoreValues[x.id]
 	return s, ok
 }
 

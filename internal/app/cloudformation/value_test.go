@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -54,6 +55,11 @@ func TestAValueIsGivenForWhatOnlyAWSHas(t *testing.T) {
 			}
 			if said := strings.Join(texts(notes), "\n"); strings.Contains(said, "--value") {
 				t.Errorf("with the value there is still a note: %s", said)
+			}
+			more := maps.Clone(c.given)
+			more["UNRELATED"], more["A"], more["F"] = "x", "of another API", "not its name"
+			if a, _, err = readText(text, Options{MoreValues: more}); err != nil || a.Functions[0].Env["V"] != c.want && c.name != "another API" || a.Functions[0].Name != "F" {
+				t.Errorf("among an environment of more values V is %q, %v, want %q; the function is %s", a.Functions[0].Env["V"], err, c.want, a.Functions[0].Name)
 			}
 			if _, notes, err = readText(text, Options{}); err != nil || !strings.Contains(strings.Join(texts(notes), "\n"), c.missing) {
 				t.Errorf("without the value: notes %q, %v, want %q", texts(notes), err, c.missing)

@@ -31,8 +31,8 @@ type Options struct {
 	Stage, Region string
 
 	// Values are what only AWS has: ${ssm:}, ${cf:}, ${s3:} and ${secretsmanager:},
-	// by SOURCE:ADDRESS.
-	Values map[string]string
+	// by SOURCE:ADDRESS. MoreValues are used where it has none.
+	Values, MoreValues map[string]string
 
 	// Account is ${aws:accountId}; empty means app.DefaultAccount.
 	Account string

@@ -97,11 +97,11 @@ const secretOf = "ssm:/aws/reference/secretsmanager/"
 // given is what the caller says for something that only AWS has.
 func (x *variables) given(name string, pos app.Position) *value {
 	x.asked[name] = true
-	text, ok := x.options.Values[name]
+	text, ok := x.value(name)
 	if secret, isSecret := strings.CutPrefix(name, secretOf); isSecret && !ok {
 		name = "secretsmanager:" + secret
 		x.asked[name] = true
-		text, ok = x.options.Values[name]
+		text, ok = x.value(name)
 	}
 	switch {
 	case !ok:
@@ -110,6 +110,14 @@ func (x *variables) given(name string, pos app.Position) *value {
 		return document.TooLarge(pos)
 	}
 	return document.NewText(pos, text)
+}
+
+func (x *variables) value(name string) (string, bool) {
+	text, ok := x.options.Values[name]
+	if !ok {
+		text, ok = x.options.MoreValues[name]
+	}
+	return text, ok
 }
 
 // at runs a look-up of an address and finds those that need themselves.

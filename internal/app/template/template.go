@@ -22,6 +22,10 @@ type Options struct {
 	// and cf: and s3: of serverless.yml.
 	Values map[string]string
 
+	// MoreValues are used where Values has none, for what would have no value otherwise.
+	// Names that nothing asks for are passed over: it may be a whole environment.
+	MoreValues map[string]string
+
 	// StandIns are the parts that the caller runs in its own way. One of a part that
 	// the template does not have is an error.
 	StandIns app.StandIns
@@ -90,7 +94,7 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 	if err != nil {
 		return nil, reading.Notes(), err
 	}
-	stack := cloudformation.Options{Parameters: o.Parameters, Values: o.Values, StandIns: o.StandIns, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
+	stack := cloudformation.Options{Parameters: o.Parameters, Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
 	switch {
 	case root.Kind != document.Map:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has no Resources and no functions")
@@ -103,7 +107,7 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 		stack.Stack, stack.Defaults = d.stack, d.parameters
 	case serverless.Is(root):
 		service, err := serverless.Expand(root, reading, serverless.Options{
-			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values,
+			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values, MoreValues: o.MoreValues,
 		})
 		if err != nil {
 			return nil, reading.Notes(), err

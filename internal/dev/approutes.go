@@ -1,0 +1,243 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
+)
+
+// appRoutes makes the routing table of an app, and has the functions started that are
+// in it. What cannot be run is a gateway.Unavailable there.
+type appRoutes struct {
+	*routes
+	app  *app.App
+	made map[string]gateway.Function // functions by logical ID
+
+	// found are parts that cannot be run although nothing was wrong with their template.
+	found []error
+}
+
+// make fails if the context ends, if a flag names something that cannot be, and, if
+// that is wanted, if anything cannot be run.
+func (a *appRoutes) make(ctx context.Context) (map[string]gateway.Route, error) {
+	api := &a.app.APIs[0]
+	if err := a.checkDifferences(api); err != nil {
+		return nil, err
+	}
+	table := map[string]gateway.Route{}
+	for i := range api.Routes {
+		route := &api.Routes[i]
+		made, err := a.route(ctx, api, route)
+		if err != nil {
+			return nil, err
+		}
+		_, there := table[route.Key]
+		_, broken := made.Function.(*gateway.Unavailable)
+		if there && broken || validate(route.Key, made) != nil { // AWS refuses it, and it has been said
+			continue
+		}
+		table[route.Key] = made
+	}
+	if failed := append(a.found, a.functions.failed...); a.c.Strict && len(failed) > 0 {
+		return nil, fmt.Errorf("%w\n%s", errors.Join(failed...), "with --strict nothing runs if a part of the template cannot")
+	}
+	return table, nil
+}
+
+// route is what the gateway does with one route.
+func (a *appRoutes) route(ctx context.Context, api *app.API, route *app.Route) (made gateway.Route, err error) {
+	made = gateway.Route{RouteResponse: route.TwoWay || slices.Contains(a.c.Differences.RouteResponses, route.Key), IntegrationTimeout: route.Integration.Timeout}
+	if why := a.app.RouteUnrunnable(route); why != nil {
+		made.Function, made.IntegrationTimeout = unavailable(why), 0
+	} else if made.Function, err = a.integration(ctx, route); err != nil {
+		return made, err
+	} else if err := validate(route.Key, made); err != nil {
+		made.Function, made.IntegrationTimeout = a.find(app.UnrunnableRoute(route.Key, route.Position, "%s", err)), 0
+	}
+	if route.Authorizer == "" {
+		return made, nil
+	}
+	if route.Key != "$connect" {
+		made.Function = a.find(app.UnrunnableRoute(route.Key, route.Position, "it has an authorizer, and AWS refuses one for other routes than $connect"))
+		return made, nil
+	}
+	made.Authorizer, err = a.authorizer(ctx, api, route)
+	return made, err
+}
+
+// integration is the function of a route that can be run.
+func (a *appRoutes) integration(ctx context.Context, route *app.Route) (gateway.Function, error) {
+	if route.StandIn != "" {
+		f, err := a.functions.byName(ctx, route.StandIn, "")
+		return f, standInError("--route", route.Key, err)
+	}
+	switch i := route.Integration; i.Kind {
+	case app.AWSProxy:
+		return a.function(ctx, i.Function)
+	case app.HTTPProxy:
+		var parameters []gateway.RequestParameter
+		for _, p := range i.Parameters {
+			parameters = append(parameters, gateway.RequestParameter{In: p.In, Name: p.Name, Source: p.Source})
+		}
+		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parameters}, nil
+	case app.Mock:
+		return &gateway.Mock{Body: i.Answer}, nil
+	default:
+		return a.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are", i.Kind)), nil
+	}
+}
+
+// authorizer is who is asked before a route.
+func (a *appRoutes) authorizer(ctx context.Context, api *app.API, route *app.Route) (*gateway.Authorizer, error) {
+	z := api.Authorizer(route.Authorizer)
+	if z == nil {
+		return &gateway.Authorizer{Function: a.find(app.UnrunnableAuthorizer(route.Authorizer, route.Position, "the template does not have it"))}, nil
+	}
+	if why := a.app.AuthorizerUnrunnable(z); why != nil {
+		return &gateway.Authorizer{Function: unavailable(why)}, nil
+	}
+	made := &gateway.Authorizer{IdentitySources: z.IdentitySources}
+	var f gateway.Function
+	var err error
+	if z.StandIn != "" {
+		f, err = a.functions.byName(ctx, z.StandIn, "")
+		err = standInError("--authorizer", z.LogicalID, err)
+		if sources := a.c.Differences.IdentitySources; len(sources) > 0 {
+			made.IdentitySources = sources
+		}
+	} else {
+		f, err = a.function(ctx, z.Function)
+	}
+	if err != nil {
+		return nil, err
+	}
+	made.Function = unauthorized{f}
+	if err := made.Validate(); err != nil {
+		return &gateway.Authorizer{Function: a.find(app.UnrunnableAuthorizer(z.LogicalID, z.Position, "%s", strings.TrimPrefix(err.Error(), "authorizer: ")))}, nil
+	}
+	return made, nil
+}
+
+// function starts a function of the app, once.
+func (a *appRoutes) function(ctx context.Context, logicalID string) (gateway.Function, error) {
+	if f := a.made[logicalID]; f != nil {
+		return f, nil
+	}
+	f, err := a.start(ctx, logicalID)
+	if err == nil {
+		a.made[logicalID] = f
+	}
+	return f, err
+}
+
+func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Function, error) {
+	f := a.app.Function(logicalID)
+	if f == nil {
+		return nil, fmt.Errorf("the template has no function %s", logicalID) // its reader would have said so
+	}
+	config := a.functions.describe(f)
+	if f.StandIn != "" {
+		made, err := elsewhere(f.StandIn)
+		if made == nil && err == nil {
+			if config.Source, err = sourceNamed(f.StandIn, f.Handler); err == nil {
+				made, err = a.functions.launch(ctx, config, f)
+			}
+		}
+		return made, standInError("--function", f.LogicalID, err)
+	}
+	if f.Unrunnable != nil || f.Launch == nil { // AuthorizerUnrunnable and RouteUnrunnable have been asked
+		return nil, fmt.Errorf("function %s cannot be run, and its template's reader has not said why", logicalID)
+	}
+	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+	if err == nil {
+		config.Source = source
+		made, failed := a.functions.launch(ctx, config, f)
+		if failed == nil || ctx.Err() != nil {
+			return made, failed
+		}
+		err = failed
+	}
+	flag := app.Flag("--function", f.LogicalID, "FUNCTION")
+	return a.find(&app.Unrunnable{What: "function " + app.Clip(f.LogicalID), For: a.needing(f.LogicalID), Why: err.Error(), Fix: "or give " + flag, StandIn: flag, Position: f.Position}), nil
+}
+
+// needing are the parts that need a function.
+func (a *appRoutes) needing(logicalID string) (parts []string) {
+	api := &a.app.APIs[0]
+	for _, r := range api.Routes {
+		if r.Integration.Function == logicalID && r.StandIn == "" {
+			parts = append(parts, "route "+app.Clip(r.Key))
+		}
+	}
+	for _, z := range api.Authorizers {
+		if z.Function == logicalID && z.StandIn == "" {
+			parts = append(parts, "authorizer "+app.Clip(z.LogicalID))
+		}
+	}
+	return parts
+}
+
+// find reports a part that cannot be run, and is what the gateway has in its place.
+func (a *appRoutes) find(u *app.Unrunnable) *gateway.Unavailable {
+	line := u.Note(true).String()
+	a.found = append(a.found, errors.New(line))
+	if !a.c.Strict {
+		a.c.Report.Hint(line)
+	}
+	return unavailable(u)
+}
+
+// unavailable stands for what cannot be run.
+func unavailable(u *app.Unrunnable) *gateway.Unavailable {
+	return &gateway.Unavailable{Reason: u.Position.String() + ": " + u.String()}
+}
+
+// validate is what the gateway says of a route.
+func validate(key string, route gateway.Route) error {
+	err := (&gateway.Server{Routes: map[string]gateway.Route{key: route}}).Validate()
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimPrefix(err.Error(), "gateway: ")
+	return errors.New(strings.TrimPrefix(text, fmt.Sprintf("route %q: ", key)))
+}
+
+// checkDifferences refuses what is wanted of parts that there are not.
+func (a *appRoutes) checkDifferences(api *app.API) error {
+	d := a.c.Differences
+	var keys []string
+	for _, r := range api.Routes {
+		keys = append(keys, r.Key)
+	}
+	for _, key := range d.RouteResponses {
+		if !slices.Contains(keys, key) {
+			meant := ""
+			if near := app.Nearest(key, keys); near != "" {
+				meant = fmt.Sprintf(" (did you mean %s?)", near)
+			}
+			return &ConfigError{fmt.Errorf("--route-response %s: the template has no such route%s", key, meant), "it has " + strings.Join(keys, ", ")}
+		}
+	}
+	if len(d.IdentitySources) > 0 && !slices.ContainsFunc(api.Authorizers, func(z app.Authorizer) bool { return z.StandIn != "" }) {
+		return misnamed(errors.New("with a template --identity-source is of an --authorizer NAME=FUNCTION, and there is none"))
+	}
+	return nil
+}
+
+// standInError names the flag of a stand-in that cannot be run.
+func standInError(flag, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrong := fmt.Errorf("%s %s: %w", flag, name, err)
+	if config, ok := errors.AsType[*ConfigError](err); ok {
+		return &ConfigError{wrong, config.fix}
+	}
+	return wrong
+}

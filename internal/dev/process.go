@@ -1,0 +1,69 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/lambdart"
+)
+
+// process is a function that is a process, as the gateway sees it. One that does not
+// start is told with all that it says, again when it says something else, and fails
+// its invocations only.
+type process struct {
+	*lambdart.Function
+	name  string
+	of    *app.Function // nil if no app describes it
+	c     *Config
+	calls *awsCalls
+
+	mu   sync.Mutex
+	told string // why it does not start
+}
+
+// Invoke implements gateway.Function.
+func (p *process) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	answer, err := p.Function.Invoke(ctx, payload)
+	if err == nil {
+		return answer, nil
+	}
+	if failed, ok := errors.AsType[*lambdart.FunctionError](err); ok {
+		p.calls.failed(ctx, p.name, failed.Message)
+	}
+	if why := notStarted(err); why != "" {
+		p.tell(err)
+		return nil, &gateway.Unavailable{Reason: why}
+	}
+	return nil, err
+}
+
+// notStarted is the first line of why a function has not started; empty if it has.
+func notStarted(err error) string {
+	_, unbuilt := errors.AsType[*lambdart.BuildError](err)
+	if _, ok := errors.AsType[*lambdart.StartError](err); !ok && !unbuilt {
+		return ""
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	return why
+}
+
+// tell reports that the function does not start, unless that was the last thing said of
+// it.
+func (p *process) tell(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told == err.Error() {
+		return
+	}
+	p.told = err.Error()
+	where, or := "", ""
+	if p.of != nil {
+		where, or = p.of.Position.String()+": ", ", or give "+app.Flag("--function", p.of.LogicalID, "FUNCTION")
+	}
+	p.c.Report.Problem(fmt.Sprintf("%s%v\n\tall else runs; it is tried again when it is invoked, and with --watch when its files change: mend it%s", where, err, or))
+}
