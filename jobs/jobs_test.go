@@ -88,7 +88,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: status, Body: http.NoBody, Request: r, Header: http.Header{}}, nil
+	return &http.Response{StatusCode: status, Body: http.NoBody, Request: r, Header: http.Header{"X-Amzn-Requestid": {"1"}}}, nil
 }
 
 // Send is the queue.
