@@ -60,11 +60,7 @@ func (a *appRoutes) route(ctx context.Context, api *app.API, route *app.Route) (
 	} else if err := validate(route.Key, made); err != nil {
 		made.Function, made.IntegrationTimeout = a.find(app.UnrunnableRoute(route.Key, route.Position, "%s", err)), 0
 	}
-	if route.Authorizer == "" {
-		return made, nil
-	}
-	if route.Key != "$connect" {
-		made.Function = a.find(app.UnrunnableRoute(route.Key, route.Position, "it has an authorizer, and AWS refuses one for other routes than $connect"))
+	if route.Authorizer == "" || route.Key != "$connect" { // the template's reader has said that AWS refuses it
 		return made, nil
 	}
 	made.Authorizer, err = a.authorizer(ctx, api, route)

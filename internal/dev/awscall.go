@@ -47,7 +47,7 @@ func (a *awsCalls) failed(ctx context.Context, function, line string) {
 		return
 	}
 	line = line[:min(len(line), maxScanned)]
-	host := strings.ToLower(hostOfAWS.FindString(line))
+	host := awsHost(line)
 	if host == "" {
 		return
 	}
@@ -64,6 +64,17 @@ func (a *awsCalls) failed(ctx context.Context, function, line string) {
 	if a.first(function + " " + host) {
 		a.c.Report.Hint(text)
 	}
+}
+
+// awsHost is the first host of AWS in a text, or empty.
+func awsHost(text string) string {
+	for _, at := range hostOfAWS.FindAllStringIndex(text, -1) {
+		rest := text[at[1]:]
+		if longer := len(rest) > 1 && (rest[0] == '-' || rest[0] == '.' && rest[1] != ' '); !longer {
+			return strings.ToLower(text[at[0]:at[1]])
+		}
+	}
+	return ""
 }
 
 // another says of the host of another API which one is here.

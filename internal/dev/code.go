@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/lambdart"
@@ -17,6 +18,7 @@ func (all *functions) describe(f *app.Function) lambdart.Config {
 	config.Name = all.nameOf(nil, cmp.Or(f.Name, f.LogicalID))
 	config.Timeout = cmp.Or(config.Timeout, f.Timeout)
 	config.MemoryMB = f.Memory
+	config.LeftOut = layers(f.Layers)
 	var own Environment
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		if name == "WIREPOST_STORE" && all.tables.lends(f.Env[name]) {
@@ -27,6 +29,18 @@ func (all *functions) describe(f *app.Function) lambdart.Config {
 	all.calls.variables("function "+f.LogicalID, own)
 	config.Env = append(Environment(config.Env).without(own.has), own...)
 	return config
+}
+
+// layers names the layers of a function, none of which is here.
+func layers(all []app.Layer) string {
+	var names []string
+	for _, l := range all {
+		names = append(names, "layer "+app.Clip(cmp.Or(l.LogicalID, l.ARN)))
+	}
+	if len(names) > 3 {
+		names = append(names[:2], fmt.Sprintf("%d more", len(names)-2))
+	}
+	return strings.Join(names, " or ")
 }
 
 // sourceOf is what to run for a function of an app. Where its code is a zip file it is

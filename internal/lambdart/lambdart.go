@@ -86,6 +86,11 @@ type Config struct {
 	// function on Lambda has on top is added. Values are never logged.
 	Env []string
 
+	// LeftOut is what the function has on Lambda and not here, such as "layer Deps", or
+	// empty: a package that is missing may be in it, so nobody is told to install one of
+	// that name, which may be a stranger's.
+	LeftOut string
+
 	// Region and AccountID are in the environment and in the ARN. Empty means
 	// us-east-1 and 000000000000.
 	Region, AccountID string

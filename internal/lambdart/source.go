@@ -221,6 +221,7 @@ type launch struct {
 	env       []string
 	built     string // a file of this launch only
 	debugPort int
+	leftOut   string
 }
 
 // discard removes what was built for l, which nobody will start again.
@@ -233,7 +234,7 @@ func (l *launch) discard() {
 // prepare makes the source ready to be run. Whoever replaces calls it.
 func (f *Function) prepare(ctx context.Context) (*launch, error) {
 	s := f.c.Source
-	l := &launch{name: f.c.Name, source: s, handler: s.Handler, debugPort: f.c.DebugPort}
+	l := &launch{name: f.c.Name, source: s, handler: s.Handler, debugPort: f.c.DebugPort, leftOut: f.c.LeftOut}
 	var err error
 	if l.dir, err = filepath.Abs(s.Dir); err != nil {
 		return nil, fmt.Errorf("start function %s: find its folder: %w", f.c.Name, err)
