@@ -58,6 +58,7 @@ func hangingRequests(t *testing.T) []hangingRequest {
 		{"a handshake with a body", "GET /dev HTTP/1.1\r\nHost: x\r\n" + handshakeFields + "Content-Length: 100\r\n\r\n", "", 400, 0},
 		{"a handshake astray with a body", "GET /else HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", "x", 403, 0},
 		{"a URL that is too long, with a body", "GET /" + strings.Repeat("x", 5000) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", "", 414, 0},
+		{"a question about the server, with a body", "OPTIONS * HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", "x", 403, 0},
 		{"half of a line", "POST /dev HT", "", 400, headerTimeout},
 		{"a header a second", unsigned, "A: b\r\n", 0, headerTimeout},
 	}

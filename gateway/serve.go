@@ -47,6 +47,8 @@ func (s *Server) Serve(l net.Listener) error {
 		},
 		ConnContext: e.newSocket,
 		ConnState:   e.noteState,
+		// Its handler for "OPTIONS *" waits for the body, without a limit.
+		DisableGeneralOptionsHandler: true,
 	}
 	e.mu.Lock()
 	if e.stopped {

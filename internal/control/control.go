@@ -102,6 +102,8 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       keepAliveTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		// Its handler for "OPTIONS *" asks for no token and waits for the body.
+		DisableGeneralOptionsHandler: true,
 	}
 }
 

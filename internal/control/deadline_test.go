@@ -64,6 +64,7 @@ func TestARequestThatIsNeverCompleteEnds(t *testing.T) {
 			{"faults in chunks", "PUT /faults " + trusted + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n[\r\n", 30 * time.Second},
 			{"a body that nobody reads", "GET /faults " + trusted + "Content-Length: 100\r\n\r\n", "x", 30 * time.Second},
 			{"metrics with a body", "GET /metrics " + trusted + "Content-Length: 100\r\n\r\n", "x", 30 * time.Second},
+			{"about the server, no token", "OPTIONS * " + from + "Content-Length: 100\r\n\r\n", "x", 0},
 			{"no such path", "POST /else " + trusted + "Content-Length: 100\r\n\r\n", "x", 30 * time.Second},
 			{"the store, no token", "POST /store/v1/put " + from + "Content-Length: 100\r\n\r\n", "x", 0},
 			{"the store", "POST /store/v1/put " + lent + "Content-Length: 100\r\n\r\n{", "x", 30 * time.Second},

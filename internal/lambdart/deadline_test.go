@@ -45,6 +45,7 @@ func TestARequestToTheRuntimeAPIThatIsRefusedEnds(t *testing.T) {
 		"an error of the init": {"POST " + apiInit + host + "Content-Length: 100\r\n\r\n", "x"},
 		"a next with a body":   {"GET " + apiNext + host + "Content-Length: 100\r\n\r\n", "x"},
 		"a next without it":    {"GET " + apiNext + host + "Content-Length: 100\r\n\r\n", ""},
+		"about the server":     {"OPTIONS *" + host + "Content-Length: 100\r\n\r\n", "x"},
 		"no such path":         {"POST /x" + host + "Content-Length: 100\r\n\r\n", ""},
 		"a header a second":    {"GET " + apiNext + host, "A: b\r\n"},
 	} {

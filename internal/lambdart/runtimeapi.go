@@ -43,6 +43,8 @@ func (p *process) server() *http.Server {
 		MaxHeaderBytes:    2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnContext:       p.meet,
+		// Its handler for "OPTIONS *" waits for the body, without a limit.
+		DisableGeneralOptionsHandler: true,
 	}
 }
 
