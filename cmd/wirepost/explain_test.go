@@ -90,7 +90,7 @@ func TestACommandInAHintIsWordsOfAShell(t *testing.T) {
 			t.Chdir(t.TempDir())
 			write(t, "template.yaml", c.template)
 			var out transcript
-			if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", "template.yaml"}, strings.NewReader(""), &out, &out); status != exitFailed || !strings.Contains(out.String(), c.want) {
+			if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--strict", "--template", "template.yaml"}, strings.NewReader(""), &out, &out); status != exitFailed || !strings.Contains(out.String(), c.want) {
 				t.Errorf("%d, want %s in\n%s", status, c.want, &out)
 			}
 		})

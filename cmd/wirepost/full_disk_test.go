@@ -132,8 +132,8 @@ Resources:
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, "template.yaml"), []byte(template), 0o600), os.WriteFile(filepath.Join(dir, "function.zip"), archive.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	served, said := devOn(t, dir, 512, "--template", "template.yaml")
-	if served || !regexp.MustCompile(`(?m)^wirepost: error: .*function Fn: unpack its code .*function\.zip: "bootstrap": file too large$`).MatchString(said) {
+	served, said := devOn(t, dir, 512, "--strict", "--template", "template.yaml")
+	if served || !regexp.MustCompile(`(?m)^wirepost: error: template\.yaml:7: function Fn, which route \$default needs, cannot be run here: its code function\.zip cannot be unpacked: "bootstrap": file too large; give --function Fn=FUNCTION$`).MatchString(said) {
 		t.Errorf("served %v: %s", served, said)
 	}
 	var left []string

@@ -24,8 +24,8 @@ Resources:
   Default: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub "integrations/${Integration}"}}
   Integration: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Chat.Arn}/invocations"}}
   Chat: {Type: AWS::Serverless::Function, Metadata: {BuildMethod: go1.x}, Properties: {CodeUri: ./chat, Handler: bootstrap, Runtime: provided.al2023}}
-`}, []string{"--template", "template.yaml"},
-			[]string{"function Chat: go:chat: there is no folder "}},
+`}, []string{"--strict", "--template", "template.yaml"},
+			[]string{"wirepost: error: template.yaml:6: function Chat, which route $default needs, cannot be run here: its code chat is not there; "}},
 		{"a file in the place of a handler", map[string]string{"index.mjs": "export const handler = async () => {}"}, []string{"--handler", "index.mjs"},
 			[]string{`wirepost: error: "index.mjs" names a file and not a handler: a function handler in it is the handler index.handler`}},
 		{"a handler that throws", map[string]string{"index.mjs": "throw new Error('no ' + 'table');"}, []string{"--handler", "index.handler"},

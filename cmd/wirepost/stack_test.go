@@ -247,10 +247,10 @@ func TestATemplateWhoseZipIsNotBuiltSaysHow(t *testing.T) {
 	t.Chdir(t.TempDir())
 	var out transcript
 	out.said = make(chan struct{}, 1)
-	if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", template}, nil, &out, &out); status != exitFailed {
+	if status := run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--strict", "--template", template}, nil, &out, &out); status != exitFailed {
 		t.Errorf("the dev ends with %d", status)
 	}
-	for _, want := range []string{`(?m)^wirepost: error: .*template.yaml:\d+: function WebSocketFunction: its code \S+function.zip is not there$`, `(?m)^wirepost: hint: 'wirepost package --output \S+function.zip PACKAGE' builds it`} {
+	for _, want := range []string{`(?m)^wirepost: error: .*template.yaml:\d+: function WebSocketFunction, which .*, cannot be run here: its code \S+function.zip is not there; 'wirepost package --output \S+function.zip PACKAGE' builds it`} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("the dev says\n%s\nwant %s", out.String(), want)
 		}

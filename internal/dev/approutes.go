@@ -160,7 +160,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 		err = failed
 	}
 	flag := app.Flag("--function", f.LogicalID, "FUNCTION")
-	return a.find(&app.Unrunnable{What: "function " + app.Clip(f.LogicalID), For: a.needing(f.LogicalID), Why: err.Error(), Fix: "or give " + flag, StandIn: flag, Position: f.Position}), nil
+	return a.find(&app.Unrunnable{What: "function " + app.Clip(f.LogicalID), For: a.needing(f.LogicalID), Why: err.Error(), Fix: "give " + flag, StandIn: flag, Position: f.Position}), nil
 }
 
 // needing are the parts that need a function.

@@ -49,7 +49,7 @@ func sourceOf(f *app.Function, folder string) (lambdart.Source, error) {
 	path := f.Launch.Path
 	if f.Launch.Archive != "" {
 		if err := unpack(f.Launch.Archive, folder); err != nil {
-			return lambdart.Source{}, fmt.Errorf("unpack its code %s: %w", f.Launch.Archive, err)
+			return lambdart.Source{}, fmt.Errorf("its code %s cannot be unpacked: %w", f.Launch.Archive, err)
 		}
 		path = filepath.Join(folder, path)
 	}

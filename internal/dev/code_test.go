@@ -16,8 +16,8 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 		archive []byte
 		says    string
 	}{
-		"a bomb": {zeros(t, maxUnpacked, -1), `unpack its code .*function\.zip: it has more than 250 MB, and AWS Lambda takes no more`},
-		"a link": {zipOf(t, "bootstrap", "link"), `unpack its code .*function\.zip: "link" is neither a file nor a folder`},
+		"a bomb": {zeros(t, maxUnpacked, -1), `its code .*function\.zip cannot be unpacked: it has more than 250 MB, and AWS Lambda takes no more`},
+		"a link": {zipOf(t, "bootstrap", "link"), `its code .*function\.zip cannot be unpacked: "link" is neither a file nor a folder`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "function.zip")
@@ -31,7 +31,7 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 					{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Answer: "pong"}}}}},
 				Functions: []app.Function{fn},
 			}})
-			says := `^template.yaml:7: function Fn, which route bad needs, cannot be run here: ` + c.says + `; or give --function Fn=FUNCTION$`
+			says := `^template.yaml:7: function Fn, which route bad needs, cannot be run here: ` + c.says + `; give --function Fn=FUNCTION$`
 			for _, strict := range []bool{false, true} {
 				config.Strict = strict
 				d, err := New(config)

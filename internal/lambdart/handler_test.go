@@ -290,6 +290,21 @@ func TestAHandlerThatCannotBeLoadedSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// A package of its name may be a stranger's.
+func TestAPackageThatMayBeInALayerIsNotToBeInstalled(t *testing.T) {
+	for _, config := range []Config{
+		handler(t, Node, "index.handler", "index.js", `require('shared/x')`), handler(t, Node, "index.handler", "index.mjs", `import 'shared'`),
+		handler(t, Python, "app.handler", "app.py", "import shared\n"),
+	} {
+		config.LeftOut = "layer Deps"
+		_, err := Start(t.Context(), config)
+		var failed *StartError
+		if !errors.As(err, &failed) || !strings.Contains(failed.Reason, "which is not here; it may be in layer Deps, which is left out: put it into ") || strings.Contains(failed.Reason, "install") {
+			t.Errorf("%s: %v", config.Source.Handler, err)
+		}
+	}
+}
+
 func TestModuleSyntaxInAFileThatIsNoModuleSaysWhatToDo(t *testing.T) {
 	// Node.js 22.7 and later take it for a module and run it.
 	f, err := Start(t.Context(), handler(t, Node, "index.handler", "index.js", `export const handler = async () => 1`))
