@@ -36,7 +36,7 @@ func main() {
 		// what cobra says goes to no writer of ours.
 		os.Stderr, _ = os.Open(os.DevNull)
 	}
-	log.SetOutput(terminal.NewPrinter(os.Stderr).Lines())
+	log.SetOutput(newStandardLog(os.Stderr))
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

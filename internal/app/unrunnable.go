@@ -119,6 +119,16 @@ func (a *App) functionUnrunnable(logicalID string) *Unrunnable {
 	return nil
 }
 
+// Few names the first of several things of a template for a message, and counts the
+// others.
+func Few(names []string) string {
+	const most = 8
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
 // Clip shortens text of a template for a message.
 func Clip(s string) string {
 	s = strings.ToValidUTF8(s, "?")

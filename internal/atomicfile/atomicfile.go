@@ -5,6 +5,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,6 +45,27 @@ func Write(path string, data []byte, mode fs.FileMode) (err error) {
 		err = os.Rename(f.Name(), path)
 	}
 	return of(path, err)
+}
+
+// most is how many bytes [Read] takes.
+const most = 1 << 20
+
+// Read is the content of a small file: one of more than a MiB, or without an end, is an
+// error. A folder may have come with somebody else's project.
+func Read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it is too large, as it has more than %d bytes", most)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // of names the file that was meant, not the temporary one.

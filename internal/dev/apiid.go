@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func (f Folder) makeAPIID(ctx context.Context) (id, said string, err error) {
 	case err == nil && apiIDForm.MatchString(id):
 		return id, "", nil
 	case err == nil && id != "":
-		return "", "", hint.New(fmt.Errorf("read %s: %q is not an API ID of ten lower-case letters and digits", file, id), "remove the file; connections of the earlier runs then count as another API's")
+		return "", "", hint.New(fmt.Errorf("read %s: %.40q is not an API ID of ten lower-case letters and digits", file, id), "remove the file; connections of the earlier runs then count as another API's")
 	case err == nil:
 		// Older versions left an empty file when the disk was full, and lost power does.
 		if id, err = f.lastAPIID(ctx); err != nil {
@@ -119,7 +118,7 @@ func (f Folder) lastAPIID(ctx context.Context) (string, error) {
 // APIID is the folder's API, if a dev has run in it; empty if the file is. Lost
 // power may leave zeros in a file.
 func (f Folder) APIID() (string, error) {
-	b, err := os.ReadFile(f.file("api-id"))
+	b, err := atomicfile.Read(f.file("api-id"))
 	return strings.Trim(string(b), " \t\r\n\x00"), err
 }
 

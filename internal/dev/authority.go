@@ -97,7 +97,7 @@ func readAuthority(folder Folder) (*authority, error) {
 	var all [2][]byte
 	for i, file := range []string{folder.authorityFile(), folder.authorityKeyFile()} {
 		var err error
-		if all[i], err = os.ReadFile(file); err != nil {
+		if all[i], err = atomicfile.Read(file); err != nil {
 			return nil, err
 		}
 		if len(bytes.Trim(all[i], "\x00\n")) == 0 {

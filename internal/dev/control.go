@@ -37,7 +37,7 @@ func (f Folder) controlFile() string { return f.file("control.json") }
 // Control is the control address of the dev that runs in the folder.
 func (f Folder) Control() (ControlAddress, error) {
 	var where ControlAddress
-	b, err := os.ReadFile(f.controlFile())
+	b, err := atomicfile.Read(f.controlFile())
 	if err == nil {
 		if err = json.Unmarshal(b, &where); err == nil && (where.URL == "" || where.Token == "") {
 			err = errors.New("it has no address or no token")
@@ -98,10 +98,19 @@ func (s *controlServer) serve(l net.Listener) error {
 }
 
 func (s *controlServer) stop(context.Context) error {
-	os.Remove(s.c.Folder.controlFile())
+	s.forget()
 	s.server.Close()
 	<-s.served
 	return nil
+}
+
+// forget removes the control address from the folder, unless it is another's: two may
+// run in one folder that was removed and made again.
+func (s *controlServer) forget() {
+	if at, err := s.c.Folder.Control(); err == nil && at != s.at {
+		return
+	}
+	os.Remove(s.c.Folder.controlFile())
 }
 
 // listen opens the control address: the one that was asked for, else the port after

@@ -32,7 +32,7 @@ func (f Folder) HasDefaultStore() bool {
 
 // StoreURL is the store of the folder's last dev.
 func (f Folder) StoreURL() string {
-	kept, _ := os.ReadFile(f.storeFile())
+	kept, _ := atomicfile.Read(f.storeFile())
 	return cmp.Or(strings.TrimSpace(string(kept)), f.DefaultStore())
 }
 

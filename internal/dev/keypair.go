@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -41,7 +40,7 @@ func (f Folder) newKeyPair() (*KeyPair, error) {
 
 // KeyPair is nil unless the last dev made a pair.
 func (f Folder) KeyPair() (*KeyPair, error) {
-	b, err := os.ReadFile(f.KeyPairFile())
+	b, err := atomicfile.Read(f.KeyPairFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -3,7 +3,6 @@ package cloudformation
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
@@ -31,9 +30,9 @@ func (r *reader) selectAPI() bool {
 	case len(found) == 0:
 		r.Fail(file, "has no WebSocket API: nothing of type AWS::ApiGatewayV2::Api with ProtocolType WEBSOCKET, no AWS::Serverless::WebSocketApi and no websocket event")
 	case r.options.API == "":
-		r.Fail(found[1].pos, "has several WebSocket APIs: give --api NAME with one of %s", strings.Join(names, ", "))
+		r.Fail(found[1].pos, "has several WebSocket APIs: give --api NAME with one of %s", app.Few(names))
 	default:
-		r.Fail(file, "has no WebSocket API %s: give --api NAME with one of %s", document.Clip(r.options.API), strings.Join(names, ", "))
+		r.Fail(file, "has no WebSocket API %s: give --api NAME with one of %s", document.Clip(r.options.API), app.Few(names))
 	}
 	return false
 }

@@ -88,7 +88,7 @@ func allowedBy(p *value, text string) string {
 	for _, v := range list.Items {
 		values = append(values, document.Clip(v.Text))
 	}
-	return "with one of " + strings.Join(values, ", ")
+	return "with one of " + app.Few(values)
 }
 
 func lengthBy(least, most, text string) string {

@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,7 @@ func TestAMistakeIsNamedWhereItIs(t *testing.T) {
 		{"a stage of HTTP APIs", "Parameters:\n  Stage: {Type: String, Default: $default}\n" + goodLines + "  S: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref A, StageName: !Ref Stage}}\n", "t.yaml:8: API A has the stage $default, which only HTTP APIs have: give --parameter Stage=NAME"},
 		{"a stage of HTTP APIs that no parameter names", goodLines + "  S: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref A, StageName: $default}}\n", "t.yaml:6: API A has the stage $default, which only HTTP APIs have: give --stage NAME"},
 		{"several APIs", goodLines + strings.Replace(apiLine, "A:", "B:", 1), "t.yaml:6: has several WebSocket APIs: give --api NAME with one of A, B"},
+		{"a hundred APIs", manyAPIs(100), "t.yaml:3: has several WebSocket APIs: give --api NAME with one of A0, A1, A2, A3, A4, A5, A6, A7 and 92 more"},
 		{"several stages", goodLines + "  S: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref A, StageName: one}}\n  T: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref A, StageName: two}}\n", "t.yaml:7: API A has several stages: give --stage NAME with one of one, two"},
 		{"a parameter without a value", "Parameters:\n  Key: {Type: String}\n" + with("$default", "!Ref Key"), "t.yaml:2: parameter Key has no default: give --parameter Key=VALUE"},
 		{"two parameters without a value", "Parameters:\n  Key: {Type: String}\n  Who: {Type: String}\n" + with("$default", "!Sub \"${Who}${Key}\""), "t.yaml:2: parameters Key, Who have no default: give --parameter Key=VALUE --parameter Who=VALUE"},
@@ -35,6 +37,14 @@ func TestAMistakeIsNamedWhereItIs(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyAPIs(n int) string {
+	text := "Resources:\n"
+	for i := range n {
+		text += strings.Replace(apiLine, "A:", fmt.Sprintf("A%d:", i), 1)
+	}
+	return text
 }
 
 // stringBomb is a template that resolves to a hundred times its own size.
