@@ -35,7 +35,8 @@
 // # Limits
 //
 // Extensions, the Telemetry API, response streaming (an answer is taken whole),
-// layers and memory limits are not emulated. On Windows a process is killed without
+// and memory limits are not emulated. Layers are folders, see Around: require and
+// import find what is in them below /opt, and any other use of /opt does not. On Windows a process is killed without
 // a SIGTERM before, its own children are left alone, and Freeze is refused.
 package lambdart
 
@@ -81,6 +82,9 @@ type Config struct {
 
 	// Source is what to run.
 	Source Source
+
+	// Around is what the function finds outside its folder.
+	Around Around
 
 	// Env is the whole environment of the processes, as os.Environ gives it; what a
 	// function on Lambda has on top is added. Values are never logged.
