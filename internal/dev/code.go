@@ -30,12 +30,13 @@ func (all *functions) described(ctx context.Context, f app.Function) (gateway.Fu
 	config.Source = source
 	config.Timeout = cmp.Or(config.Timeout, f.Timeout)
 	config.MemoryMB = f.Memory
+	config.Around = all.around(f, config.Name)
 	env := Environment(config.Env)
 	for _, name := range slices.Sorted(maps.Keys(f.Env)) {
 		if name == "WIREPOST_STORE" && all.tables.lends(f.Env[name]) {
 			continue
 		}
-		env = env.Set(name, f.Env[name])
+		env = all.variable(env, f, name)
 	}
 	config.Env = env
 	return all.launch(ctx, config)
@@ -45,6 +46,8 @@ func (all *functions) described(ctx context.Context, f app.Function) (gateway.Fu
 // it is unpacked into a folder of its own first.
 func sourceOf(f app.Function, folder string) (lambdart.Source, error) {
 	switch {
+	case f.Launch != nil:
+		return launched(f, folder)
 	case f.Code.Kind == app.CodeImage:
 		return lambdart.Source{}, errors.New("it is a container image, which is not run here; give it a folder with its code")
 	case f.Code.Inline != "":

@@ -25,6 +25,8 @@ type functions struct {
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
 	names   map[string]bool
+	opt     opt
+	layered map[string][]string // the contents of layers, by the function's name
 }
 
 type watchedFunction struct {
@@ -39,7 +41,8 @@ func (all *functions) start(context.Context) error {
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
 		Region: all.c.Region, Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,
-		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) },
+		OnLog:  func(ctx context.Context, _, line string) { inspector.Log(ctx, line); all.readOpt(line) },
+		Around: all.c.Folder.Around("", "."),
 	}
 	return nil
 }
