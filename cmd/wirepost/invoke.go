@@ -128,7 +128,7 @@ func (c *command) invoke(ctx context.Context, i *invocation) int {
 	defer closeStore()
 	c.step("starting the function")
 	c.holds()
-	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
+	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Around: folder.Around("", "."), Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
 	if err != nil {
 		return c.fail(err)
 	}

@@ -46,9 +46,10 @@ type Code struct {
 	// Unknown says in one clause why Path is not known, or is empty.
 	Unknown string
 
-	Inline string // the source itself, where the template has it
-	Image  Image
-	Build  string // the build method that the template asks for, such as esbuild or makefile
+	Inline     string // the source itself, where the template has it
+	InlineLine int    // of the template, on which Inline begins; 0 if it is not known
+	Image      Image
+	Build      string // the build method that the template asks for, such as esbuild or makefile
 }
 
 // CodeKind is how Lambda gets the code: as a zip file or as a container image.

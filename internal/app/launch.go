@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 )
@@ -21,8 +20,12 @@ type Launch struct {
 	// Archive is the zip file that has the code, or empty. Path is then within it.
 	Archive string
 
+	// Newer is a file of source that is newer than the program in Path, or empty.
+	Newer string
+
 	// Path is the folder of the handler's file, the folder of a Go package, or a
-	// program, as it is opened from the directory in which the template was read.
+	// program, as it is opened from the directory in which the template was read. It is
+	// empty if the code is Code.Inline.
 	Path string
 }
 
@@ -38,8 +41,8 @@ const (
 )
 
 // Decide sets f.Launch or f.Unrunnable, from what f says of itself and from what is
-// at its code's path: no file is read but package.json, the directories of zip files
-// and the package clauses of Go files. Format is App.Format, and dir the template's
+// at its code's path: no file is read but package.json, the directories of zip files,
+// the package clauses of Go files and the first bytes of programs. Format is App.Format, and dir the template's
 // directory.
 func (f *Function) Decide(format, dir string) {
 	f.Launch, f.Unrunnable = nil, nil
@@ -72,7 +75,7 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 	case kind == "":
 		return nil, d.noRuntime(), d.elsewhere()
 	case d.Code.Inline != "":
-		return nil, "its code is in the template itself", "write it into a file of the handler's name and give " + d.give("FOLDER")
+		return d.inline(kind)
 	case d.Code.Unknown != "":
 		return nil, d.Code.Unknown, "give " + d.give("FOLDER") + " with its code"
 	case d.Code.Path == "":
@@ -100,6 +103,23 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 	return launch, "", ""
 }
 
+// inlineFile is the name of the file that Lambda makes of code in a template, without
+// its ending.
+const inlineFile = "index"
+
+// inline is how code in the template itself is started.
+func (d decision) inline(kind LaunchKind) (launch *Launch, why, fix string) {
+	switch file, _, _ := strings.Cut(d.Handler, "."); {
+	case kind == LaunchProgram:
+		return nil, "its code is in the template itself, which Lambda takes for nodejs and python only", "give " + d.give("FUNCTION")
+	case d.Handler == "":
+		return nil, "it has no handler", "give " + d.give("FUNCTION")
+	case file != inlineFile:
+		return nil, fmt.Sprintf("its handler is %s, and the file that Lambda makes of code in a template is %s", Clip(d.Handler), inlineFile), "write " + inlineFile + " and the function's name as its Handler"
+	}
+	return &Launch{Kind: kind}, "", ""
+}
+
 // kindOf is what a runtime is started with, or empty.
 func kindOf(runtime string) LaunchKind {
 	switch {
@@ -118,35 +138,6 @@ func (d decision) noRuntime() string {
 		return "it has no runtime"
 	}
 	return "its runtime is " + Clip(d.Runtime) + ", and only nodejs, python, provided and go1.x are run"
-}
-
-// program finds the program of a function that brings its own runtime: the one that
-// the handler names for go1.x, and else bootstrap. A folder with Go's source is taken
-// for it too, as SAM does.
-func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix string) {
-	name := "bootstrap"
-	if strings.HasPrefix(d.Runtime, "go1") && d.Handler != "" {
-		name = d.Handler
-	}
-	if isPlain(d.Code.Path) && launch.Archive == "" {
-		launch.Path = d.Code.Path
-		return launch, "", ""
-	}
-	if local := path.Clean(filepath.ToSlash(name)); fs.ValidPath(local) && isFile(code, local) {
-		launch.Path = filepath.Join(launch.Path, filepath.FromSlash(local))
-		return launch, "", ""
-	}
-	if launch.Archive == "" && d.otherLanguage(code) == "" {
-		switch isMain, isGo := goPackage(code); {
-		case isMain:
-			launch.Kind = LaunchGo
-			return launch, "", ""
-		case isGo:
-			return nil, fmt.Sprintf("the Go files in %s are not of package main", d.where()), "give " + d.give("go:FOLDER") + " of the one that is"
-		}
-	}
-	why, fix = d.unbuilt(code, Clip(name))
-	return nil, why, fix
 }
 
 // where names the folder or the zip file of the code in a sentence.

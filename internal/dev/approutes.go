@@ -150,7 +150,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 	if f.Unrunnable != nil || f.Launch == nil { // AuthorizerUnrunnable and RouteUnrunnable have been asked
 		return nil, fmt.Errorf("function %s cannot be run, and its template's reader has not said why", logicalID)
 	}
-	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+	source, err := launched(*f, filepath.Join(config.Folder, "functions", config.Name, "code"))
 	if err == nil {
 		config.Source = source
 		made, failed := a.functions.launch(ctx, config, f)

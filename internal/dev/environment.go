@@ -78,11 +78,6 @@ func (e Environment) value(name string) string {
 	return ""
 }
 
-// has reports whether a variable is set.
-func (e Environment) has(name string) bool {
-	return slices.ContainsFunc(e, func(s string) bool { return strings.HasPrefix(s, name+"=") })
-}
-
 // Set gives one variable a value, in a copy of e.
 func (e Environment) Set(name, value string) Environment {
 	return append(e.without(func(n string) bool { return n == name }), name+"="+value)

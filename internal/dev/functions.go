@@ -28,6 +28,8 @@ type functions struct {
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
 	names   map[string]bool
+	opt     opt
+	layered map[string][]string // the contents of layers, by the function's name
 }
 
 type watchedFunction struct {
@@ -43,6 +45,7 @@ func (all *functions) start(context.Context) error {
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
 		Region: all.c.Region, AccountID: all.c.account(), Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,
+		Around: all.c.Folder.Around("", "."),
 	}
 	return nil
 }
@@ -82,6 +85,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, of *ap
 	all.c.Report.Launches()
 	config.OnLog = func(ctx context.Context, _, line string) {
 		inspector.Log(ctx, line)
+		all.readOpt(line)
 		all.calls.failed(ctx, config.Name, line)
 	}
 	f, err := lambdart.New(config)

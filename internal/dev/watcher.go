@@ -38,6 +38,7 @@ func (w *watcher) stop(context.Context) error {
 // that fails leaves the old process, and the sockets stay open in any case.
 func (w *watcher) watch(ctx context.Context) {
 	for _, f := range w.functions.watched {
+		f.paths = append(f.paths, w.functions.layered[f.name]...)
 		o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
 			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
 		}}

@@ -68,13 +68,16 @@ func (l *launch) explainInit(e *FunctionError) string {
 	case Node:
 		if m := nodeMissing.FindStringSubmatch(message); m != nil {
 			name := m[1]
+			if strings.HasPrefix(name, "/opt/") {
+				return l.missingInOpt(name)
+			}
 			if name[0] == '.' || name[0] == '/' || drive.MatchString(name) || strings.HasPrefix(name, "file:") {
 				return fmt.Sprintf("a file that the handler %s loads is not there: %s", l.handler, message)
 			}
-			if l.leftOut != "" {
-				return fmt.Sprintf("the handler %s loads %s, which is not here; it may be in %s, which is left out: put it into node_modules of %s", l.handler, name, l.leftOut, l.dir)
-			}
 			if install := npmPackage.FindString(name); install != "" {
+				if say := l.missingPackage(install); say != "" {
+					return say
+				}
 				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, l.dir)
 			}
 		}
@@ -91,10 +94,10 @@ func (l *launch) explainInit(e *FunctionError) string {
 			if files, _ := handlerFiles(l.dir, l.handler, Python); len(files) > 0 && m[1] == l.handlerModule() {
 				return fmt.Sprintf("the file of the handler %s is not there: %s", l.handler, files[0])
 			}
-			if l.leftOut != "" {
-				return fmt.Sprintf("the handler %s imports %s, which is not here; it may be in %s, which is left out: put it into %s", l.handler, m[1], l.leftOut, l.dir)
-			}
 			if install := pipPackage.FindString(module); install != "" {
+				if say := l.missingPackage(install); say != "" {
+					return say
+				}
 				return fmt.Sprintf("the handler %s imports %s, which is not installed; %s -m pip install %s", l.handler, m[1], l.path, install)
 			}
 		}

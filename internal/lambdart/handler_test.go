@@ -296,10 +296,10 @@ func TestAPackageThatMayBeInALayerIsNotToBeInstalled(t *testing.T) {
 		handler(t, Node, "index.handler", "index.js", `require('shared/x')`), handler(t, Node, "index.handler", "index.mjs", `import 'shared'`),
 		handler(t, Python, "app.handler", "app.py", "import shared\n"),
 	} {
-		config.LeftOut = "layer Deps"
+		config.Around.Missing = []string{"Deps"}
 		_, err := Start(t.Context(), config)
 		var failed *StartError
-		if !errors.As(err, &failed) || !strings.Contains(failed.Reason, "which is not here; it may be in layer Deps, which is left out: put it into ") || strings.Contains(failed.Reason, "install") {
+		if !errors.As(err, &failed) || !strings.Contains(failed.Reason, "Deps") || strings.Contains(failed.Reason, "install") {
 			t.Errorf("%s: %v", config.Source.Handler, err)
 		}
 	}

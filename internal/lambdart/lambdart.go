@@ -35,7 +35,8 @@
 // # Limits
 //
 // Extensions, the Telemetry API, response streaming (an answer is taken whole),
-// layers and memory limits are not emulated. On Windows a process is killed without
+// and memory limits are not emulated. Layers are folders, see Around: require and
+// import find what is in them below /opt, and any other use of /opt does not. On Windows a process is killed without
 // a SIGTERM before, its own children are left alone, and Freeze is refused.
 package lambdart
 
@@ -82,14 +83,12 @@ type Config struct {
 	// Source is what to run.
 	Source Source
 
+	// Around is what the function finds outside its folder.
+	Around Around
+
 	// Env is the whole environment of the processes, as os.Environ gives it; what a
 	// function on Lambda has on top is added. Values are never logged.
 	Env []string
-
-	// LeftOut is what the function has on Lambda and not here, such as "layer Deps", or
-	// empty: a package that is missing may be in it, so nobody is told to install one of
-	// that name, which may be a stranger's.
-	LeftOut string
 
 	// Region and AccountID are in the environment and in the ARN. Empty means
 	// us-east-1 and 000000000000.

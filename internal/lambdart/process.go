@@ -369,6 +369,7 @@ func (f *Function) environment(l *launch, address string) []string {
 		"LAMBDA_RUNTIME_DIR="+f.folder,
 	)
 	all = append(all, l.env...)
+	all = append(all, l.around.environment(all)...)
 	for _, e := range f.c.Env {
 		if strings.HasPrefix(e, "TZ=") {
 			return all

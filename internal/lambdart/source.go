@@ -55,6 +55,9 @@ type Source struct {
 //go:embed bootstrap/node.mjs
 var nodeBootstrap []byte
 
+//go:embed bootstrap/resolve.mjs
+var nodeResolve []byte
+
 //go:embed bootstrap/python.py
 var pythonBootstrap []byte
 
@@ -214,6 +217,7 @@ func isFile(name string) bool {
 type launch struct {
 	name      string // of the function
 	source    Source
+	around    Around
 	path      string
 	args      []string
 	dir       string
@@ -221,7 +225,6 @@ type launch struct {
 	env       []string
 	built     string // a file of this launch only
 	debugPort int
-	leftOut   string
 }
 
 // discard removes what was built for l, which nobody will start again.
@@ -234,7 +237,7 @@ func (l *launch) discard() {
 // prepare makes the source ready to be run. Whoever replaces calls it.
 func (f *Function) prepare(ctx context.Context) (*launch, error) {
 	s := f.c.Source
-	l := &launch{name: f.c.Name, source: s, handler: s.Handler, debugPort: f.c.DebugPort, leftOut: f.c.LeftOut}
+	l := &launch{name: f.c.Name, source: s, around: f.c.Around, handler: s.Handler, debugPort: f.c.DebugPort}
 	var err error
 	if l.dir, err = filepath.Abs(s.Dir); err != nil {
 		return nil, fmt.Errorf("start function %s: find its folder: %w", f.c.Name, err)
@@ -288,13 +291,24 @@ func (f *Function) bootstrap(l *launch, interpreter, file string, text []byte) e
 	if l.path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("start function %s: find %s: %w", f.c.Name, interpreter, err)
 	}
-	script := filepath.Join(f.folder, file)
-	if old, err := os.ReadFile(script); err != nil || !bytes.Equal(old, text) {
-		if err := atomicfile.Write(script, text, 0o600); err != nil {
+	around, err := l.around.forBootstrap()
+	if err != nil {
+		return fmt.Errorf("start function %s: %w", f.c.Name, err)
+	}
+	files := map[string][]byte{file: text, "around.json": around}
+	if l.source.Kind == Node {
+		files["resolve.mjs"] = nodeResolve
+	}
+	for name, text := range files {
+		path := filepath.Join(f.folder, name)
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+			continue
+		}
+		if err := atomicfile.Write(path, text, 0o600); err != nil {
 			return fmt.Errorf("start function %s: make the program that calls its handler: %w", f.c.Name, err)
 		}
 	}
-	l.args = []string{script}
+	l.args = []string{filepath.Join(f.folder, file)}
 	return nil
 }
 

@@ -14,7 +14,7 @@ func (r *reader) code(x *resource, c *app.Code) {
 	code := p.Get("Code")
 	if x.typ == "AWS::Serverless::Function" {
 		code = p.Get("CodeUri")
-		c.Inline = r.text(p.Get("InlineCode"), "the code of "+what)
+		r.inline(p.Get("InlineCode"), c, what)
 		c.Image.URI = r.text(p.Get("ImageUri"), "ImageUri of "+what)
 	}
 	c.Build = r.text(m.Get("BuildMethod"), "BuildMethod of "+what)
@@ -22,6 +22,9 @@ func (r *reader) code(x *resource, c *app.Code) {
 		c.Image.Context = r.path(x.pos, r.text(m.Get("DockerContext"), "DockerContext of "+what))
 	}
 	c.Image.Command = r.texts(p.Get("ImageConfig", "Command"), "the command of "+what)
+	if z := code.Get("ZipFile"); z != nil {
+		c.InlineLine = lineOf(z)
+	}
 	code = r.eval(code)
 	switch code.Kind {
 	case document.Scalar:
@@ -57,6 +60,30 @@ func (r *reader) codeMap(code, metadata *value, c *app.Code, what string) {
 	if c.Path = r.asset(metadata); c.Path == "" {
 		c.Unknown = inBucket
 	}
+}
+
+// inline is code that is in the template itself.
+func (r *reader) inline(v *value, c *app.Code, what string) {
+	if c.Inline = r.text(v, "the code of "+what); c.Inline != "" {
+		c.InlineLine = lineOf(v)
+	}
+}
+
+// lineOf is the line on which a text begins, also one that Fn::Sub or Fn::Join makes.
+func lineOf(v *value) int {
+	if s := v.Get("Fn::Sub"); s != nil {
+		return lineOf(s)
+	}
+	if j := v.Get("Fn::Join"); j != nil && len(j.Items) == 2 {
+		return lineOf(j.Items[1])
+	}
+	if v.Kind == document.List && len(v.Items) > 0 {
+		return lineOf(v.Items[0])
+	}
+	if v.Block {
+		return v.Pos.Line + 1
+	}
+	return v.Pos.Line
 }
 
 // asset is where CDK put what its template has in a bucket: a folder or a zip file

@@ -95,6 +95,9 @@ func (r *reader) decide(f *app.Function) {
 		f.Code, f.StandIn = app.Code{Kind: app.CodeZip, Path: filepath.Clean(f.StandIn)}, ""
 	}
 	f.Decide(r.format, r.dir)
+	if f.Launch != nil && f.Launch.Newer != "" {
+		r.Note(f.Position, app.Warning, "the program %s of function %s is older than %s: what runs is not that", document.Clip(f.Launch.Path), document.Clip(f.LogicalID), document.Clip(f.Launch.Newer))
+	}
 	if f.Unrunnable == nil {
 		return
 	}

@@ -45,7 +45,6 @@ func (r *reader) layer(item *value, what string) (app.Layer, bool) {
 		r.Note(e.Where(), app.Warning, "layer %s of %s is only on AWS", document.Clip(e.Text), what)
 		return app.Layer{ARN: e.Text, Position: e.Pos}, true
 	}
-	r.Note(e.Where(), app.Warning, "layer %s of %s is left out: what it has is not found by the function", document.Clip(x.id), what)
 	content := x.props.Get("Content")
 	if x.typ == "AWS::Serverless::LayerVersion" {
 		content = x.props.Get("ContentUri")

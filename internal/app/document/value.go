@@ -36,6 +36,7 @@ type Value struct {
 	Items  []*Value
 	Fields []Field
 	Pos    app.Position
+	Block  bool // a Scalar that begins on the line after Pos, as YAML's | and > have it
 }
 
 // A Field is an entry of a Map.

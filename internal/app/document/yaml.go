@@ -48,6 +48,7 @@ func (p *parser) node(n *yaml.Node, depth int) (*Value, error) {
 	case yaml.AliasNode:
 		return p.node(n.Alias, depth+1)
 	case yaml.ScalarNode:
+		v.Block = n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 		switch n.ShortTag() {
 		case "!!null":
 		case "!!bool": // True is true for CloudFormation

@@ -81,6 +81,7 @@ func TestJSONAndYAMLOfOneTemplateAreDescribedAlike(t *testing.T) {
 				continue
 			}
 			f.Position, g.Position = app.Position{}, app.Position{}
+			f.Code.InlineLine, g.Code.InlineLine = 0, 0
 			for _, u := range []*app.Unrunnable{f.Unrunnable, g.Unrunnable} {
 				if u != nil {
 					u.Position = app.Position{}

@@ -3,8 +3,10 @@
 // the handler makes of them.
 import fs from 'fs';
 import http from 'http';
+import module from 'module';
 import path from 'path';
 import url from 'url';
+import { hookRequire } from './resolve.mjs';
 
 const env = process.env;
 const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
@@ -70,6 +72,32 @@ function kindOf(error) {
   return undefined;
 }
 
+const require = module.createRequire(import.meta.url);
+const around = JSON.parse(fs.readFileSync(new URL('around.json', import.meta.url)));
+
+// Lets the handler find what Lambda has outside its folder.
+function hook() {
+  hookRequire(around);
+  if (module.register) module.register('./resolve.mjs', import.meta.url, { data: around }); // since 18.19
+}
+
+// Refuses ES modules that only newer Node.js takes for such. Lambda turns that off
+// before nodejs24.x (AWS docs, Lambda developer guide, "Building Lambda functions with
+// Node.js"; for nodejs20.x, whose Node.js has learned it late, UNCERTAIN).
+function refuseGuessedModule(file) {
+  const given = (env.NODE_OPTIONS || '').includes('--experimental-detect-module');
+  if (given || !around.version || around.version >= 24 || !file.endsWith('.js') || require.cache[fs.realpathSync(file)]) return;
+  for (let dir = path.dirname(fs.realpathSync(file)); ; dir = path.dirname(dir)) {
+    const text = path.join(dir, 'package.json');
+    if (fs.existsSync(text)) {
+      if (JSON.parse(fs.readFileSync(text)).type === 'module') return;
+      break;
+    }
+    if (dir === path.dirname(dir)) break;
+  }
+  throw new StartError('Runtime.UserCodeSyntaxError', 'Cannot use import statement outside a module');
+}
+
 async function load() {
   if (major < 18) {
     throw new StartError('Runtime.Unsupported', 'Node.js ' + process.version + ' is too old; handlers need 18 or later');
@@ -82,7 +110,9 @@ async function load() {
   if (!file) {
     throw new StartError('Runtime.ImportModuleError', "Cannot find module '" + base + "'");
   }
+  hook();
   const loaded = await import(url.pathToFileURL(file).href);
+  refuseGuessedModule(file);
   for (const root of [loaded, loaded.default]) {
     const found = names.reduce((value, name) => (value === undefined || value === null ? undefined : value[name]), root);
     if (typeof found === 'function') return found;

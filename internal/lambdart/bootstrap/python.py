@@ -7,6 +7,7 @@ posts what the handler makes of them. It needs the standard library only.
 import decimal
 import http.client
 import importlib
+import importlib.machinery
 import json
 import logging
 import os
@@ -73,10 +74,54 @@ class RuntimeAPI:
         })
 
 
+class RuntimePackages:
+    """Finds the packages of Lambda's runtime that nothing else has found.
+
+    A folder that has one of them is the last of sys.path from then on: what the
+    package itself imports is there too.
+    """
+
+    def __init__(self, names, folders):
+        self._names, self._folders = names, folders
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name in self._names:
+            for folder in self._folders:
+                spec = importlib.machinery.PathFinder.find_spec(name, [folder], target)
+                if spec:
+                    self._folders.remove(folder)
+                    sys.path.append(folder)
+                    return spec
+        return None
+
+
+def find_around():
+    """Lets the handler find what Lambda has outside its folder.
+
+    Packages of layers come before those of this machine, as on Lambda, and those of
+    its runtime after all others.
+    """
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "around.json"), encoding="utf-8") as file:
+        around = json.load(file)
+    here = "python%d.%d" % sys.version_info[:2]
+    if around["opt"]:
+        folder = os.path.join(around["opt"], "python")
+        versions = dict.fromkeys(v for v in (around["runtime"], here) if v)
+        sys.path[1:1] = [os.path.join(folder, "lib", v, "site-packages") for v in versions] + [folder]
+    folders = list(around["packages"])
+    if sys.prefix != sys.base_prefix:  # a virtual environment
+        for lib in ("lib/%s/site-packages" % here, "lib/python3/dist-packages", "local/lib/%s/dist-packages" % here):
+            folders.append(os.path.join(sys.base_prefix, lib))
+    sys.meta_path.append(RuntimePackages(around["pythonSDK"], folders))
+    if around["install"]:
+        sys.path.append(os.path.join(around["install"], "python"))
+
+
 def load():
     """Imports the handler's module and returns the handler."""
     module_name, _, name = os.environ["_HANDLER"].rpartition(".")
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    find_around()
     module = importlib.import_module(module_name.replace("/", "."))
     handler = getattr(module, name, None)
     if not callable(handler):

@@ -1,0 +1,75 @@
+package dev
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/atomicfile"
+	"github.com/wirepost/wirepost/internal/lambdart"
+)
+
+// launched is what to run for a function whose Launch says how. Code in a zip file or
+// in the template is put into folder first, which has nothing else afterwards.
+func launched(f app.Function, folder string) (lambdart.Source, error) {
+	path, root := f.Launch.Path, f.Code.Path
+	switch {
+	case f.Code.Inline != "":
+		if err := writeInline(f, folder); err != nil {
+			return lambdart.Source{}, fmt.Errorf("write its code into a file: %w", err)
+		}
+		path, root = folder, folder
+	case f.Launch.Archive != "":
+		if err := unpack(f.Launch.Archive, folder); err != nil {
+			return lambdart.Source{}, fmt.Errorf("its code %s cannot be unpacked: %w", f.Launch.Archive, err)
+		}
+		path, root = filepath.Join(folder, path), folder
+	}
+	if !isFolder(root) {
+		root = filepath.Dir(root)
+	}
+	switch f.Launch.Kind {
+	case app.LaunchNode:
+		return lambdart.ParseSource([]string{"node:" + path}, f.Handler)
+	case app.LaunchPython:
+		return lambdart.ParseSource([]string{"python:" + path}, f.Handler)
+	case app.LaunchGo:
+		path = "go:" + path
+	default:
+		path = absolute(path) // a program of this folder is none of the PATH
+	}
+	source, err := lambdart.ParseSource([]string{path}, f.Handler)
+	source.Dir = root
+	return source, err
+}
+
+// writeInline writes the code that a template has itself into the file that Lambda
+// makes of it, index with the runtime's ending (AWS docs, CloudFormation:
+// AWS::Lambda::Function Code, ZipFile). Its lines have the numbers that they have in
+// the template.
+func writeInline(f app.Function, folder string) error {
+	name := "index.js"
+	if f.Launch.Kind == app.LaunchPython {
+		name = "index.py"
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+		return err
+	}
+	whole, err := atomicfile.TempDir(filepath.Dir(folder))
+	if err != nil {
+		return err
+	}
+	text := strings.Repeat("\n", max(0, f.Code.InlineLine-1)) + f.Code.Inline
+	if err = os.WriteFile(filepath.Join(whole, name), []byte(text), 0o600); err == nil {
+		if err = os.RemoveAll(folder); err == nil {
+			err = os.Rename(whole, folder)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(whole))
+	}
+	return nil
+}
