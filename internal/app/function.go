@@ -49,6 +49,10 @@ type Code struct {
 	Inline string // the source itself, where the template has it
 	Image  Image
 	Build  string // the build method that the template asks for, such as esbuild or makefile
+
+	// Bundle is how a tool of the template's bundles the code, but for its Folder and
+	// Handler; or nil.
+	Bundle *Bundle
 }
 
 // CodeKind is how Lambda gets the code: as a zip file or as a container image.

@@ -23,11 +23,6 @@ import (
 func (all *functions) described(ctx context.Context, f app.Function) (gateway.Function, error) {
 	config := all.config
 	config.Name = all.nameOf(nil, cmp.Or(f.Name, f.LogicalID))
-	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
-	if err != nil {
-		return nil, fmt.Errorf("%s: function %s: %w", f.Position, f.LogicalID, err)
-	}
-	config.Source = source
 	config.Timeout = cmp.Or(config.Timeout, f.Timeout)
 	config.MemoryMB = f.Memory
 	env := Environment(config.Env)
@@ -38,7 +33,17 @@ func (all *functions) described(ctx context.Context, f app.Function) (gateway.Fu
 		env = env.Set(name, f.Env[name])
 	}
 	config.Env = env
-	return all.launch(ctx, config)
+	var bundle *bundled
+	var err error
+	if f.Launch != nil && f.Launch.Bundle != nil {
+		bundle, err = all.bundle(ctx, f.LogicalID, f.Launch.Bundle, &config)
+	} else {
+		config.Source, err = sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: function %s: %w", f.Position, f.LogicalID, err)
+	}
+	return all.launch(ctx, config, bundle)
 }
 
 // sourceOf is what to run for a function of a template. Where its code is a zip file

@@ -31,6 +31,7 @@ type watchedFunction struct {
 	function *lambdart.Function
 	name     string
 	paths    []string
+	bundle   *bundled // or nil
 }
 
 func (all *functions) start(context.Context) error {
@@ -58,13 +59,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	if f := all.bySpec[spec]; f != nil {
 		return f, nil
 	}
-	source, err := lambdart.ParseSource(args, handler)
-	if err != nil {
-		return nil, misnamed(err)
-	}
-	config := all.config
-	config.Source, config.Name = source, all.nameOf(args, handler)
-	f, err := all.launch(ctx, config)
+	f, err := all.named(ctx, args, handler)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +67,25 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	return f, nil
 }
 
-func (all *functions) launch(ctx context.Context, config lambdart.Config) (gateway.Function, error) {
+func (all *functions) named(ctx context.Context, args []string, handler string) (gateway.Function, error) {
+	config := all.config
+	if b := typeScript(args, handler); b != nil && all.c.Bundle != nil {
+		config.Name = all.nameOf(args, handler)
+		bundle, err := all.bundle(ctx, "", b, &config)
+		if err != nil {
+			return nil, err
+		}
+		return all.launch(ctx, config, bundle)
+	}
+	source, err := lambdart.ParseSource(args, handler)
+	if err != nil {
+		return nil, misnamed(err)
+	}
+	config.Source, config.Name = source, all.nameOf(args, handler)
+	return all.launch(ctx, config, nil)
+}
+
+func (all *functions) launch(ctx context.Context, config lambdart.Config, bundle *bundled) (gateway.Function, error) {
 	all.c.Report.Begins("starting the functions")
 	all.c.Report.Launches()
 	f, err := lambdart.Start(ctx, config)
@@ -80,7 +93,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config) (gatew
 		return nil, err
 	}
 	all.started = append(all.started, f)
-	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths()})
+	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths(), bundle})
 	return f, nil
 }
 

@@ -41,8 +41,15 @@ func (w *watcher) watch(ctx context.Context) {
 		o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
 			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
 		}}
+		if f.bundle != nil {
+			o.Paths = f.bundle.paths
+		}
 		w.running.Go(func() { // ends with ctx
-			lambdart.Watch(ctx, f.paths, o, func(files []string) { w.restart(ctx, f, files) })
+			lambdart.Watch(ctx, f.paths, o, func(files []string) {
+				if f.bundle == nil || w.rebundle(ctx, f, files) {
+					w.restart(ctx, f, files)
+				}
+			})
 		})
 	}
 }
