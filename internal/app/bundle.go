@@ -16,6 +16,9 @@ type Bundle struct {
 	// empty if the template names none, and the handler is in TypeScript.
 	Tool string
 
+	// OnlyTypeScript says that the tool leaves a function alone that runs as it is.
+	OnlyTypeScript bool
+
 	// Folder has the source. Handler and Entries are within it, and what is made has
 	// their paths. It is opened from the directory in which the template was read.
 	Folder  string
@@ -102,6 +105,9 @@ func (d decision) bundle(code fs.FS) *Bundle {
 	b := d.Code.Bundle
 	if b == nil {
 		return TypeScript(code, d.Code.Path, d.Handler, d.Runtime)
+	}
+	if b.OnlyTypeScript && hasFile(code, HandlerBase(d.Handler), scriptFiles) {
+		return nil
 	}
 	made := *b
 	made.Folder, made.Handler = d.Code.Path, d.Handler

@@ -38,7 +38,9 @@ func write(t *testing.T, file, text string) {
 }
 
 // outOf is the folder of a project's bundle, where dev puts it too.
-func outOf(folder string) string { return filepath.Join(folder, ".wirepost", "functions", "f", "bundle") }
+func outOf(folder string) string {
+	return filepath.Join(folder, ".wirepost", "functions", "f", "bundle")
+}
 
 // run makes a bundle and has Node.js print what its handler gives.
 func run(t *testing.T, folder string, b app.Bundle) (printed string, made *app.Bundled) {

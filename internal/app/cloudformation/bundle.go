@@ -13,12 +13,13 @@ import (
 // changes nothing but names in stack traces, and is not done.
 //
 // A document that was written out of another language may say more: Tool is what
-// bundles there, Exclude what it leaves out, Files what it packs too.
+// bundles there, OnlyTypeScript that it leaves other functions alone, Exclude what it
+// leaves out, Files what it packs too.
 func (r *reader) bundle(metadata *value, method, what string) *app.Bundle {
 	if method != "esbuild" {
 		return nil
 	}
-	b := &app.Bundle{Tool: app.SAMBuild, Options: map[string]any{}}
+	b := &app.Bundle{Tool: app.SAMBuild, Options: map[string]any{}, OnlyTypeScript: metadata.Get("OnlyTypeScript").ScalarText() == "true"}
 	if tool := metadata.Get("Tool").ScalarText(); tool != "" {
 		b.Tool = tool
 	}
