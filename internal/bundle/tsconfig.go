@@ -132,7 +132,7 @@ func (m *maker) checkDecorators(c configs, sources []string) {
 			continue
 		}
 		if data, err := os.ReadFile(file); err == nil && decorator.Match(data) {
-			m.notes = append(m.notes, fmt.Sprintf("emitDecoratorMetadata is on and not done, because esbuild does not know types: what reads the types of decorated parameters, such as %s, may find none; run the app's own build", app.Clip(m.shown(file))))
+			m.notes = append(m.notes, fmt.Sprintf("emitDecoratorMetadata is on and not done, because esbuild does not know types: what reads the types of decorated parameters, such as %s, may find none; where that matters run the app's own build and give --function ID=FOLDER with its output", app.Clip(m.shown(file))))
 			return
 		}
 	}

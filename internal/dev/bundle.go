@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
@@ -29,35 +30,78 @@ type bundled struct {
 	inputs []string
 }
 
-// bundle makes what a function of a template is bundled to, and changes its Config to
-// run that: LAMBDA_TASK_ROOT is the folder of the bundle, and errors have the lines of
-// the source. It gives nil for a function that runs as it is.
-func (all *functions) bundle(ctx context.Context, logicalID string, b *app.Bundle, config *lambdart.Config) (*bundled, error) {
-	if b == nil {
-		return nil, nil
-	}
+// launchBundle bundles a function and starts what was made: LAMBDA_TASK_ROOT is the
+// folder of the bundle, and errors have the lines of the source. What names it is the
+// function's place in a template, or empty.
+//
+// A function that cannot be bundled is a problem and no error: it answers with why,
+// until a change of its files makes it run.
+func (all *functions) launchBundle(ctx context.Context, what string, b *app.Bundle, config lambdart.Config) (gateway.Function, error) {
 	if all.c.Bundle == nil {
 		return nil, errors.New("its code has to be bundled first, and nothing was given that does it")
 	}
-	made := &bundled{make: all.c.Bundle, what: b, folder: filepath.Join(config.Folder, "functions", config.Name, "bundle")}
+	made := &bundled{make: all.c.Bundle, what: b, folder: absolute(filepath.Join(config.Folder, "functions", config.Name, "bundle"))}
+	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler}
+	config.Env = withSourceMaps(config.Env)
 	all.c.Report.Begins("bundling the function " + config.Name)
 	result, err := made.make(ctx, b, made.folder)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
-		return nil, err
+		all.c.Report.Problem(fmt.Sprintf("%sfunction %s fails each invocation: %v", what, config.Name, err))
+		made.failed = true
+		late := &latecomer{all: all, config: config, why: fmt.Errorf("start function %s: %w", config.Name, err)}
+		all.watched = append(all.watched, watchedFunction{late, config.Name, nil, made})
+		return late, nil
 	}
 	made.inputs = result.Inputs
 	for _, note := range result.Notes {
-		if logicalID != "" && strings.Contains(note, "the app's own build") {
-			note += fmt.Sprintf(" and give %s of its output", app.Flag("--function", logicalID, "FOLDER"))
-		}
-		all.c.Report.Hint(fmt.Sprintf("function %s: %s", config.Name, note))
+		all.c.Report.Hint(fmt.Sprintf("%sfunction %s: %s", what, config.Name, note))
 	}
-	if config.Source, err = lambdart.ParseSource([]string{"node:" + made.folder}, b.Handler); err != nil {
-		return nil, err
-	}
-	config.Env = withSourceMaps(config.Env)
-	return made, nil
+	return all.launch(ctx, config, made)
 }
+
+// latecomer is a function that could not be bundled when the dev started.
+type latecomer struct {
+	all    *functions
+	config lambdart.Config
+
+	mu       sync.Mutex
+	why      error
+	function *lambdart.Function // nil until it runs
+}
+
+// Invoke gives the event to the function, if it runs by now.
+func (l *latecomer) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	l.mu.Lock()
+	function, why := l.function, l.why
+	l.mu.Unlock()
+	if function == nil {
+		return nil, why
+	}
+	return function.Invoke(ctx, event)
+}
+
+// Restart starts the function, or restarts it. It is for one caller.
+func (l *latecomer) Restart(ctx context.Context) error {
+	if l.function != nil { // which only this sets
+		return l.function.Restart(ctx)
+	}
+	function, err := lambdart.Start(ctx, l.config)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.why = err
+		return err
+	}
+	l.function = function
+	l.all.keep(function)
+	return nil
+}
+
+// Worked is that of the function, if it runs. It is for the caller of Restart.
+func (l *latecomer) Worked() bool { return l.function != nil && l.function.Worked() }
 
 // withSourceMaps has Node.js read source maps, next to what it is told already.
 func withSourceMaps(env Environment) Environment {
@@ -102,6 +146,7 @@ func (b *bundled) again(ctx context.Context, files []string) (changed bool, err 
 		return found
 	}
 	packed := len(b.what.Files) > 0
+	first := b.inputs == nil // and a bundle of an earlier dev may be the same
 	if !b.failed && !packed && !slices.ContainsFunc(files, isOfIt) {
 		return false, nil
 	}
@@ -113,7 +158,15 @@ func (b *bundled) again(ctx context.Context, files []string) (changed bool, err 
 	b.mu.Lock()
 	b.inputs = result.Inputs
 	b.mu.Unlock()
-	return result.Changed, nil
+	return result.Changed || first, nil
+}
+
+// goesOn is what a failure leaves running, as a clause.
+func (f watchedFunction) goesOn() string {
+	if late, ok := f.function.(*latecomer); ok && late.function == nil {
+		return ""
+	}
+	return "; the old one goes on"
 }
 
 // rebundle makes the bundle of a function anew, and reports whether the function has
@@ -121,7 +174,7 @@ func (b *bundled) again(ctx context.Context, files []string) (changed bool, err 
 func (w *watcher) rebundle(ctx context.Context, f watchedFunction, files []string) bool {
 	changed, err := f.bundle.again(ctx, files)
 	if err != nil && ctx.Err() == nil {
-		w.c.Report.Problem(fmt.Sprintf("function %s cannot be bundled since %s changed; the old one goes on: %v", f.name, shorten(files), err))
+		w.c.Report.Problem(fmt.Sprintf("function %s cannot be bundled since %s changed%s: %v", f.name, shorten(files), f.goesOn(), err))
 	}
 	return changed
 }

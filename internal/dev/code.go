@@ -33,17 +33,15 @@ func (all *functions) described(ctx context.Context, f app.Function) (gateway.Fu
 		env = env.Set(name, f.Env[name])
 	}
 	config.Env = env
-	var bundle *bundled
-	var err error
 	if f.Launch != nil && f.Launch.Bundle != nil {
-		bundle, err = all.bundle(ctx, f.LogicalID, f.Launch.Bundle, &config)
-	} else {
-		config.Source, err = sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+		return all.launchBundle(ctx, f.Position.String()+": ", f.Launch.Bundle, config)
 	}
+	source, err := sourceOf(f, filepath.Join(config.Folder, "functions", config.Name, "code"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: function %s: %w", f.Position, f.LogicalID, err)
 	}
-	return all.launch(ctx, config, bundle)
+	config.Source = source
+	return all.launch(ctx, config, nil)
 }
 
 // sourceOf is what to run for a function of a template. Where its code is a zip file

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/inspector"
@@ -20,6 +21,7 @@ type functions struct {
 	env    *functionEnv
 	tables *tables
 
+	keeping sync.Mutex // a function may start when one of its files changes
 	started []*lambdart.Function
 	watched []watchedFunction
 	bySpec  map[string]gateway.Function
@@ -28,10 +30,16 @@ type functions struct {
 }
 
 type watchedFunction struct {
-	function *lambdart.Function
+	function restartable
 	name     string
 	paths    []string
 	bundle   *bundled // or nil
+}
+
+// restartable is a function as its watcher sees it.
+type restartable interface {
+	Restart(context.Context) error
+	Worked() bool
 }
 
 func (all *functions) start(context.Context) error {
@@ -43,6 +51,13 @@ func (all *functions) start(context.Context) error {
 		OnLog: func(ctx context.Context, _, line string) { inspector.Log(ctx, line) },
 	}
 	return nil
+}
+
+// keep has a function closed at the end. Those that watch have ended by then.
+func (all *functions) keep(f *lambdart.Function) {
+	all.keeping.Lock()
+	defer all.keeping.Unlock()
+	all.started = append(all.started, f)
 }
 
 func (all *functions) stop(ctx context.Context) error {
@@ -71,11 +86,7 @@ func (all *functions) named(ctx context.Context, args []string, handler string) 
 	config := all.config
 	if b := typeScript(args, handler); b != nil && all.c.Bundle != nil {
 		config.Name = all.nameOf(args, handler)
-		bundle, err := all.bundle(ctx, "", b, &config)
-		if err != nil {
-			return nil, err
-		}
-		return all.launch(ctx, config, bundle)
+		return all.launchBundle(ctx, "", b, config)
 	}
 	source, err := lambdart.ParseSource(args, handler)
 	if err != nil {
@@ -92,7 +103,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, bundle
 	if err != nil {
 		return nil, err
 	}
-	all.started = append(all.started, f)
+	all.keep(f)
 	all.watched = append(all.watched, watchedFunction{f, config.Name, config.Source.WatchPaths(), bundle})
 	return f, nil
 }

@@ -60,7 +60,7 @@ func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string
 	switch {
 	case ctx.Err() != nil: // the dev ends
 	case err != nil:
-		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed; the old one goes on: %v", f.name, what, err))
+		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed%s: %v", f.name, what, f.goesOn(), err))
 	default:
 		w.c.Logger.Info("function restarted", "function", f.name, "files", files)
 		w.c.Report.Hint(fmt.Sprintf("function %s was restarted, because %s changed", f.name, what))
