@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -185,6 +186,18 @@ func TestDecoratorsThatAskForTypesAreSaid(t *testing.T) {
 	})
 	dev := startDev(t, "--template", filepath.Join(folder, "serverless.yml"))
 	dev.await(t, `^wirepost: hint: \S+serverless\.yml:4: function a-dev-f: emitDecoratorMetadata is on and not done, .* --function ID=FOLDER`)
+}
+
+func TestInvokeTakesTypeScript(t *testing.T) {
+	folder := bundledApp(t, map[string]string{"src/app.ts": answering("'invoked ' + typeof process.env.NODE_OPTIONS"), "bad/app.ts": "export const handler = (\n"})
+	t.Chdir(folder)
+	for dir, want := range map[string]string{"src": `^\{"statusCode":200,"body":"invoked string"\}\n$`, "bad": `^wirepost: error: the handler app\.handler cannot be bundled: bad/app\.ts:2:1: Unexpected end of file`} {
+		var out bytes.Buffer
+		run(t.Context(), []string{"invoke", "--event", "connect", "--handler", "app.handler", "--", dir}, strings.NewReader(""), &out, &out)
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("%s: it printed %q, want %s", dir, out.String(), want)
+		}
+	}
 }
 
 func TestANamedHandlerMayBeInTypeScript(t *testing.T) {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (all *functions) launchBundle(ctx context.Context, what string, b *app.Bund
 	}
 	made := &bundled{make: all.c.Bundle, what: b, folder: absolute(filepath.Join(config.Folder, "functions", config.Name, "bundle"))}
 	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler}
-	config.Env = withSourceMaps(config.Env)
+	config.Env = Environment(config.Env).WithSourceMaps()
 	all.c.Report.Begins("bundling the function " + config.Name)
 	result, err := made.make(ctx, b, made.folder)
 	if ctx.Err() != nil {
@@ -103,22 +104,24 @@ func (l *latecomer) Restart(ctx context.Context) error {
 // Worked is that of the function, if it runs. It is for the caller of Restart.
 func (l *latecomer) Worked() bool { return l.function != nil && l.function.Worked() }
 
-// withSourceMaps has Node.js read source maps, next to what it is told already.
-func withSourceMaps(env Environment) Environment {
+// WithSourceMaps has Node.js read source maps, next to what it is told already.
+func (env Environment) WithSourceMaps() Environment {
 	return env.Set("NODE_OPTIONS", strings.TrimSpace(env.value("NODE_OPTIONS")+" --enable-source-maps"))
 }
 
-// typeScript is the bundle of a function that was named with a handler, or nil.
-func typeScript(args []string, handler string) *app.Bundle {
-	folder := "."
-	if len(args) > 0 {
-		folder = strings.TrimPrefix(args[0], "node:")
-	}
+// TypeScript is the bundle of a function that was named with a handler, as
+// [lambdart.ParseSource] takes it; nil if its file is not in TypeScript.
+func TypeScript(args []string, handler string) *app.Bundle {
 	if handler == "" || len(args) > 1 {
 		return nil
 	}
-	if folder == "" {
-		folder = "."
+	folder, isNode := "", false
+	if len(args) > 0 {
+		folder, isNode = strings.CutPrefix(args[0], "node:")
+	}
+	folder = cmp.Or(folder, ".")
+	if _, err := os.Stat(filepath.Join(folder, app.HandlerBase(handler)+".py")); err == nil && !isNode {
+		return nil
 	}
 	return app.TypeScript(os.DirFS(folder), folder, handler, "")
 }

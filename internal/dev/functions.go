@@ -84,7 +84,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 
 func (all *functions) named(ctx context.Context, args []string, handler string) (gateway.Function, error) {
 	config := all.config
-	if b := typeScript(args, handler); b != nil && all.c.Bundle != nil {
+	if b := TypeScript(args, handler); b != nil && all.c.Bundle != nil {
 		config.Name = all.nameOf(args, handler)
 		return all.launchBundle(ctx, "", b, config)
 	}
