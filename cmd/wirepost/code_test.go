@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// samOf is a template of SAM with functions, given as name and properties in turn, each
+// samWith is a template of SAM with functions, given as name and properties in turn, each
 // with a two-way route of its name.
-func samOf(functions ...string) string {
+func samWith(functions ...string) string {
 	var b strings.Builder
 	b.WriteString("Transform: AWS::Serverless-2016-10-31\nResources:\n" +
 		"  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: a, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}\n" +
@@ -61,7 +61,7 @@ func TestLayersOfATemplateAreThereForItsFunctions(t *testing.T) {
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
 	dir := folderOf(t, map[string]string{
-		"template.yaml": samOf(
+		"template.yaml": samWith(
 			"js", "{Runtime: nodejs20.x, CodeUri: js, Handler: a.handler, Layers: [!Ref First, !Ref Second, !Ref Gone]}",
 			"esm", "{Runtime: nodejs20.x, CodeUri: js, Handler: b.handler, Layers: [!Ref First, !Ref Second]}",
 			"py", "{Runtime: python3.12, CodeUri: py, Handler: a.handler, Layers: [!Ref First]}",
@@ -92,7 +92,7 @@ const answerOfRequire = "const tool = require('/opt/nodejs/tool'); exports.handl
 func TestCodeInATemplateRunsWithTheTemplatesLineNumbers(t *testing.T) {
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
-	template := samOf(
+	template := samWith(
 		"js", "Runtime: nodejs20.x\nHandler: index.handler\nInlineCode: |\n  exports.handler = async () => {\n    return {statusCode: 200, body: new Error().stack.split('\\n')[1].replace(/.*index.js:(\\d+).*/, 'line $1')}\n  }",
 		"py", "Runtime: python3.12\nHandler: index.handler\nInlineCode: !Sub |\n  import sys\n  def handler(event, context):\n    return {'statusCode': 200, 'body': 'line %d of ${AWS::Region}' % sys._getframe().f_lineno}",
 	)
@@ -110,7 +110,7 @@ func TestAFunctionWithoutTheSDKFindsItWhereItsProjectHasIt(t *testing.T) {
 	const sdk = "exports.word = 'of the project'"
 	dir := folderOf(t, map[string]string{
 		"stack/cdk.out/template.json": "",
-		"stack/cdk.out/template.yaml": samOf(
+		"stack/cdk.out/template.yaml": samWith(
 			"esm", "{Runtime: nodejs20.x, CodeUri: asset.1, Handler: a.handler}",
 			"js", "{Runtime: nodejs20.x, CodeUri: asset.2, Handler: a.handler, Environment: {Variables: {NODE_OPTIONS: --enable-source-maps, HTTPS_PROXY: 'http://me:secret@127.0.0.1:9'}}}",
 			"v2", "{Runtime: nodejs16.x, CodeUri: asset.2, Handler: b.handler}"),
@@ -177,7 +177,7 @@ func TestAProgramRunsFromItsSourceAndBuilt(t *testing.T) {
 		elf[18] = 0xb7
 	}
 	dir := folderOf(t, map[string]string{
-		"template.yaml": samOf(
+		"template.yaml": samWith(
 			"source", "{Runtime: provided.al2023, CodeUri: source, Handler: bootstrap}",
 			"built", "{Runtime: provided.al2023, CodeUri: built, Handler: bootstrap}",
 			"other", "{Runtime: provided.al2023, CodeUri: other, Handler: bootstrap}"),

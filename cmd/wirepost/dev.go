@@ -16,6 +16,7 @@ import (
 	"github.com/wirepost/wirepost/examples/notify"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/bundle"
 	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
@@ -206,6 +207,7 @@ func (d *devFlags) complete(c *command) {
 	d.config.Logger = slog.New(slog.NewTextHandler(c.stderr.Lines(), &slog.HandlerOptions{Level: level}))
 	d.config.Output = c.stdout.Lines()
 	d.config.Report = devReport{c}
+	d.config.Bundle = bundle.Make
 }
 
 // notifyFunction is the example function. The gateway has decided which pages may connect.

@@ -22,6 +22,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/httpstore"
+	"github.com/wirepost/wirepost/internal/bundle"
 	"github.com/wirepost/wirepost/internal/control"
 	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/hint"
@@ -38,6 +39,7 @@ type invocation struct {
 	file                               string // of the event, if it has no name
 	function                           []string
 	payload                            []byte
+	bundled                            bool // the function is made of TypeScript
 }
 
 // closeTime is how long the function gets at the end.
@@ -117,10 +119,14 @@ func (c *command) invoke(ctx context.Context, i *invocation) int {
 		}
 		return exitDone
 	}
-	source, err := lambdart.ParseSource(i.function, i.handler)
+	source, remove, err := i.source(ctx)
+	if wrong, ok := errors.AsType[*bundle.Error](err); ok {
+		return c.fail(wrong)
+	}
 	if err != nil {
 		return c.misuse(err.Error(), "'wirepost dev --help' says how functions are named")
 	}
+	defer remove()
 	store, closeStore, err := i.lend(ctx)
 	if err != nil {
 		return c.failWith(err)
@@ -150,6 +156,27 @@ func (c *command) invoke(ctx context.Context, i *invocation) int {
 		return c.fail(fmt.Errorf("print the answer: %w", err))
 	}
 	return exitDone
+}
+
+// source is what to run: the function that was named, or the bundle that is made of it
+// first, and how that is removed.
+func (i *invocation) source(ctx context.Context) (_ lambdart.Source, remove func(), err error) {
+	b := dev.TypeScript(i.function, i.handler)
+	if b == nil {
+		s, err := lambdart.ParseSource(i.function, i.handler)
+		return s, func() {}, err
+	}
+	made, err := os.MkdirTemp("", "wirepost-bundle-")
+	if err != nil {
+		return lambdart.Source{}, nil, fmt.Errorf("make a folder for the bundle: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(made) }
+	if _, err := bundle.Make(ctx, b, made); err != nil {
+		remove()
+		return lambdart.Source{}, nil, err
+	}
+	i.bundled = true
+	return lambdart.Source{Kind: lambdart.Node, Dir: made, Handler: i.handler}, remove, nil
 }
 
 // check says what is wrong with the flags, and makes the event of one with a name.
@@ -266,6 +293,9 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 
 func (i *invocation) environment(store string) dev.Environment {
 	e := dev.Environment(os.Environ())
+	if i.bundled {
+		e = e.WithSourceMaps()
+	}
 	if !i.inherit {
 		e = e.Isolated(gateway.DevelopmentCredentials())
 		e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does

@@ -50,6 +50,10 @@ type Code struct {
 	InlineLine int    // of the template, on which Inline begins; 0 if it is not known
 	Image      Image
 	Build      string // the build method that the template asks for, such as esbuild or makefile
+
+	// Bundle is how a tool of the template's bundles the code, but for its Folder and
+	// Handler; or nil.
+	Bundle *Bundle
 }
 
 // CodeKind is how Lambda gets the code: as a zip file or as a container image.

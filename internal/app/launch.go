@@ -27,6 +27,9 @@ type Launch struct {
 	// program, as it is opened from the directory in which the template was read. It is
 	// empty if the code is Code.Inline.
 	Path string
+
+	// Bundle is what has to be made of the code in Path first, or nil.
+	Bundle *Bundle
 }
 
 // LaunchKind is what a function is started with.
@@ -97,8 +100,11 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 	} else if isPlain(d.Code.Path) {
 		launch.Path = filepath.Dir(d.Code.Path)
 	}
-	if kind == LaunchProgram {
+	switch kind {
+	case LaunchProgram:
 		return d.program(launch, code)
+	case LaunchNode:
+		launch.Bundle = d.bundle(code)
 	}
 	return launch, "", ""
 }

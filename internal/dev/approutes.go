@@ -142,7 +142,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 		made, err := elsewhere(f.StandIn)
 		if made == nil && err == nil {
 			if config.Source, err = sourceNamed(f.StandIn, f.Handler); err == nil {
-				made, err = a.functions.launch(ctx, config, f)
+				made, err = a.functions.launch(ctx, config, f, nil)
 			}
 		}
 		return made, standInError("--function", f.LogicalID, err)
@@ -150,10 +150,13 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 	if f.Unrunnable != nil || f.Launch == nil { // AuthorizerUnrunnable and RouteUnrunnable have been asked
 		return nil, fmt.Errorf("function %s cannot be run, and its template's reader has not said why", logicalID)
 	}
+	if f.Launch.Bundle != nil {
+		return a.functions.launchBundle(ctx, f, f.Launch.Bundle, config)
+	}
 	source, err := launched(*f, filepath.Join(config.Folder, "functions", config.Name, "code"))
 	if err == nil {
 		config.Source = source
-		made, failed := a.functions.launch(ctx, config, f)
+		made, failed := a.functions.launch(ctx, config, f, nil)
 		if failed == nil || ctx.Err() != nil {
 			return made, failed
 		}

@@ -57,6 +57,10 @@ type Config struct {
 	// Folder.
 	Store string
 
+	// Bundle makes what runs of functions in TypeScript, and of those that a tool of
+	// App's bundles. Nil means that these cannot be run.
+	Bundle Bundler
+
 	// Processes says how functions of App and Named are run.
 	Processes Processes
 

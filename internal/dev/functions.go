@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
@@ -22,6 +23,7 @@ type functions struct {
 	tables *tables
 	calls  *awsCalls
 
+	keeping sync.Mutex // a function may start when one of its files changes
 	started []*lambdart.Function
 	watched []watchedFunction
 	failed  []error // of functions of an app that have not started
@@ -33,9 +35,17 @@ type functions struct {
 }
 
 type watchedFunction struct {
-	function *process
+	function restartable
 	name     string
 	paths    []string
+	bundle   *bundled // or nil
+}
+
+// restartable is a function as its watcher sees it.
+type restartable interface {
+	Restart(context.Context) error
+	Worked() bool
+	Started() bool
 }
 
 func (all *functions) start(context.Context) error {
@@ -48,6 +58,13 @@ func (all *functions) start(context.Context) error {
 		Around: all.c.Folder.Around("", "."),
 	}
 	return nil
+}
+
+// keep has a function closed at the end. Those that watch have ended by then.
+func (all *functions) keep(f *lambdart.Function) {
+	all.keeping.Lock()
+	defer all.keeping.Unlock()
+	all.started = append(all.started, f)
 }
 
 func (all *functions) stop(ctx context.Context) error {
@@ -64,13 +81,7 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	if f := all.bySpec[spec]; f != nil {
 		return f, nil
 	}
-	source, err := lambdart.ParseSource(args, handler)
-	if err != nil {
-		return nil, misnamed(err)
-	}
-	config := all.config
-	config.Source, config.Name = source, all.nameOf(args, handler)
-	f, err := all.launch(ctx, config, nil)
+	f, err := all.named(ctx, args, handler)
 	if err != nil {
 		return nil, err
 	}
@@ -78,23 +89,32 @@ func (all *functions) run(ctx context.Context, args []string, handler string) (g
 	return f, nil
 }
 
+func (all *functions) named(ctx context.Context, args []string, handler string) (gateway.Function, error) {
+	config := all.config
+	if b := TypeScript(args, handler); b != nil && all.c.Bundle != nil {
+		config.Name = all.nameOf(args, handler)
+		return all.launchBundle(ctx, nil, b, config)
+	}
+	source, err := lambdart.ParseSource(args, handler)
+	if err != nil {
+		return nil, misnamed(err)
+	}
+	config.Source, config.Name = source, all.nameOf(args, handler)
+	return all.launch(ctx, config, nil, nil)
+}
+
 // launch starts a function. One of an app that does not start is reported, and tried
 // again when it is invoked: nothing of an app stops the whole.
-func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function) (gateway.Function, error) {
+func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function, bundle *bundled) (gateway.Function, error) {
 	all.c.Report.Begins("starting the functions")
 	all.c.Report.Launches()
-	config.OnLog = func(ctx context.Context, _, line string) {
-		inspector.Log(ctx, line)
-		all.readOpt(line)
-		all.calls.failed(ctx, config.Name, line)
-	}
-	f, err := lambdart.New(config)
+	f, err := lambdart.New(all.heard(config))
 	if err != nil {
 		return nil, err
 	}
 	made := &process{Function: f, name: config.Name, of: of, c: all.c, calls: all.calls}
-	all.started = append(all.started, f)
-	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths()})
+	all.keep(f)
+	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths(), bundle})
 	switch err := f.Restart(ctx); {
 	case err == nil:
 	case all.c.App == nil || ctx.Err() != nil || notStarted(err) == "":
@@ -104,6 +124,16 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, of *ap
 		all.failed = append(all.failed, err)
 	}
 	return made, nil
+}
+
+// heard has the lines of a function recorded, and looked at.
+func (all *functions) heard(config lambdart.Config) lambdart.Config {
+	config.OnLog = func(ctx context.Context, _, line string) {
+		inspector.Log(ctx, line)
+		all.readOpt(line)
+		all.calls.failed(ctx, config.Name, line)
+	}
+	return config
 }
 
 var notInFunctionName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)

@@ -42,8 +42,15 @@ func (w *watcher) watch(ctx context.Context) {
 		o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
 			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
 		}}
+		if f.bundle != nil {
+			o.Paths = f.bundle.paths
+		}
 		w.running.Go(func() { // ends with ctx
-			lambdart.Watch(ctx, f.paths, o, func(files []string) { w.restart(ctx, f, files) })
+			lambdart.Watch(ctx, f.paths, o, func(files []string) {
+				if f.bundle == nil || w.rebundle(ctx, f, files) {
+					w.restart(ctx, f, files)
+				}
+			})
 		})
 	}
 }
@@ -58,7 +65,7 @@ func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string
 	case !started:
 		w.c.Report.Hint(fmt.Sprintf("function %s runs, now that %s has changed", f.name, what))
 	case err != nil:
-		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed; the old one goes on: %v", f.name, what, err))
+		w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed%s: %v", f.name, what, f.goesOn(), err))
 	default:
 		w.c.Logger.Info("function restarted", "function", f.name, "files", files)
 		w.c.Report.Hint(fmt.Sprintf("function %s was restarted, because %s changed", f.name, what))

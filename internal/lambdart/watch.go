@@ -24,12 +24,17 @@ const (
 var notWatched = []string{".git", ".wirepost", ".venv", ".aws-sam", "node_modules", "__pycache__"}
 
 // sourceFiles are the ends of names of files that only people and tools write.
-var sourceFiles = []string{".go", ".mod", ".sum", ".js", ".mjs", ".cjs", ".py"}
+var sourceFiles = []string{".go", ".mod", ".sum", ".js", ".mjs", ".cjs", ".py", ".ts", ".mts", ".cts", ".tsx", ".jsx"}
 
 // WatchOptions says more about what Watch does. Nil means the defaults.
 type WatchOptions struct {
 	// Every is how often Watch looks. Zero means DefaultWatchEvery.
 	Every time.Duration
+
+	// Paths, if not nil, is asked before each look, and its answer is looked at in the
+	// place of the paths. Files of a path that is new have come, and those of one that
+	// is left out have gone.
+	Paths func() []string
 
 	// Worked reports whether the function may have written files since the last call;
 	// see [Function.Worked]. Nil means never.
@@ -49,15 +54,16 @@ type WatchOptions struct {
 //
 // A file that changes while the function works is taken for one that it writes
 // itself, and does not count, unless its name ends in .go, .mod, .sum, .js, .mjs,
-// .cjs or .py or it is one of the paths.
+// .cjs, .py, .ts, .mts, .cts, .tsx or .jsx or it is one of the paths.
 //
 // It returns when ctx has ended, and calls changed and Own from its own goroutine:
 // what changes meanwhile is seen afterwards.
 func Watch(ctx context.Context, paths []string, o *WatchOptions, changed func(files []string)) {
-	w := watcher{paths: paths, told: stampsOf(paths), owned: map[string]bool{}}
+	w := watcher{paths: paths, owned: map[string]bool{}}
 	if o != nil {
 		w.WatchOptions = *o
 	}
+	w.told = w.stamps()
 	if w.Every <= 0 {
 		w.Every = DefaultWatchEvery
 	}
@@ -94,7 +100,7 @@ type watcher struct {
 
 // look returns the files to tell of now.
 func (w *watcher) look() []string {
-	now := stampsOf(w.paths)
+	now := w.stamps()
 	// Asked behind the look, so that whoever wrote what it saw has begun; and what
 	// was written right behind an answer is seen by the look that follows.
 	worked := w.Worked != nil && w.Worked()
@@ -127,6 +133,14 @@ func (w *watcher) look() []string {
 		w.told = maps.Clone(now) // which later looks write to
 	}
 	return files
+}
+
+// stamps looks at all files.
+func (w *watcher) stamps() map[string]stamp {
+	if w.Paths != nil {
+		w.paths = w.Paths()
+	}
+	return stampsOf(w.paths)
 }
 
 func (w *watcher) isSource(file string) bool {

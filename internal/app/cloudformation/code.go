@@ -18,6 +18,7 @@ func (r *reader) code(x *resource, c *app.Code) {
 		c.Image.URI = r.text(p.Get("ImageUri"), "ImageUri of "+what)
 	}
 	c.Build = r.text(m.Get("BuildMethod"), "BuildMethod of "+what)
+	c.Bundle = r.bundle(m, c.Build, what)
 	if c.Image.Dockerfile = r.text(m.Get("Dockerfile"), "Dockerfile of "+what); c.Image.Dockerfile != "" {
 		c.Image.Context = r.path(x.pos, r.text(m.Get("DockerContext"), "DockerContext of "+what))
 	}

@@ -36,7 +36,7 @@ func (s *service) function(f field) {
 	if a := s.or(v, "architecture", nil); a != nil {
 		properties = append(properties, field{Key: "Architectures", Value: document.NewList(a.Pos, a)})
 	}
-	code, metadata := s.code(f), (*value)(nil)
+	code, metadata := s.code(f), s.bundle(f, s.or(v, "runtime", nil))
 	if image := v.Get("image"); !image.Empty() {
 		code, metadata = s.image(image)
 		properties = append(properties, field{Key: "PackageType", Value: document.NewText(image.Pos, "Image")})

@@ -75,6 +75,8 @@ type service struct {
 	name      string
 	stage     string
 	artifact  *value
+	packages  *value   // package
+	bundles   *bundler // or nil
 	functions *value
 	made      []field         // Resources
 	ids       map[string]bool // of those
@@ -83,12 +85,14 @@ type service struct {
 
 func (s *service) expand(root *value) (*Service, error) {
 	x := s.variables
-	s.artifact = x.resolve(root.Get("package")).Get("artifact")
+	s.packages = x.resolve(root.Get("package"))
+	s.artifact = s.packages.Get("artifact")
 	if err := s.settings(root); err != nil {
 		return nil, err
 	}
 	out := &Service{Stack: cmp.Or(s.provider.Get("stackName").ScalarText(), s.name+"-"+s.stage), Region: x.region, Made: s.ids, Asked: x.asked}
 
+	s.bundles = s.bundler(root)
 	s.functions = s.merged(x.resolve(root.Get("functions")), "functions")
 	s.leftOut(s.provider, "provider.", "the provider")
 	for _, f := range s.functions.Each() {
@@ -184,7 +188,7 @@ func (s *service) merged(v *value, what string) *value {
 
 // unread names what changes a service and is not done here.
 func (s *service) unread(root *value) {
-	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) {
+	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) && s.otherPlugins(root) {
 		s.Note(p.Pos, app.Info, "plugins are not run: what they change is not seen here")
 	}
 	if d := root.Get("useDotenv"); d != nil && d.Text == "true" {
