@@ -19,7 +19,7 @@ var httpRules = []struct {
 }{
 	{"Client", []string{"Transport", "CheckRedirect"}, "it follows redirects to any host, and its usual transport reads 10 MB of header"},
 	{"Transport", []string{"MaxResponseHeaderBytes"}, "it reads 10 MB of header, which may be half a gigabyte in memory"},
-	{"Server", []string{"ReadHeaderTimeout", "MaxHeaderBytes"}, "it waits for a header without an end"},
+	{"Server", []string{"ReadHeaderTimeout", "ReadTimeout", "WriteTimeout", "MaxHeaderBytes"}, "it waits for a body that does not come, also before its handler is asked, and for a client that does not take what it answers itself"},
 }
 
 // httpExceptions are files of which a rule does not hold, with the reason.

@@ -31,12 +31,18 @@ type socket struct {
 	nc net.Conn
 	// silent tells that no request has begun. Guarded by engine.mu.
 	silent bool
-	// receiving tells that the body of a request is not complete.
-	receiving atomic.Bool
+	// handled tells that a request is the handler's, and receiving that its body is not
+	// complete.
+	handled, receiving atomic.Bool
 }
 
 // socketKey is the context key of the socket that a request came on.
 type socketKey struct{}
+
+func socketOfRequest(r *http.Request) *socket {
+	s, _ := r.Context().Value(socketKey{}).(*socket)
+	return s // nil for another http.Server's
+}
 
 // newSocket is the http.Server's ConnContext.
 func (e *engine) newSocket(ctx context.Context, nc net.Conn) context.Context {
@@ -74,9 +80,9 @@ func (e *engine) noteState(nc net.Conn, state http.ConnState) {
 func (e *engine) receive(w http.ResponseWriter, r *http.Request, limit time.Duration) {
 	deadlines := http.NewResponseController(w)
 	deadlines.SetReadDeadline(time.Now().Add(limit))
-	s, _ := r.Context().Value(socketKey{}).(*socket)
+	s := socketOfRequest(r)
 	if s == nil {
-		return // another http.Server's
+		return
 	}
 	s.receiving.Store(true)
 	select {
@@ -89,7 +95,7 @@ func (e *engine) receive(w http.ResponseWriter, r *http.Request, limit time.Dura
 // received ends what receive began. net/http itself lifts the deadline when it has
 // read the end of a body, so that what a fault delays is not the client's time.
 func received(r *http.Request) {
-	if s, _ := r.Context().Value(socketKey{}).(*socket); s != nil {
+	if s := socketOfRequest(r); s != nil {
 		s.receiving.Store(false)
 	}
 }
@@ -126,7 +132,9 @@ func (e *engine) hurry() {
 			continue
 		}
 		s.nc.SetWriteDeadline(soon) // an answer that is still to come sets its own
-		if s.receiving.Load() {
+		// net/http reads the rest of a body when the handler has returned, or without
+		// asking it, as after an Expect that it does not know.
+		if s.receiving.Load() || !s.handled.Load() {
 			s.nc.SetReadDeadline(soon)
 		}
 	}

@@ -213,7 +213,8 @@ type Server struct {
 
 	// Page answers GET and HEAD requests outside of the stage that ask for no
 	// upgrade: a page that connects to its own origin. AWS has no such thing; nil
-	// answers them 403, as before.
+	// answers them 403, as before. An answer has a minute to be taken;
+	// what takes longer sets its own deadline (http.ResponseController).
 	Page http.Handler
 
 	// Hosts are the names that management calls, and requests for Page, may be sent

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -151,7 +152,7 @@ func (p *prefixed) Read(b []byte) (int, error) {
 // readFirst is peek where the socket cannot be looked at.
 func readFirst(nc net.Conn) (byte, net.Conn, error) {
 	var b [1]byte
-	if _, err := nc.Read(b[:]); err != nil {
+	if _, err := io.ReadFull(nc, b[:]); err != nil {
 		return 0, nil, err
 	}
 	return b[0], &prefixed{nc, b[:]}, nil

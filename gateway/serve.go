@@ -39,6 +39,8 @@ func (s *Server) Serve(l net.Listener) error {
 	server := &http.Server{
 		Handler:           e,
 		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,   // for what does not come as far as to the handler,
+		WriteTimeout:      answerTimeout, // and what net/http answers itself
 		IdleTimeout:       keepAliveTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
@@ -127,6 +129,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.requestsOpen.Add(1)
 	defer e.requestsOpen.Add(-1)
+	if s := socketOfRequest(r); s != nil {
+		s.handled.Store(true)
+		defer s.handled.Store(false)
+	}
 	if r.ContentLength != 0 {
 		e.receive(w, r, bodyTimeout)
 	}

@@ -43,6 +43,10 @@ type HandlerOptions struct {
 // a client of this package take no time.
 const bodyTimeout = 30 * time.Second
 
+// discardTime is what a request that is refused has to come to its end, so that its
+// client sees the answer and no reset.
+const discardTime = 5 * time.Second
+
 // handler serves a store.
 type handler struct {
 	store wirepost.Store
@@ -121,6 +125,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.admit(r); err != nil {
 		h.noteRefusal(err)
 		w.Header().Set("Connection", "close") // its body is not worth reading
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime))
 		h.answer(r.Context(), w, nil, err)
 		return
 	}

@@ -86,6 +86,7 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request, choose func(*live) 
 const (
 	headerTimeout    = 5 * time.Second
 	bodyTimeout      = 30 * time.Second
+	discardTimeout   = 5 * time.Second // of a request that is refused
 	requestTimeout   = 2 * time.Minute
 	keepAliveTimeout = time.Minute
 )
@@ -171,8 +172,10 @@ func replaceFaults(w http.ResponseWriter, r *http.Request, faults *gateway.Fault
 	answer(w, http.StatusOK, faults.Counts())
 }
 
-// refuse answers at once: net/http would first wait for the body.
+// refuse answers at once: net/http would first wait for the body. It gets a little time
+// to come, so that its client sees the answer and no reset.
 func refuse(w http.ResponseWriter, status int, sentence string) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTimeout))
 	w.Header().Set("Connection", "close")
 	answer(w, status, map[string]string{"error": sentence})
 }

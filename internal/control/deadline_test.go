@@ -89,7 +89,7 @@ func TestARequestThatIsNeverCompleteEnds(t *testing.T) {
 				t.Errorf("%s: %v after %v, want an answer within %v", c.name, err, time.Since(start), c.within)
 			}
 			io.Copy(io.Discard, r) // until the server closes
-			if took := time.Since(start); took > 31*time.Second {
+			if took := time.Since(start); took > c.within+6*time.Second {
 				t.Errorf("%s: the connection ends after %v", c.name, took)
 			}
 			nc.Close()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // askHeader is what the page's own requests have. A page of another origin cannot
@@ -149,8 +150,10 @@ func badRequest(format string, args ...any) error {
 	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// refuse answers at once: net/http would first wait for the body.
+// refuse answers at once: net/http would first wait for the body. It gets a little time
+// to come, so that its client sees the answer and no reset.
 func refuse(w http.ResponseWriter, status int, sentence string) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(5 * time.Second))
 	w.Header().Set("Connection", "close")
 	answer(w, status, map[string]string{"error": sentence})
 }

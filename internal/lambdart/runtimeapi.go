@@ -34,13 +34,15 @@ const (
 	farDeadline = 24 * time.Hour
 )
 
-// server serves the Runtime API of one process. It has no limits for whole requests:
-// those for /next wait for as long as there is nothing to do.
+// server serves the Runtime API of one process. Requests that are welcome lift its
+// limits: those for /next wait for as long as there is nothing to do.
 func (p *process) server() *http.Server {
 	return &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: refusedTime,
-		MaxHeaderBytes:    2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
+		ReadTimeout:       refusedTime,
+		WriteTimeout:      refusedTime, // for what net/http answers itself
+		MaxHeaderBytes:    2 << 20,     // aws-lambda-go sends causes for X-Ray of up to 1 MiB
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnContext:       p.meet,
 		// Its handler for "OPTIONS *" waits for the body, without a limit.
@@ -50,10 +52,6 @@ func (p *process) server() *http.Server {
 
 // ServeHTTP is the Runtime API of one process.
 func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
-		// For what is refused; an answer that is welcome has the time of its invocation.
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTime))
-	}
 	if from := peerIn(r.Context()); from.stranger {
 		p.strangers.Do(func() {
 			p.f.c.Logger.Warn("refused a request to the Runtime API of another program than the function's process", "from", from.who)
@@ -193,7 +191,8 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn())
 	h.Set("Lambda-Runtime-Trace-Id", traceID(i.payload, now.Unix()))
-	_, _ = w.Write(i.payload) // a process that has gone fails its invocation itself
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the invocation has a limit
+	_, _ = w.Write(i.payload)                                   // a process that has gone fails its invocation itself
 }
 
 // secondNext is why a request for the next invocation is refused. (UNCERTAIN: what
@@ -322,6 +321,7 @@ func (p *process) initFailed(w http.ResponseWriter, r *http.Request) {
 }
 
 func acknowledge(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusedTime))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
