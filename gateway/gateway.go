@@ -156,8 +156,8 @@ type Server struct {
 	// us-east-1.
 	Region string
 
-	// AccountID appears in AWS's AccessDeniedException text only, which a Fault
-	// can ask for. Empty means 000000000000.
+	// AccountID is in the methodArn of an authorizer's event, and in the text of AWS's
+	// AccessDeniedException, which a Fault can ask for. Empty means 000000000000.
 	AccountID string
 
 	// Domain is the domainName of events, with a port if it needs one. Empty

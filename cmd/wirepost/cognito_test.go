@@ -85,3 +85,25 @@ func TestAnAuthorizerOfAUserPoolRunsWithTheKeysOfAServerOfOnesOwn(t *testing.T) 
 		})
 	}
 }
+
+func TestAStandInIsAskedInThePlaceOfATemplatesAuthorizer(t *testing.T) {
+	needsNodeAndPython(t)
+	template := filepath.Join(moduleFolder(t, "testdata/templates/cognito"), "template.yaml")
+	guard := t.TempDir()
+	write(t, filepath.Join(guard, "guard.py"), `def handler(event, context):
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": event["methodArn"]}
+    return {"principalId": event["queryStringParameters"]["key"], "context": {"arn": "x"}, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+`)
+	dev := startDev(t, "--template", template, "--region", "eu-north-1", "--authorizer", "members=python:"+guard+"#guard.handler", "--identity-source", "route.request.querystring.key")
+	client, err := wireposttest.Dial(t.Context(), dev.url+"?key=bob", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Cut() })
+	ask(t, client, "who", `^bob x eu-north-1$`)
+	if c, err := wireposttest.Dial(t.Context(), dev.url+"?token=x", nil); err == nil {
+		c.Cut()
+		t.Error("a client without the identity source is let in")
+	}
+	dev.await(t, `^wirepost: hint: refused a handshake: authorizer not asked: route\.request\.querystring\.key is missing$`)
+}

@@ -181,7 +181,7 @@ func TestWhatIsInATemplateIsPrintedHarmless(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, "template.yaml", text)
-			printed(t, "dev", "--listen", "127.0.0.1:0", "--template", "template.yaml")
+			printed(t, "dev", "--listen", "127.0.0.1:0", "--strict", "--template", "template.yaml")
 		})
 	}
 }

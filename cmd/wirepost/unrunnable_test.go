@@ -70,18 +70,20 @@ func TestStandInsMakeAllTenRoutesWork(t *testing.T) {
 	write(t, filepath.Join(report, "main.py"), `import os
 def handler(event, context): return {"statusCode": 200, "body": os.environ["TITLE"] + " " + context.function_name}
 `)
+	words := t.TempDir() // its code is elsewhere
+	write(t, filepath.Join(words, "app.py"), "def handler(event, context): return {'statusCode': 200, 'body': 'A1'}\n")
 	render := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/2015-03-31/functions/function/invocations" {
 			w.Write([]byte(`{"statusCode":200,"body":"rendered"}`))
 		}
 	}))
 	t.Cleanup(render.Close)
-	dev := startDev(t, "--template", template, "--strict", "--function", "Report=python:"+report+"#main.handler",
+	dev := startDev(t, "--template", template, "--strict", "--function", "Words="+words, "--function", "Report=python:"+report+"#main.handler",
 		"--function", "Render=lambda:"+render.URL+"#function", "--route", "events=mock:kept", "--route-response", "$default")
 	client := dev.dial(t)
 	dev.await(t, `^\[Hub\] .*\$connect of \S+$`)
 	for send, want := range map[string]string{
-		`{"action":"say"}`: `^say `, `{"action":"upper","text":"a"}`: `^A$`, `{"action":"count","text":"a"}`: `^1$`, `{"action":"ping"}`: `^pong$`,
+		`{"action":"say"}`: `^say `, `{"action":"upper","text":"a"}`: `^A1$`, `{"action":"count","text":"a"}`: `^A1$`, `{"action":"ping"}`: `^pong$`,
 		`{"action":"report"}`: `^Monthly Report$`, `{"action":"render"}`: `^rendered$`, `{"action":"events"}`: `^kept$`, `nothing`: `^\$default nothing$`,
 	} {
 		ask(t, client, send, want)

@@ -70,3 +70,36 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestTheRegionTheAccountAndTheStageOfAnAppAreThoseOfEverything(t *testing.T) {
+	for _, c := range []struct {
+		config                Config
+		region, account, name string
+	}{
+		{Config{}, "eu-west-1", "123456789012", "beta"},
+		{Config{Region: "us-west-2", Stage: "mine"}, "us-west-2", "123456789012", "mine"},
+	} {
+		c.config.App = described(nil)
+		c.config.App.Account = c.account
+		config, said := complete(t, c.config)
+		d, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := begin(t, d, said)
+		r.await(t, "store ")
+		server, functions, env := partOf[*gatewayServer](d).server, partOf[*functions](d).config, partOf[*functionEnv](d).vars
+		for what, got := range map[string]string{
+			"the gateway": server.Region + " " + server.AccountID + " " + server.Stage, "functions": functions.Region + " " + functions.AccountID + " " + c.name,
+			"their variables": env.value("AWS_REGION") + " " + c.account + " " + c.name, "their default region": env.value("AWS_DEFAULT_REGION") + " " + c.account + " " + c.name,
+			"the store's endpoint": partOf[*apiID](d).identity().Region + " " + c.account + " " + partOf[*apiID](d).identity().Stage,
+		} {
+			if want := c.region + " " + c.account + " " + c.name; got != want {
+				t.Errorf("%s: %s, want %s", what, got, want)
+			}
+		}
+		if _, err := r.end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
