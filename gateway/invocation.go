@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -120,6 +121,18 @@ func (e *engine) call(i invocation, payload []byte) ([]byte, error) {
 	return r.answer, r.err
 }
 
+// maxLoggedError is how many bytes of an error are logged: a function's may have 6 MB.
+const maxLoggedError = 8 << 10
+
+// shortened is an error as it is logged.
+func shortened(err error) error {
+	text := err.Error()
+	if len(text) <= maxLoggedError {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxLoggedError], "") + "…")
+}
+
 // report logs an invocation that failed.
 func (e *engine) report(err error, routeKey, connectionID string) {
 	if err == errEnded {
@@ -134,7 +147,7 @@ func (e *engine) report(err error, routeKey, connectionID string) {
 		e.note(causeUnavailable, what+": "+notHere.Reason)
 		return
 	}
-	attributes := []any{"routeKey", routeKey, "connectionId", connectionID, "error", err}
+	attributes := []any{"routeKey", routeKey, "connectionId", connectionID, "error", shortened(err)}
 	var panicked *panicError
 	if errors.As(err, &panicked) {
 		attributes = append(attributes, "stack", string(panicked.stack))

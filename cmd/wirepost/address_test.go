@@ -70,6 +70,7 @@ func TestAnAllowedOriginMayUseTheExampleToo(t *testing.T) {
 			t.Errorf("%s: %d, want %d", origin, got, status)
 		}
 	}
+	d.await(t, `^wirepost: hint: refused a handshake: .*"https://evil\.example"; (--allow-origin) lets others in$`)
 }
 
 func TestALoopbackAddressThatIsNotLocalhostIsUsedAsItIs(t *testing.T) {
