@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bundledApp writes an app into a folder, with Node.js at hand.
@@ -165,6 +166,43 @@ func TestAFunctionIsBundledAgainWhenAFileOfItChanges(t *testing.T) {
 	}
 	for _, said := range regexp.MustCompile(`(?m)^wirepost: error: .*`).FindAllString(dev.output.String(), -1)[1:] {
 		t.Errorf("the dev said %s", said)
+	}
+}
+
+func TestAPackedFileRestartsItsFunction(t *testing.T) {
+	folder := bundledApp(t, map[string]string{
+		"serverless.yml": "service: a\nprovider: {name: aws, runtime: nodejs22.x, websocketsApiRouteSelectionExpression: $request.body.action}\nplugins: [serverless-esbuild]\npackage: {patterns: ['*.txt']}\nfunctions:\n  f: {handler: app.handler, events: [{websocket: {route: f, routeResponseSelectionExpression: $default}}]}\n",
+		"app.ts":         "import {readFileSync} from 'fs'\nconst words = readFileSync('a.txt', 'utf8')\n" + answering("words"), "a.txt": "first",
+	})
+	dev := startDev(t, "--watch", "--template", filepath.Join(folder, "serverless.yml"))
+	if got := dev.asks(t, "f"); got != "first" {
+		t.Errorf("it answered %q", got)
+	}
+	// A file that changes right after a message is taken for one that the function
+	// writes itself: this one is changed until it is seen.
+	for n := 0; !strings.Contains(dev.output.String(), "was restarted") && n < 30; n++ {
+		change(t, filepath.Join(folder, "a.txt"), "second"+strings.Repeat(" ", n%2))
+		select {
+		case <-dev.output.said:
+		case <-time.After(2 * time.Second):
+		}
+	}
+	dev.await(t, `^wirepost: hint: function a-dev-f was restarted, because \S+a\.txt`)
+	if got := dev.asks(t, "f"); strings.TrimSpace(got) != "second" {
+		t.Errorf("it answered %q", got)
+	}
+}
+
+func TestAPackageThatIsNotInstalledIsInstalledInTheSource(t *testing.T) {
+	folder := bundledApp(t, map[string]string{
+		"app.ts":        "import gone from 'gone'\n" + answering("gone"),
+		"template.yaml": samOf(map[string]string{"F": "Properties: {Runtime: nodejs20.x, CodeUri: ., Handler: app.handler}, Metadata: {BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts], External: [gone]}}"}),
+	})
+	t.Chdir(t.TempDir())
+	var out bytes.Buffer
+	run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", filepath.Join(folder, "template.yaml")}, strings.NewReader(""), &out, &out)
+	if want := "which is not installed; npm install gone in " + folder; !strings.Contains(out.String(), want+"\n") {
+		t.Errorf("it said %s, want %q", out.String(), want)
 	}
 }
 

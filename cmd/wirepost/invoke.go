@@ -176,7 +176,7 @@ func (i *invocation) source(ctx context.Context) (_ lambdart.Source, remove func
 		return lambdart.Source{}, nil, err
 	}
 	i.bundled = true
-	return lambdart.Source{Kind: lambdart.Node, Dir: made, Handler: i.handler}, remove, nil
+	return lambdart.Source{Kind: lambdart.Node, Dir: made, Handler: i.handler, From: b.Folder}, remove, nil
 }
 
 // check says what is wrong with the flags, and makes the event of one with a name.

@@ -42,7 +42,7 @@ func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app
 		return nil, errors.New("its code has to be bundled first, and nothing was given that does it")
 	}
 	made := &bundled{make: all.c.Bundle, what: b, folder: absolute(filepath.Join(config.Folder, "functions", config.Name, "bundle"))}
-	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler}
+	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler, From: absolute(b.Folder)}
 	config.Env = Environment(config.Env).WithSourceMaps()
 	what := ""
 	if of != nil {
@@ -152,16 +152,16 @@ func (b *bundled) paths() []string {
 	return paths
 }
 
-// again makes the bundle anew if one of the files that have changed is of it. It
-// reports whether the bundle is another than before.
+// again makes the bundle anew if one of the files that have changed is of it, or is
+// packed with it. It reports whether the function finds something else than before.
 func (b *bundled) again(ctx context.Context, files []string) (changed bool, err error) {
 	isOfIt := func(file string) bool {
 		_, found := slices.BinarySearch(b.inputs, file)
 		return found
 	}
-	packed := len(b.what.Files) > 0
+	packs := len(b.what.Files) > 0
 	first := b.inputs == nil // and a bundle of an earlier dev may be the same
-	if !b.failed && !packed && !slices.ContainsFunc(files, isOfIt) {
+	if !b.failed && !packs && !slices.ContainsFunc(files, isOfIt) {
 		return false, nil
 	}
 	result, err := b.make(ctx, b.what, b.folder)
@@ -172,7 +172,17 @@ func (b *bundled) again(ctx context.Context, files []string) (changed bool, err 
 	b.mu.Lock()
 	b.inputs = result.Inputs
 	b.mu.Unlock()
-	return result.Changed || first, nil
+	return result.Changed || first || slices.ContainsFunc(files, b.isPacked), nil
+}
+
+// isPacked reports whether a file of the source is linked next to the bundle.
+func (b *bundled) isPacked(file string) bool {
+	inside, err := filepath.Rel(absolute(b.what.Folder), file)
+	if err != nil || !filepath.IsLocal(inside) {
+		return false
+	}
+	to, err := os.Readlink(filepath.Join(b.folder, inside))
+	return err == nil && to == file
 }
 
 // goesOn is what a failure leaves running, as a clause.

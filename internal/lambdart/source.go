@@ -47,6 +47,10 @@ type Source struct {
 	// of it. Empty means bootstrap for a program.
 	Handler string
 
+	// From is the folder that Dir was made of, which hints name in its place. Empty means
+	// that Dir is the source itself.
+	From string
+
 	// Interpreter is the program that runs a handler. Empty means node or python3
 	// (python on Windows), as PATH has it.
 	Interpreter string

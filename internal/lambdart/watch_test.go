@@ -195,3 +195,19 @@ func TestASourceSaysWhatToWatch(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchLooksAtThePathsThatThereAreByNow(t *testing.T) {
+	dir := t.TempDir()
+	one, two := write(t, "1", dir, "one.ts"), write(t, "1", dir, "two.ts")
+	synctest.Test(t, func(t *testing.T) {
+		var paths atomic.Pointer[[]string]
+		paths.Store(&[]string{one})
+		after, stop := watching(t, nil, &WatchOptions{Paths: func() []string { return *paths.Load() }})
+		after("what is no path", 0, func() { write(t, "22", two) })
+		after("a path that changes", 1, func() { write(t, "22", one) }, "one.ts")
+		after("other paths", 1, func() { paths.Store(&[]string{two}) }, "one.ts", "two.ts")
+		after("what is no path any more", 0, func() { write(t, "333", one) })
+		after("the other path that changes", 1, func() { write(t, "333", two) }, "two.ts")
+		stop()
+	})
+}

@@ -10,12 +10,15 @@
 //
 //   - websocket events with authorizers and route responses; the provider's
 //     settings; layers; packages; images; resources. Sections may be lists of files.
+//   - What bundles the functions: serverless-esbuild, serverless-webpack,
+//     serverless-plugin-typescript and what Serverless 4 has itself. It becomes Metadata
+//     of the functions, in the shape that SAM has for it.
 //   - The variables self, opt, env, file, param, sls, aws and strToBool, one within
 //     another and with fallbacks.
 //
 // # What is not
 //
-// Plugins, .env files, extensions of resources, other events, programs behind
+// Other plugins, .env files, extensions of resources, other events, programs behind
 // ${file()}, and what only AWS has, such as ssm: and cf:, unless Options.Values has it.
 // Each is a note, or an error if there would be no API without it. keys.txt has a row
 // for each key, which the notes about keys follow.
