@@ -36,7 +36,7 @@ func (all *functions) described(ctx context.Context, f app.Function) (gateway.Fu
 		if name == "WIREPOST_STORE" && all.tables.lends(f.Env[name]) {
 			continue
 		}
-		env = all.variable(env, f, name)
+		env = env.Set(name, all.variable(f, name))
 	}
 	config.Env = env
 	return all.launch(ctx, config)
