@@ -65,25 +65,30 @@ func TestLayersOfATemplateAreThereForItsFunctions(t *testing.T) {
 			"js", "{Runtime: nodejs20.x, CodeUri: js, Handler: a.handler, Layers: [!Ref First, !Ref Second, !Ref Gone]}",
 			"esm", "{Runtime: nodejs20.x, CodeUri: js, Handler: b.handler, Layers: [!Ref First, !Ref Second]}",
 			"py", "{Runtime: python3.12, CodeUri: py, Handler: a.handler, Layers: [!Ref First]}",
-			"one", "{Runtime: nodejs20.x, CodeUri: js, Handler: c.handler, Layers: [!Ref First]}",
+			"one", "{Runtime: nodejs20.x, CodeUri: js, Handler: c.handler, Layers: [!Ref First, !Ref Source]}",
 		) + "  First: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: first}}\n" +
 			"  Second: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: second}}\n" +
-			"  Gone: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: gone}}\n",
+			"  Gone: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: gone}}\n" +
+			"  Source: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: source}, Metadata: {BuildMethod: nodejs20.x}}\n",
 		"js/a.js":                answerOfRequire,
 		"js/b.mjs":               "import greet from 'greet'; import tool from '/opt/nodejs/tool.js'; export const handler = async () => ({statusCode: 200, body: greet + tool})",
-		"js/c.js":                strings.ReplaceAll(answerOf, "BODY", "require('greet') + require('fs').existsSync('/opt/nodejs/none') + (() => { try { require('fs').readFileSync('/opt/data.txt') } catch (e) { console.log(e) } return '' })()"),
+		"js/c.js":                strings.ReplaceAll(answerOf, "BODY", "require('greet') + require('/opt/nodejs/unbuilt') + require('fs').existsSync('/opt/nodejs/none') + (() => { try { require('fs').readFileSync('/opt/data.txt') } catch (e) { console.log(e) } return '' })()"),
 		"py/a.py":                "from shared import word\ndef handler(event, context):\n    return {'statusCode': 200, 'body': word}\n",
 		"first/python/shared.py": "word = 'python of a layer'\n",
 		"first/nodejs/node_modules/greet/index.js":  "module.exports = 'first'",
+		"source/unbuilt.js":                         "module.exports = ' unbuilt '",
 		"first/nodejs/tool.js":                      "module.exports = ' tool'",
 		"second/nodejs/node_modules/greet/index.js": "module.exports = 'second'",
 	})
 	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "gone")); err != nil {
 		t.Fatal(err)
 	}
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
 	dev.await(t, `^wirepost: hint: \S+template\.yaml:\d+: layer Gone is left out of function js: its content \S+gone is a link that leads nowhere$`)
-	dev.each(t, "js", "second tool", "esm", "second tool", "py", "python of a layer", "one", "firstfalse")
+	dev.each(t, "js", "second tool", "esm", "second tool", "py", "python of a layer", "one", "first unbuilt false")
+	write(t, filepath.Join(dir, "first/python/shared.py"), "word = 'python of a changed layer'\n")
+	dev.await(t, `^wirepost: hint: function py was restarted, because \S+shared\.py changed$`)
+	dev.each(t, "py", "python of a changed layer")
 	dev.await(t, `^wirepost: hint: a function reads /opt/data.txt, which is not there: here only require and import find what layers have in /opt; the files are in \.wirepost/layers$`)
 }
 

@@ -77,6 +77,7 @@ type Image struct {
 type Layer struct {
 	LogicalID, ARN string
 	Content        string
+	Build          string   // the build method that the template asks for, such as nodejs22.x
 	Position       Position // of the layer, or of the line that names the ARN
 }
 

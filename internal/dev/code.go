@@ -23,7 +23,7 @@ func (all *functions) describe(f *app.Function) lambdart.Config {
 			continue
 		}
 		own = append(own, name+"="+f.Env[name])
-		env = all.variable(env, *f, name)
+		env = env.Set(name, all.variable(*f, name))
 	}
 	all.calls.variables("function "+f.LogicalID, own)
 	config.Env = env

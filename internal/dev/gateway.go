@@ -52,7 +52,6 @@ func (g *gatewayServer) start(context.Context) error {
 		Fault:          c.Faults.Ask,
 		Origin:         allowOrigin(c.Origins, g.listener.address()),
 		Notice:         c.Report.Hint,
-		Settings:       map[string]string{"Origin": "--allow-origin"},
 		Logger:         c.Logger,
 	}
 	if c.hasProcesses() {

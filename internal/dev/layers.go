@@ -20,23 +20,28 @@ import (
 // are those that are not there. What is wrong with a layer is a hint: the function runs
 // without it.
 func (all *functions) layers(f app.Function, name string) (opt string, missing []string) {
-	var contents []string
+	var contents, folders []string
 	for i, layer := range f.Layers {
 		called := cmp.Or(layer.LogicalID, layer.ARN)
 		if layer.Content == "" { // which the template's notes say
 			missing = append(missing, app.Clip(called))
 			continue
 		}
-		content, err := layerContent(layer.Content, filepath.Join(string(all.c.Folder), "functions", name, "layers", strconv.Itoa(i+1)))
+		own := filepath.Join(string(all.c.Folder), "functions", name, "layers", strconv.Itoa(i+1))
+		content, err := layerContent(layer.Content, own)
+		folder := content
+		if under := unbuiltLayer(layer, content); err == nil && under != "" {
+			folder, err = linkUnder(own+"-source", under, content)
+		}
 		if err != nil {
 			all.c.Report.Hint(fmt.Sprintf("%s: layer %s is left out of function %s: %v", layer.Position, app.Clip(called), app.Clip(f.LogicalID), err))
 			missing = append(missing, app.Clip(called))
 			continue
 		}
-		contents = append(contents, absolute(content))
+		contents, folders = append(contents, absolute(content)), append(folders, absolute(folder))
 	}
 	opt = absolute(filepath.Join(string(all.c.Folder), "layers", name))
-	dangling, err := mergeLayers(opt, contents)
+	dangling, err := mergeLayers(opt, folders)
 	if err != nil {
 		all.c.Report.Hint(fmt.Sprintf("%s: the layers of function %s are left out: %v", f.Position, app.Clip(f.LogicalID), err))
 		for _, layer := range f.Layers {
@@ -55,6 +60,29 @@ func (all *functions) layers(f app.Function, name string) (opt string, missing [
 	}
 	all.layered[name] = contents
 	return opt, missing
+}
+
+// unbuiltLayer is the folder of a layer into which 'sam build' puts its content, if that
+// is the source and not the layer; or empty. (AWS docs, SAM developer guide, "Building
+// Lambda layers".)
+func unbuiltLayer(layer app.Layer, content string) string {
+	for _, under := range []string{"nodejs", "python"} {
+		if strings.HasPrefix(layer.Build, under) && !isFolder(filepath.Join(content, under)) {
+			return under
+		}
+	}
+	return ""
+}
+
+// linkUnder makes a folder that has nothing but a link to another one.
+func linkUnder(folder, name, to string) (string, error) {
+	if err := os.RemoveAll(folder); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", err
+	}
+	return folder, os.Symlink(absolute(to), filepath.Join(folder, name))
 }
 
 // layerContent is the folder of a layer's content; a zip file is unpacked into folder.

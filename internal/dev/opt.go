@@ -14,7 +14,7 @@ type opt struct {
 
 // notInOpt is what programs print of a file below /opt that is not there, with the path
 // behind the reason, as Node.js and Python have it, or in front of it, as a shell has.
-var notInOpt = regexp.MustCompile(`(?:ENOENT|[Nn]o such file or directory).*?(/opt/[^\s'":,)]+)|(/opt/[^\s'":,)]+)['"]?: .*?(?:[Nn]o such file or directory|not found)`)
+var notInOpt = regexp.MustCompile(`(?:ENOENT|[Nn]o such file or directory)(?:.*?[^\w/.-])??(/opt/[^\s'":,)]+)|(?:^|[^\w/.-])(/opt/[^\s'":,)]+)['"]?: .*?(?:[Nn]o such file or directory|not found)`)
 
 // maxOpt is how many paths are told, so that a function that makes them up fills no
 // terminal.

@@ -49,7 +49,7 @@ func (r *reader) layer(item *value, what string) (app.Layer, bool) {
 	if x.typ == "AWS::Serverless::LayerVersion" {
 		content = x.props.Get("ContentUri")
 	}
-	layer := app.Layer{LogicalID: x.id, ARN: e.Text, Position: x.pos}
+	layer := app.Layer{LogicalID: x.id, ARN: e.Text, Position: x.pos, Build: r.text(x.metadata.Get("BuildMethod"), "BuildMethod of "+document.Clip(x.id))}
 	if c := r.eval(content); c.Kind == document.Scalar && !strings.Contains(c.Text, "://") {
 		layer.Content = r.path(c.Pos, c.Text)
 	} else if layer.Content = r.asset(x.metadata); layer.Content == "" {

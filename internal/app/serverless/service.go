@@ -60,7 +60,7 @@ func Is(root *document.Value) bool {
 // event that cannot be known.
 func Expand(root *document.Value, reading *document.Reading, o Options) (*Service, error) {
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
-	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{},
+	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{}, dotenv: map[string]string{},
 		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
 	s := &service{Reading: reading, variables: x, ids: map[string]bool{}}
 	return s.expand(root)
@@ -85,6 +85,7 @@ type service struct {
 
 func (s *service) expand(root *value) (*Service, error) {
 	x := s.variables
+	x.loadDotenv()
 	s.packages = x.resolve(root.Get("package"))
 	s.artifact = s.packages.Get("artifact")
 	if err := s.settings(root); err != nil {
@@ -190,9 +191,6 @@ func (s *service) merged(v *value, what string) *value {
 func (s *service) unread(root *value) {
 	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) && s.otherPlugins(root) {
 		s.Note(p.Pos, app.Info, "plugins are not run: what they change is not seen here")
-	}
-	if d := root.Get("useDotenv"); d != nil && d.Text == "true" {
-		s.Note(d.Pos, app.Info, "useDotenv is not done: no .env file is read")
 	}
 	if id := s.provider.Get("apiGateway", "websocketApiId"); id != nil {
 		s.Note(id.Pos, app.Warning, "websocketApiId joins an API of another stack: here the routes have one of their own")

@@ -175,6 +175,12 @@ func (x *variables) env(name string, pos app.Position) *value {
 			return document.NewText(pos, e)
 		}
 	}
+	switch e, ok := x.dotenv[name]; {
+	case ok && credential.MatchString(name):
+		return document.NewUnknown(pos, "environment variable "+document.Clip(name)+" is a credential of a .env file, which no function gets here")
+	case ok && x.Spend(pos, len(e)):
+		return document.NewText(pos, e)
+	}
 	return document.NewUnknown(pos, "environment variable "+document.Clip(name)+" is not set")
 }
 

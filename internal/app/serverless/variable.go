@@ -20,6 +20,7 @@ type variables struct {
 	lookup  []string // addresses that are being looked up
 	within  []string // addresses whose value is being resolved
 	depth   int
+	dotenv  map[string]string // what ${env:} has from a .env file
 
 	asked, parameters, flags map[string]bool // names of values, of ${param:} and of ${opt:} that were looked up
 }

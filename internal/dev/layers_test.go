@@ -1,0 +1,103 @@
+package dev
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wirepost/wirepost/internal/app"
+)
+
+func TestLayersAreMergedAndLaterOnesWin(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a/python/one.py": "a", "a/python/both.py": "a", "a/bin/tool": "a", "a/file-then-folder": "a", "a/folder-then-file/x": "a", "a/data/deep/a.txt": "a",
+		"b/python/both.py": "b", "b/python/two.py": "b", "b/file-then-folder/x": "b", "b/folder-then-file": "b", "b/data/deep/b.txt": "b",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, text)
+	}
+	dangling := filepath.Join(dir, "b/python/gone.py")
+	if err := os.Symlink("nowhere", dangling); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	opt := filepath.Join(dir, "layers/fn")
+	for range 2 { // what is there already is replaced
+		links, err := mergeLayers(opt, []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")})
+		if err != nil || !slices.Equal(links, []string{dangling}) {
+			t.Fatalf("links that lead nowhere: %v, %v", links, err)
+		}
+		for name, want := range map[string]string{
+			"python/one.py": "a", "python/two.py": "b", "python/both.py": "b", "bin/tool": "a", "file-then-folder/x": "b", "folder-then-file": "b", "data/deep/a.txt": "a", "data/deep/b.txt": "b",
+		} {
+			if got, err := os.ReadFile(filepath.Join(opt, name)); err != nil || string(got) != want {
+				t.Errorf("%s has %q, %v, want %q", name, got, err, want)
+			}
+		}
+	}
+	if _, err := mergeLayers(opt, nil); err != nil || isFolder(opt) {
+		t.Errorf("without layers: %v, and the folder is there: %v", err, isFolder(opt))
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(opt)); len(entries) != 0 {
+		t.Errorf("left are %v", entries)
+	}
+}
+
+func TestALayerThatIsNotHereIsALineAndTheRestIsMerged(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "good/python"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "layer.tgz"), "")
+	write(t, filepath.Join(dir, "layer.zip"), "no zip")
+	if err := os.WriteFile(filepath.Join(dir, "packed.zip"), zipOf(t, "nodejs/a.js", "file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, said := complete(t, Config{InProcess: echo()})
+	all := &functions{c: &config}
+	f := app.Function{LogicalID: "Fn"}
+	for _, content := range []string{"absent", "layer.tgz", "layer.zip", "good", "packed.zip"} {
+		f.Layers = append(f.Layers, app.Layer{LogicalID: "L-" + content, Content: filepath.Join(dir, content), Build: "nodejs22.x"})
+	}
+	f.Layers = append(f.Layers, app.Layer{ARN: "arn:elsewhere"})
+	opt, missing := all.layers(f, "fn")
+	if want := []string{"L-absent", "L-layer.tgz", "L-layer.zip", "arn:elsewhere"}; !slices.Equal(missing, want) {
+		t.Errorf("missing are %v, want %v", missing, want)
+	}
+	for _, path := range []string{"nodejs/a.js", "nodejs/python"} { // of the zip file, and of a source that SAM would build
+		if _, err := os.Stat(filepath.Join(opt, path)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, want := range []string{"layer L-absent is left out of function Fn: its content " + filepath.Join(dir, "absent") + " is not there", "layer.tgz is neither a folder nor a zip file", "layer L-layer.zip is left out of function Fn: unpack its content"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("it is not said that %s:\n%s", want, said)
+		}
+	}
+}
+
+func TestAReadOfOptThatFailsIsToldOnce(t *testing.T) {
+	config, said := complete(t, Config{InProcess: echo()})
+	all := &functions{c: &config}
+	for _, line := range []string{
+		"Error: ENOENT: no such file or directory, open '/opt/a.json'", "Error: ENOENT: no such file or directory, open '/opt/a.json'",
+		"FileNotFoundError: [Errno 2] No such file or directory: '/opt/b.json'", "sh: /opt/bin/c: not found", "cat: /opt/d: No such file or directory",
+		"reading /opt/e", "ENOENT: no such file, open '/var/opt/f'",
+	} {
+		all.readOpt(line)
+	}
+	var told []string
+	for line := range strings.Lines(said.String()) {
+		_, rest, _ := strings.Cut(line, "a function reads ")
+		path, _, _ := strings.Cut(rest, ",")
+		told = append(told, path)
+	}
+	if want := []string{"/opt/a.json", "/opt/b.json", "/opt/bin/c", "/opt/d"}; !slices.Equal(told, want) {
+		t.Errorf("told are %q, want %q", told, want)
+	}
+}
