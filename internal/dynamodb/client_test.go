@@ -429,7 +429,7 @@ func FuzzAnswers(f *testing.F) {
 		if (out == nil) == (err == nil) || err != nil && err.Error() == "" {
 			t.Errorf("%v, %v", out, err)
 		}
-		if status != http.StatusOK && err == nil {
+		if status/100 != 2 && err == nil { // as AWS's client has it
 			t.Errorf("status %d is a success", status)
 		}
 	})

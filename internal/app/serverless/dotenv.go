@@ -11,9 +11,6 @@ import (
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
-// version4 is a frameworkVersion of which only 4 is part.
-var version4 = regexp.MustCompile(`^[~^=v ]*4(\.|$)`)
-
 // loadDotenv reads the variables that ${env:} has on top of the environment: those of
 // .env.STAGE, or of .env if that is not there (Serverless Framework docs, "Resolution of
 // environment variables"). Version 4 does it without useDotenv, and takes from .env what
