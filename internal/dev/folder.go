@@ -55,7 +55,7 @@ func (f Folder) keepStoreURL(url string) error {
 
 // clear removes what a dev that was killed has not finished. The folder is locked.
 func (f Folder) clear() error {
-	err := atomicfile.Clean(string(f))
+	err := errors.Join(atomicfile.Clean(string(f)), atomicfile.Clean(f.file("layers")))
 	functions := f.file("functions")
 	entries, _ := os.ReadDir(functions) // not there: no function has run here
 	for _, e := range entries {

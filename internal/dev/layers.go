@@ -44,10 +44,11 @@ func (all *functions) layers(f app.Function, name string) (opt string, missing [
 	dangling, err := mergeLayers(opt, folders)
 	if err != nil {
 		all.c.Report.Hint(fmt.Sprintf("%s: the layers of function %s are left out: %v", f.Position, app.Clip(f.LogicalID), err))
+		missing = nil
 		for _, layer := range f.Layers {
 			missing = append(missing, app.Clip(cmp.Or(layer.LogicalID, layer.ARN)))
 		}
-		return "", slices.Compact(missing)
+		return "", missing
 	}
 	for _, link := range dangling {
 		all.c.Report.Hint(fmt.Sprintf("%s: %s in a layer of function %s is left out: it is a link that leads nowhere", f.Position, terminal.Word(link), app.Clip(f.LogicalID)))

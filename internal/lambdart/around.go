@@ -131,16 +131,17 @@ var sdkOfHandler = regexp.MustCompile(`["'](@(?:aws-sdk|smithy)/[a-z0-9-]+)`)
 // empty if there is nothing to say that is not true of every package.
 func (l *launch) missingPackage(name string) string {
 	a := &l.around
-	switch loads := "loads"; {
+	loads, folders := "loads", "nodejs/node_modules"
+	if l.source.Kind == Python {
+		loads, folders = "imports", "python"
+	}
+	switch {
 	case a.hasPackage(l.source.Kind, name) && a.Install != "":
 		if l.source.Kind == Python {
 			return fmt.Sprintf("the handler %s imports %s, which Lambda's runtime has and this machine has not; %s -m pip install --target %s boto3", l.handler, name, terminal.Word(l.path), terminal.Word(filepath.Join(a.Install, "python")))
 		}
 		return fmt.Sprintf("the handler %s loads %s, which Lambda's runtime has and this machine has not; npm install --prefix %s %s", l.handler, name, terminal.Word(a.Install), strings.Join(l.sdkPackages(name), " "))
 	case len(a.Missing) > 0:
-		if l.source.Kind == Python {
-			loads = "imports"
-		}
 		which := "the layer " + a.Missing[0] + ", which is not on this machine"
 		if len(a.Missing) > 1 {
 			which = "one of the layers " + strings.Join(a.Missing, ", ") + ", which are not on this machine"
@@ -148,6 +149,8 @@ func (l *launch) missingPackage(name string) string {
 		return fmt.Sprintf("the handler %s %s %s, which may be in %s", l.handler, loads, name, which)
 	case name == "aws-sdk" && l.source.Kind == Node && a.runtimeVersion() > lastWithV2:
 		return fmt.Sprintf("the handler %s loads aws-sdk, which Lambda has up to nodejs%d.x and not in %s; npm install aws-sdk in %s, or load @aws-sdk/*", l.handler, lastWithV2, a.Runtime, l.dir)
+	case a.Opt != "": // whose package it is is not known, and npm may have another one of that name
+		return fmt.Sprintf("the handler %s %s %s, which is neither in %s nor in %s of its layers", l.handler, loads, name, l.dir, folders)
 	}
 	return ""
 }

@@ -110,6 +110,7 @@ func TestNodeFindsWhatLayersHave(t *testing.T) {
 		{"a file that a file of a layer loads", "a.js", "exports.handler = async () => require('/opt/nodejs/both').word", `"a tool and a layer's"`, nil},
 		{"a file that no layer has", "a.js", "require('/opt/gone.js')", none + "which none of its layers has", nil},
 		{"a file that a layer may have", "a.mjs", "import '/opt/gone.js'", none + "which may be in a layer that is not on this machine: arn:x", []string{"arn:x"}},
+		{"a package that no layer has", "a.js", "require('stranger')", " nor in nodejs/node_modules of its layers", nil},
 		{"a package that a layer may have", "a.js", "require('stranger')", "the handler a.handler loads stranger, which may be in the layer arn:x, which is not on this machine", []string{"arn:x"}},
 		{"a package that one of two layers may have", "a.mjs", "import 'stranger'", "the handler a.handler loads stranger, which may be in one of the layers arn:x, arn:y, which are not on this machine", []string{"arn:x", "arn:y"}},
 	} {

@@ -34,10 +34,11 @@
 //
 // # Limits
 //
-// Extensions, the Telemetry API, response streaming (an answer is taken whole),
-// and memory limits are not emulated. Layers are folders, see Around: require and
-// import find what is in them below /opt, and any other use of /opt does not. On Windows a process is killed without
-// a SIGTERM before, its own children are left alone, and Freeze is refused.
+// Extensions, the Telemetry API, response streaming (an answer is taken whole) and
+// memory limits are not emulated. Layers are folders, see Around: require and import
+// find what is in them below /opt, and any other use of /opt does not. On Windows a
+// process is killed without a SIGTERM before, its own children are left alone, and
+// Freeze is refused.
 package lambdart
 
 import (
