@@ -120,3 +120,16 @@ func TestAProgramThatIsOlderThanItsSourceIsToldOf(t *testing.T) {
 		t.Errorf("newer is %q, want connect/main.go", got)
 	}
 }
+
+func FuzzMachineOf(f *testing.F) {
+	own, foreign, _ := programs()
+	for _, header := range []string{own, foreign, "\xcf\xfa\xed\xfe\x07\x00\x00\x01", "\xca\xfe\xba\xbe", "MZ", "#!/bin/sh\n", "\x7fELF\x02\x02"} {
+		f.Add([]byte(header))
+	}
+	f.Fuzz(func(t *testing.T, header []byte) {
+		system, processor := machineOf(append(header, make([]byte, 20)...)[:20])
+		if system == "" && processor != "" {
+			t.Errorf("a program for %s of no system", processor)
+		}
+	})
+}
