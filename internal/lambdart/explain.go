@@ -73,7 +73,7 @@ func (l *launch) explainInit(e *FunctionError) string {
 				return fmt.Sprintf("a file that the handler %s loads is not there: %s", l.handler, message)
 			}
 			if install := npmPackage.FindString(name); install != "" {
-				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, cmp.Or(l.source.From, l.dir))
+				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, cmp.Or(l.from, l.dir))
 			}
 		}
 		if e.Type == "Runtime.UserCodeSyntaxError" {
