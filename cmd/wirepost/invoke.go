@@ -39,7 +39,7 @@ type invocation struct {
 	file                               string // of the event, if it has no name
 	function                           []string
 	payload                            []byte
-	bundled                            bool // the function is made of TypeScript
+	bundledFrom                        string // the folder, if the function is made of TypeScript
 }
 
 // closeTime is how long the function gets at the end.
@@ -134,7 +134,7 @@ func (c *command) invoke(ctx context.Context, i *invocation) int {
 	defer closeStore()
 	c.step("starting the function")
 	c.holds()
-	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, Around: folder.Around("", "."), Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
+	function, err := lambdart.Start(ctx, lambdart.Config{Name: "function", Source: source, From: i.bundledFrom, Around: folder.Around("", "."), Env: i.environment(store), Concurrency: 1, Timeout: i.timeout, Output: c.stderr.Lines()})
 	if err != nil {
 		return c.fail(err)
 	}
@@ -175,8 +175,8 @@ func (i *invocation) source(ctx context.Context) (_ lambdart.Source, remove func
 		remove()
 		return lambdart.Source{}, nil, err
 	}
-	i.bundled = true
-	return lambdart.Source{Kind: lambdart.Node, Dir: made, Handler: i.handler, From: b.Folder}, remove, nil
+	i.bundledFrom = b.Folder
+	return lambdart.Source{Kind: lambdart.Node, Dir: made, Handler: i.handler}, remove, nil
 }
 
 // check says what is wrong with the flags, and makes the event of one with a name.
@@ -293,7 +293,7 @@ func (i *invocation) lend(ctx context.Context) (url string, end func(), err erro
 
 func (i *invocation) environment(store string) dev.Environment {
 	e := dev.Environment(os.Environ())
-	if i.bundled {
+	if i.bundledFrom != "" {
 		e = e.WithSourceMaps()
 	}
 	if !i.inherit {

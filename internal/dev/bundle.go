@@ -42,7 +42,8 @@ func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app
 		return nil, errors.New("its code has to be bundled first, and nothing was given that does it")
 	}
 	made := &bundled{make: all.c.Bundle, what: b, folder: absolute(filepath.Join(config.Folder, "functions", config.Name, "bundle"))}
-	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler, From: absolute(b.Folder)}
+	config.Source = lambdart.Source{Kind: lambdart.Node, Dir: made.folder, Handler: b.Handler}
+	config.From = absolute(b.Folder)
 	config.Env = Environment(config.Env).WithSourceMaps()
 	what := ""
 	if of != nil {

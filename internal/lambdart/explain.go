@@ -79,7 +79,7 @@ func (l *launch) explainInit(e *FunctionError) string {
 				if say := l.missingPackage(install); say != "" {
 					return say
 				}
-				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, cmp.Or(l.source.From, l.dir))
+				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, cmp.Or(l.from, l.dir))
 			}
 		}
 		if e.Type == "Runtime.UserCodeSyntaxError" {

@@ -371,7 +371,6 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 	} {
 		source, err := ParseSource(strings.Fields(c.args), c.handler)
 		got := fmt.Sprint(source)
-		got = strings.TrimSuffix(got, " }") + "}" // From is of bundles
 		if err != nil {
 			got = err.Error()
 		}

@@ -87,6 +87,10 @@ type Config struct {
 	// Around is what the function finds outside its folder.
 	Around Around
 
+	// From is the folder that the Source was made of, which hints name in the place of
+	// the Source's. Empty means that the Source is what people write.
+	From string
+
 	// Env is the whole environment of the processes, as os.Environ gives it; what a
 	// function on Lambda has on top is added. Values are never logged.
 	Env []string

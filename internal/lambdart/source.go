@@ -47,10 +47,6 @@ type Source struct {
 	// of it. Empty means bootstrap for a program.
 	Handler string
 
-	// From is the folder that Dir was made of, which hints name in its place. Empty means
-	// that Dir is the source itself.
-	From string
-
 	// Interpreter is the program that runs a handler. Empty means node or python3
 	// (python on Windows), as PATH has it.
 	Interpreter string
@@ -227,6 +223,7 @@ type launch struct {
 	dir       string
 	handler   string
 	env       []string
+	from      string // Config.From
 	built     string // a file of this launch only
 	debugPort int
 }
@@ -250,6 +247,7 @@ func (f *Function) prepare(ctx context.Context) (*launch, error) {
 		l.handler = "bootstrap"
 	}
 	f.builds++
+	l.from = f.c.From
 	switch s.Kind {
 	case Program, Go:
 		if len(s.Args) == 0 {
