@@ -302,7 +302,7 @@ func TestTimeThatRunsOutLeavesACursorForTheRest(t *testing.T) {
 	})
 	s := at(t, m.URL+"/dev", n)
 	p := publisher(t, s, &PublisherOptions{Concurrency: 4, Margin: 100 * time.Millisecond})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	first, err := p.Publish(ctx, Everyone(), []byte("x"), nil)
 	if err != nil || first.Next == "" || first.Sent < 6 || first.Sent+first.Failed >= n {

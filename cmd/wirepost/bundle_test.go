@@ -133,7 +133,7 @@ func TestAFunctionThatCannotBeBundledFailsAlone(t *testing.T) {
 	dev.await(t, `^wirepost: error: function Bad cannot be bundled since \S+ changed: .*bad/app\.ts:1:17: Could not resolve "\.\./shared/x"`)
 	change(t, filepath.Join(folder, "shared", "x.ts"), "export const x = 'mended'")
 	change(t, filepath.Join(folder, "bad", "app.ts"), "import {x} from '../shared/x'\n\n"+answering("x"))
-	dev.await(t, `^wirepost: hint: function Bad was restarted`)
+	dev.await(t, `^wirepost: hint: function Bad runs, now that \S+ has changed`)
 	if got := dev.asks(t, "bad"); got != "mended" {
 		t.Errorf("the bad one answered %q when it was mended", got)
 	}

@@ -43,7 +43,7 @@ func (w *watcher) watch(ctx context.Context) {
 			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
 		}}
 		if f.bundle != nil {
-			o.Paths = f.bundle.paths
+			o.Paths = func() []string { return append(f.bundle.paths(), w.functions.layered[f.name]...) }
 		}
 		w.running.Go(func() { // ends with ctx
 			lambdart.Watch(ctx, f.paths, o, func(files []string) {
