@@ -198,12 +198,8 @@ func TestAPackageThatIsNotInstalledIsInstalledInTheSource(t *testing.T) {
 		"app.ts":        "import gone from 'gone'\n" + answering("gone"),
 		"template.yaml": samOf(map[string]string{"F": "Properties: {Runtime: nodejs20.x, CodeUri: ., Handler: app.handler}, Metadata: {BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts], External: [gone]}}"}),
 	})
-	t.Chdir(t.TempDir())
-	var out bytes.Buffer
-	run(t.Context(), []string{"dev", "--listen", "127.0.0.1:0", "--template", filepath.Join(folder, "template.yaml")}, strings.NewReader(""), &out, &out)
-	if want := "which is not installed; npm install gone in " + folder; !strings.Contains(out.String(), want+"\n") {
-		t.Errorf("it said %s, want %q", out.String(), want)
-	}
+	dev := startDev(t, "--template", filepath.Join(folder, "template.yaml"))
+	dev.await(t, `^wirepost: error: .* which is not installed; npm install gone in `+regexp.QuoteMeta(folder)+`$`)
 }
 
 func TestAnErrorOfABundledFunctionHasTheLineOfItsSource(t *testing.T) {

@@ -308,7 +308,7 @@ func TestPatternsTakeWhatTheySay(t *testing.T) {
 		want           bool
 	}{
 		{"a/**", "a/b/c.txt", true}, {"a/**", "ab", false}, {"**/*.graphql", "x.graphql", true}, {"**/*.graphql", "a/b/x.graphql", true},
-		{"*.txt", "a/b.txt", false}, {"./a.{txt,md}", "a.md", true}, {"a?", "ab", true}, {"** !secret/**", "secret/a", false}, {"**", ".env", true}, {"{a", "a", true}, {"[a", "[a", true},
+		{"*.txt", "a/b.txt", false}, {"./a.{txt,md}", "a.md", true}, {"a?", "ab", true}, {"** !secret/**", "secret/a", false}, {"**", ".env", true}, {"{a", "a", true}, {"[a", "[a", true}, {"ü*", "über", true}, {"a\xa2*", "ab", false},
 	} {
 		var patterns []pattern
 		for p := range strings.FieldsSeq(test.patterns) {
@@ -322,6 +322,7 @@ func TestPatternsTakeWhatTheySay(t *testing.T) {
 
 func FuzzTSConfigAndPatterns(f *testing.F) {
 	f.Add(`{"extends": "./a", /* x */ "a": "//",}`)
+	f.Add("\xa2")
 	f.Fuzz(func(_ *testing.T, s string) {
 		withoutComments([]byte(s))
 		takes([]pattern{newPattern(s)}, s)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/atomicfile"
@@ -182,7 +183,7 @@ func takes(patterns []pattern, name string) (taken bool) {
 // newPattern reads a pattern with **, *, ? and {a,b}. Another one is a name.
 func newPattern(s string) pattern {
 	s, leaves := strings.CutPrefix(s, "!")
-	s = strings.TrimPrefix(s, "./")
+	s = strings.ToValidUTF8(strings.TrimPrefix(s, "./"), "\uFFFD")
 	var b strings.Builder
 	b.WriteString(`^`)
 	braces := 0
@@ -207,7 +208,9 @@ func newPattern(s string) pattern {
 		case c == ',' && braces > 0:
 			b.WriteString(`|`)
 		default:
-			b.WriteString(regexp.QuoteMeta(s[i : i+1]))
+			_, size := utf8.DecodeRuneInString(s[i:])
+			b.WriteString(regexp.QuoteMeta(s[i : i+size]))
+			i += size - 1
 		}
 	}
 	b.WriteString(strings.Repeat(`)`, braces) + `$`)
