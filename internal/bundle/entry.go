@@ -16,8 +16,8 @@ import (
 // an extension. One is the handler's file.
 //
 // Paths in the bundle are those below the source's folder. Where entry points are
-// named, esbuild takes those below the folder that all of them are in, and so does SAM,
-// which names no other: whichever of the two is the handler's is taken.
+// named, esbuild takes those below the folder that all of them are in. UNCERTAIN: that
+// SAM does, too, which names no other folder. The one that is the handler's is taken.
 func (m *maker) findEntries() ([]api.EntryPoint, error) {
 	base := app.HandlerBase(m.Handler)
 	if !filepath.IsLocal(filepath.FromSlash(base)) {

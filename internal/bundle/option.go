@@ -120,7 +120,7 @@ func (m *maker) buildOptions() api.BuildOptions {
 
 // defaultFormat is what is made where the tool's options do not say it: modules where
 // Serverless 4, or nobody, bundles a package of modules, and else CommonJS, as esbuild
-// does for Node.js.
+// does for Node.js. UNCERTAIN: that Serverless 4 looks at the package.
 func (m *maker) defaultFormat() api.Format {
 	if strings.HasSuffix(m.entries[0].InputPath, ".mts") {
 		return api.FormatESModule

@@ -20,7 +20,8 @@ type bundler struct {
 // bundlers are the plugins that do it, in the order in which they are looked for.
 var bundlers = []string{"serverless-esbuild", "serverless-webpack", "serverless-plugin-typescript"}
 
-// version4 is a frameworkVersion that no version before 4 satisfies.
+// version4 is a frameworkVersion that no version before 4 satisfies. UNCERTAIN: that
+// version 4 bundles TypeScript alone if build.esbuild is not there.
 var version4 = regexp.MustCompile(`^[\^~>=v\s]*4(\D|$)`)
 
 // bundler is the service's, or nil. What it has a program of its own for, which is not
