@@ -85,7 +85,7 @@ func TestTheDebugLogHasEachPublishAndEachFailedPostAndNoMessage(t *testing.T) {
 	}
 }
 
-// What the counters and the log cost a post when nobody looks, beside some ten
+// What the counters and the log cost a post when nobody looks, compared with some ten
 // microseconds for the post.
 func BenchmarkCountingAPost(b *testing.B) {
 	p := NewPublisher(NewMemStore(nil), nil)

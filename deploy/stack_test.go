@@ -30,7 +30,7 @@ type parameter struct {
 type resource struct {
 	typ        string
 	properties map[string]any
-	after      []string // for what must be there before, beside what is referred to
+	after      []string // for what must be there before, besides what is referred to
 }
 
 // plainName is what a name is compared by.

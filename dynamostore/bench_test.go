@@ -101,7 +101,7 @@ func BenchmarkListing(b *testing.B) {
 			}
 		})
 	}
-	// What the next page in flight is worth: reading and sending beside each other,
+	// What the next page in flight is worth: reading and sending in parallel,
 	// of reading and sending one after the other.
 	b.Run("reading_and_sending_at_once,_ms,_of_one_after_the_other", func(b *testing.B) {
 		for b.Loop() {

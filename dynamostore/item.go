@@ -56,7 +56,7 @@ func number(it item, attr string) (int64, error) {
 }
 
 // expire sets when a row ends. DynamoDB deletes by whole seconds and never before;
-// what is missing to the millisecond is beside it.
+// what is missing to the millisecond is next to it.
 func expire(it item, t time.Time) {
 	ms := t.UnixMilli()
 	seconds := ms / 1000

@@ -25,7 +25,7 @@ const (
 // every read and write fails. run then closes the socket.
 type conn struct {
 	// What a send touches comes first, in one cache line: with many
-	// connections a fan-out is bound by cache misses beside the system call.
+	// connections a fan-out is bound by cache misses as well as the system call.
 	mu              sync.Mutex
 	closing         atomic.Bool // set under mu
 	killed          bool

@@ -23,7 +23,7 @@ const (
 	CallDisconnect CallKind = "disconnect"
 )
 
-// What is asked about beside calls: the function that an event is given to, and a
+// What is asked about besides calls: the function that an event is given to, and a
 // message or answer on its way to a client.
 const (
 	CallInvoke   CallKind = "invoke"

@@ -177,7 +177,7 @@ type Server struct {
 	MessageBytes, FrameBytes int
 
 	// QueueBytes bounds what waits for a connection that does not read,
-	// beside the kernel's own buffers. Zero means 1 MiB. At most 4096 frames
+	// in addition to the kernel's own buffers. Zero means 1 MiB. At most 4096 frames
 	// wait, however small. A message that no longer fits is refused with 429
 	// LimitExceededException (SDK model: "the client side buffer is full").
 	// One message is always taken when nothing waits.

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Why an invocation has no answer, beside the function's own error.
+// Why an invocation has no answer, other than the function's own error.
 var (
 	errTimedOut = errors.New("the function did not return within the integration timeout")
 	errEnded    = errors.New("the server has ended")

@@ -188,7 +188,7 @@ func TestTheHandshakeAnswersAsAPIGatewayDoes(t *testing.T) {
 	host := serve(t, &Server{Function: f, Routes: map[string]Route{"$connect": {}}})
 	for _, test := range []struct {
 		name, method, path string
-		header             string // beside Host
+		header             string // besides Host
 		status             int
 		protocol           string
 		body               string

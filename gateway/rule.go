@@ -257,7 +257,7 @@ func (f *Faults) Set(rules []FaultRule) {
 	}
 }
 
-// FaultCount is a rule in force, and what became of it.
+// FaultCount is a rule in force, and how often it was hit.
 type FaultCount struct {
 	Rule  string `json:"rule"`
 	Calls int    `json:"calls"` // that it was held against

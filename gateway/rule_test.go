@@ -205,7 +205,7 @@ func TestReplacingRulesKeepsThoseThatStay(t *testing.T) {
 		got = append(got, 400+i)
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("hits changed with the rules beside it: %d, want %d", len(got), len(want))
+		t.Errorf("hits changed with the rules next to it: %d, want %d", len(got), len(want))
 	}
 	if c := f.Counts(); len(c) != 1 || c[0] != (FaultCount{"post:503:p=0.3", 600, len(want)}) {
 		t.Errorf("counts = %+v", c)

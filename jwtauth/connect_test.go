@@ -155,7 +155,7 @@ func TestTheHandshakeIsAnsweredAsTheProtocolSays(t *testing.T) {
 		{"a token in the query", v, nil, map[string][]string{"access_token": {good}}, 200, ""},
 		{"a token in the subprotocols", v, h("Sec-WebSocket-Protocol", "wirepost.v1, bearer."+good), nil, 200, "wirepost.v1"},
 		{"in the other order, no space", v, h("sec-websocket-protocol", "bearer."+good+",wirepost.v1"), nil, 200, "wirepost.v1"},
-		{"a header of another scheme beside it", v, h("Authorization", "AWS4-HMAC-SHA256 Credential=x", "Sec-WebSocket-Protocol", "wirepost.v1, bearer."+good), nil, 200, "wirepost.v1"},
+		{"a header of another scheme next to it", v, h("Authorization", "AWS4-HMAC-SHA256 Credential=x", "Sec-WebSocket-Protocol", "wirepost.v1, bearer."+good), nil, 200, "wirepost.v1"},
 		{"topics that are allowed", v, h("Authorization", "Bearer "+good), map[string][]string{"topic": {"lobby", "room.7"}}, 200, ""},
 		{"a page that may", v, h("Authorization", "Bearer "+good, "Origin", "https://app.example.com"), nil, 200, ""},
 		{"a page of this machine that may", v, h("Authorization", "Bearer "+good, "origin", "http://localhost:8080"), nil, 200, ""},

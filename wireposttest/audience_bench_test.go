@@ -115,7 +115,7 @@ func (l *keptConns) Accept() (net.Conn, error) {
 // gateway in this process, each a signed post over HTTP, until every client has it. The
 // reference is the least that any fan-out does: write(2) of the frame in a loop over the
 // same sockets. BenchmarkFanoutTo10000MessagesPerSecond has the gateway's own fan-out
-// beside the same loop.
+// next to the same loop.
 func BenchmarkPublishTo10000MessagesPerSecond(b *testing.B) {
 	const count = 10_000
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -199,7 +199,7 @@ func (g generated) Connections(ctx context.Context, _ wirepost.Audience, _ wirep
 }
 
 // BenchmarkMegabytesInUsePublishingTo50000 is the most memory in use during a publish to
-// 50,000 connections, beside one to 1,000, with the management server in a process of
+// 50,000 connections, compared with one to 1,000, with the management server in a process of
 // its own. Goal: it does not grow with the audience.
 func BenchmarkMegabytesInUsePublishingTo50000(b *testing.B) {
 	s := startCounting(b, "h1")

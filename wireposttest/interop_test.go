@@ -32,7 +32,7 @@ import (
 const payload = " {\"text\":\"Grüße, 世界 👋\",\"n\":1}\r\n"
 
 // patience bounds each test. Starting Python or a browser takes seconds on a
-// machine that runs other tests beside.
+// machine that runs other tests at the same time.
 const patience = 1 * time.Minute
 
 // need skips the test when a program is missing. Where CI=true that would be a

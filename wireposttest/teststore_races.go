@@ -30,7 +30,7 @@ func TestStoreRaces(t *testing.T, rounds int, open func(t *testing.T, o StoreOpt
 	if store == nil {
 		t.Fatal("open returned no store")
 	}
-	t.Cleanup(func() { // behind the checks, which run beside each other
+	t.Cleanup(func() { // after the checks, which run in parallel
 		if err := store.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}

@@ -287,7 +287,7 @@ func TestABadPayloadIsAnInvalidRequestWithOneSentence(t *testing.T) {
 	}
 }
 
-// The doctor's own tests are beside it. Here it is the function's store and endpoint
+// The doctor's own tests are next to it. Here it is the function's store and endpoint
 // that it looks at, and its report that is the answer.
 func TestTheDoctorReportsOnTheFunctionsOwnStoreAndEndpoint(t *testing.T) {
 	w := newWorld(t)

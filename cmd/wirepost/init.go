@@ -67,7 +67,7 @@ func (c *command) init(stack, folder string) int {
 	return exitDone
 }
 
-// ofOnesOwn makes the texts of a stack speak of the program beside it, and not of the
+// ofOnesOwn makes the texts of a stack speak of the program next to it, and not of the
 // ready-made function and of folders that are not there.
 func ofOnesOwn(file []byte) []byte {
 	return []byte(strings.NewReplacer(

@@ -72,7 +72,7 @@ func TestTheInspectorShowsWhatHappensAndDoesWhatPeopleCompose(t *testing.T) {
 	}
 
 	// Connect a client of the page's, with a header that only programs can send, and
-	// another one beside the page.
+	// another one next to the page.
 	do(t, page, "connect a client", click("#tab-compose"), fill("#client-query", "user=alice&topic=lobby&token=SECRETQUERY"),
 		fill("#client-headers", "Authorization: Bearer SECRETHEADER"), click("#client-connect"),
 		until(row("connect", "101")), until(`document.querySelector("#connections").innerText.includes("alice")`),

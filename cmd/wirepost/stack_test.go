@@ -21,7 +21,7 @@ import (
 )
 
 // packed is a folder with the SAM template and the zip of the ready-made function
-// beside it, and the program in it.
+// next to it, and the program in it.
 func packed(t *testing.T) (template, bootstrap string) {
 	t.Helper()
 	template = samTemplate(t)

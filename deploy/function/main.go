@@ -1,4 +1,4 @@
-// This program is the three functions of the stack beside it: build it once with
+// This program is the three functions of the stack next to it: build it once with
 // 'wirepost package', and WIREPOST_HANDLERS, which the stack sets, says which of
 // them it is. It runs on this machine as it is:
 //

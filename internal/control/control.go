@@ -1,5 +1,5 @@
 // Package control is the control address of 'wirepost dev': a listener of its own,
-// beside the one that clients and publishers use, for what only this machine may
+// next to the one that clients and publishers use, for what only this machine may
 // do. It serves the faults, the store that functions are lent, metrics and, in a
 // browser, the inspector.
 //

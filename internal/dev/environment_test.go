@@ -56,7 +56,7 @@ func TestAFunctionFindsNothingOfTheCallersAWS(t *testing.T) {
 		t.Errorf("AWS_SESSION_TOKEN = %q", token)
 	}
 	if _, times := e.get("AWS_PROFILE"); times != 0 {
-		t.Error("the profile is inherited beside the credentials that it led to")
+		t.Error("the profile is inherited next to the credentials that it led to")
 	}
 }
 

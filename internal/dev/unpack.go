@@ -26,7 +26,7 @@ var errUnpackedSize = errors.New("it has more than 250 MB, and AWS Lambda takes 
 
 // unpack puts the files of a function's zip file into a folder, which has nothing
 // else afterwards. If the zip file is refused, or the disk is full, the folder is as it
-// was and nothing is left beside it. What a killed process leaves is cleared by
+// was and nothing is left next to it. What a killed process leaves is cleared by
 // the lock.
 func unpack(file, folder string) error {
 	if fi, err := os.Stat(file); err != nil {

@@ -23,7 +23,7 @@ const (
 	doTime = 30 * time.Second
 	// listed is how many records or connections one answer has at most.
 	listed = 500
-	// alongside bounds what an exchange shows beside its own records.
+	// alongside bounds what an exchange shows next to its own records.
 	alongside = 50
 )
 
@@ -259,7 +259,7 @@ func (i *Inspector) postClear(*http.Request) (any, error) {
 	return struct{}{}, nil
 }
 
-// published says what became of a post to an audience.
+// published says what the result was of a post to an audience.
 type published struct {
 	Result string   `json:"result"`
 	Failed bool     `json:"failed"`

@@ -49,7 +49,7 @@ type WatchOptions struct {
 // modification time than before, or has come or gone, with the paths of all such
 // files, sorted. Several changes shortly after each other are one: it waits until a
 // look sees no more of them. Not watched are folders .git, .wirepost, .venv,
-// .aws-sam, node_modules and __pycache__, and what editors keep beside a file, unless
+// .aws-sam, node_modules and __pycache__, and what editors keep next to a file, unless
 // a path names them itself. A path that is not there may come.
 //
 // A file that changes while the function works is taken for one that it writes
@@ -195,7 +195,7 @@ func stampsOf(paths []string) map[string]stamp {
 	return all
 }
 
-// ofEditor tells what editors keep beside a file while it is open.
+// ofEditor tells what editors keep next to a file while it is open.
 func ofEditor(name string) bool {
 	return strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".swp") || strings.HasSuffix(name, ".swx") || strings.HasPrefix(name, ".#") || name == "4913" || name == ".DS_Store"
 }

@@ -105,7 +105,7 @@ func watching(t *testing.T, paths []string, o *WatchOptions) (after func(what st
 	return after, func() { cancel(); <-ended }
 }
 
-// A function that writes beside its code would restart itself for ever.
+// A function that writes next to its code would restart itself for ever.
 func TestWatchLeavesOutWhatTheFunctionWritesWhileItWorks(t *testing.T) {
 	dir := t.TempDir()
 	index := write(t, "1", dir, "index.mjs")
