@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// A library that looked only where Lambda puts credentials has to say so to whoever
+// A library that looked only where Lambda puts credentials has to say so to the one that
 // has them in a profile.
 func TestAProgramWithoutCredentialsIsToldWhichPackageFindsOthers(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")

@@ -14,7 +14,7 @@ import (
 //	{"type":"message","id":"…","to":"topic:lobby","from":"alice","data":…}
 //
 // A publish sends the bytes that it is given and knows nothing of envelopes:
-// whoever wants one makes it, once for each publish, and publishes its frame.
+// a caller that wants one makes it, once for each publish, and publishes its frame.
 //
 //	data, err := wirepost.NewEnvelope(to, payload).Frame()
 //	result, err := publisher.Publish(ctx, to, data, nil)

@@ -68,7 +68,7 @@ func TestADenialNamesTheResourceToAllow(t *testing.T) {
 	}
 }
 
-// What API Gateway, or whoever is there in its place, says is read for ARNs, routes
+// What API Gateway, or whatever is there in its place, says is read for ARNs, routes
 // and accounts.
 func FuzzExplainResponse(f *testing.F) {
 	for _, text := range []string{

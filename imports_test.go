@@ -26,7 +26,7 @@ var importRules = []struct {
 }{
 	{"", []string{"internal/management"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "the library is what every function links: AWS's core, the errors that core links itself, and the event types, and nothing that costs a cold start"},
 	{"internal/management", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the signed client of one endpoint: it knows nothing of audiences, stores or results, and explains nothing"},
-	{"internal/awsconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the environment's credentials and region, for whoever links the library; AWS's chain is registered from outside"},
+	{"internal/awsconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the environment's credentials and region, for programs that link the library; AWS's chain is registered from outside"},
 	{"awschain", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"}, "AWS's chain is linked only by those who want it: a Lambda does not, and its clients of STS and single sign-on are made before main"},
 	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
 	{"internal/dynamodb", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "eleven operations of DynamoDB's, signed by AWS's signer; AWS's own client makes a cold start a third longer"},
@@ -61,7 +61,7 @@ var importRules = []struct {
 	{"internal/app/cloudformation", []string{"internal/app", "internal/app/document"}, nil, "one language, and no other: what a template says is decided by its language alone"},
 	{"internal/app/serverless", []string{"internal/app", "internal/app/document"}, nil, "one language, and no other: it ends with a document of CloudFormation's shape, and does not know who reads it"},
 	{"internal/app/template", []string{"internal/app", "internal/app/document", "internal/app/cloudformation", "internal/app/serverless"}, []string{"github.com/BurntSushi/toml"}, "the one place that knows every language: it recognises a file's and calls it, and reads what the files next to it say of a deployment"},
-	{"internal/bundle", []string{"internal/app", "internal/atomicfile"}, []string{"github.com/evanw/esbuild/pkg/api"}, "esbuild is 8 MB of a program: whoever bundles is given this package by the command alone"},
+	{"internal/bundle", []string{"internal/app", "internal/atomicfile"}, []string{"github.com/evanw/esbuild/pkg/api"}, "esbuild adds several MB to a program: only the command links it"},
 	{"deploy", nil, nil, "the stacks for AWS as files; only its tests read them"},
 	{"deploy/function", []string{"", "dynamostore", "httpstore", "jobs", "jwtauth"}, []string{"github.com/aws/aws-lambda-go/"}, "what wirepost init copies: it uses the library as a user would"},
 	{"cmd/wirepost-function", []string{"", "doctor", "jobs", "jwtauth", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/"}, "wiring"},

@@ -36,7 +36,7 @@ type fanOut struct {
 	workers sync.WaitGroup
 
 	// The next connection is taken by one worker at a time, which is certain then
-	// that its post may start: so a cursor says exactly who was reached. Whoever is
+	// that its post may start: so a cursor says exactly who was reached. One that is
 	// in the channel guards the fields below it.
 	taking    chan struct{}
 	last      Cursor // behind the last connection that was taken or left out

@@ -143,7 +143,7 @@ func TestEachGuardOfReapingKeepsALiveConnectionAndWithoutItTheConnectionIsLost(t
 		{guard: "the post went to the row's own endpoint", answer: gone, want: "sent 0, gone 1",
 			listed: func(l *Listed) { l.Endpoint = Identity{"old1234567", "dev", "us-east-1"} },
 			// The record of the connection's stage says that it is another API's: two stages
-			// were mixed up by whoever wrote it.
+			// were mixed up by its writer.
 			stage: func(s *MemStore, url string) {
 				s.stages[Identity{"old1234567", "dev", "us-east-1"}] = StageRecord{Endpoint{testIdentity, url}, time.Now()}
 			}},

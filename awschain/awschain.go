@@ -7,7 +7,7 @@
 // Without it a [wirepost.Publisher] and a store on DynamoDB that were given no
 // credentials look into the environment only, where Lambda puts those of the
 // function's role. A Lambda does not need this package and starts faster without
-// it; a server, a container or a program on a laptop does. Whoever sets
+// it; a server, a container or a program on a laptop does. One that sets
 // PublisherOptions.Credentials and dynamostore's Options.Credentials needs it
 // nowhere.
 package awschain

@@ -126,7 +126,7 @@ func TestAnOperationThatIsCutAnywhereLeavesWhatTheNextPublishPutsRight(t *testin
 					for _, a := range []wirepost.Audience{wirepost.Everyone(), wirepost.ToUser("alice"), wirepost.ToTopic("a")} {
 						sameSet(t, what+": "+a.String(), list(t, direct, a, wirepost.ListOptions{}), []string{"c1"})
 					}
-					// Whoever is told of an error tries again, or gives up for good.
+					// One that is told of an error tries again, or gives up for good.
 					if err := o.op(t.Context(), s); err != nil {
 						t.Fatalf("%s, and again: %v", what, err)
 					}

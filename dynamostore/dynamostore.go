@@ -48,7 +48,7 @@
 // there is none; a subscribe writes the topic row first and then raises v on the
 // condition that it is unchanged; an unsubscribe and a disconnect delete the user
 // and topic rows first, then change the connection row on the same condition, and
-// start again where it fails. Whoever loses such a race removes what it has
+// start again where it fails. One that loses such a race removes what it has
 // written, and what it has written is nobody else's.
 //
 // Cut half way at any place, this leaves:
@@ -72,7 +72,7 @@
 // in one shard; a listing that finds more than [Options].ShardRows rows a shard
 // doubles their number, by a conditional write. Rows stay where they are, the
 // connection row says where; new ones spread; a listing reads all shards at once
-// and merges them. The number never falls. Whoever lists reads it afresh; whoever subscribes may know
+// and merges them. The number never falls. A lister reads it afresh; a subscriber may know
 // an older one.
 //
 // # What an operation costs

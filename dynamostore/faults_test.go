@@ -78,7 +78,7 @@ func TestAfterFaultsTheTableHasExactlyWhatLives(t *testing.T) {
 	between.mu.Unlock()
 	t.Logf("meanwhile %d listings of %d items, and %d publishes, which removed %d", w.listings, w.items, w.publishes, w.removed)
 
-	// Whoever was told of an error tries again.
+	// One that was told of an error tries again.
 	w.settle(t, rand.New(rand.NewPCG(seed, 1002)))
 	t.Logf("%d connections live; before a publish there are %s", len(w.rows), w.leftovers(t))
 	w.publishOnce(t, wirepost.Everyone())

@@ -102,7 +102,7 @@ const stagePartition = "s"
 // subscriptionKey is where a user or topic says that a connection is in it. The
 // sort key names the connection for good: its ID, when it was made and its
 // endpoint. So each row belongs to exactly one connection and may be written and
-// deleted without a condition, by whoever, in any order.
+// deleted without a condition, by anyone, in any order.
 func subscriptionKey(partition string, k wirepost.ConnectionKey) key {
 	return key{partition, sliceOf(k.ID) + k.ID + "." + encode(uint64(k.ConnectedAt.UnixMilli()), timeWidth) + "." + codeOf(k.Endpoint)}
 }

@@ -133,7 +133,7 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// Rows come from whoever may write the table.
+// Rows come from anyone who may write the table.
 func FuzzRows(f *testing.F) {
 	f.Add([]byte("--L0SM9cOFvHcCIhw="), "a1b2c3d4e5/production@eu-central-1", "1790000000", "123", "1790000000123", "7", "lobby", "0")
 	f.Fuzz(func(t *testing.T, s []byte, identity, x, m, g, v, topic, shard string) {

@@ -72,7 +72,7 @@ type proxy struct {
 	history  map[string][]string    // by connection ID, what was passed on, and what went wrong
 }
 
-// note keeps what has happened to a connection, for whoever has to explain it.
+// note keeps what has happened to a connection, for those who have to explain it.
 func (p *proxy) note(id, format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,7 +14,7 @@ const (
 	// shardsAge is how long a subscriber relies on the number that it has read:
 	// an older one is right too, it only spreads less.
 	shardsAge = time.Minute
-	// shardsLife is how long the row of a number stays without being used. Whoever
+	// shardsLife is how long the row of a number stays without being used. One that
 	// uses it in its second half renews it, so that it outlives every topic row.
 	shardsLife = 30 * 24 * time.Hour
 )

@@ -180,7 +180,7 @@ func (s *Store) learn(id wirepost.Identity) {
 	s.identities[code] = id
 }
 
-// keepIdentity makes sure that whoever reads a subscription row of this identity
+// keepIdentity makes sure that the one that reads a subscription row of this identity
 // can find out what its code stands for. It costs something once in the life of a
 // process, and a write once in the life of a stage.
 func (s *Store) keepIdentity(ctx context.Context, id wirepost.Identity) error {

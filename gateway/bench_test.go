@@ -126,7 +126,7 @@ func BenchmarkFanoutTo10000MessagesPerSecond(b *testing.B) {
 			}
 			for i := range b.N * rounds {
 				for j := range measure {
-					measure[(i+j)%len(measure)]() // whoever comes first has cold caches
+					measure[(i+j)%len(measure)]() // the first has cold caches
 				}
 			}
 			slices.Sort(bareTook)

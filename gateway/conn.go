@@ -233,7 +233,7 @@ func (c *conn) retire(code int, reason string) {
 	c.engine.table.open.Add(-1)
 }
 
-// kill makes every read and write of the connection fail. Whoever reads then
+// kill makes every read and write of the connection fail. One that reads then
 // finishes it. It does not block.
 func (c *conn) kill() {
 	c.mu.Lock()

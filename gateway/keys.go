@@ -40,7 +40,7 @@ func (k *keyring) announce(e *engine, where reach, addr net.Addr) []Credentials 
 	}
 	k.generated = []Credentials{pair}
 	e.notice(fmt.Sprintf("management calls must be signed with access key ID %s and secret access key %s: the pair was generated "+
-		"because %v can be reached from other machines, and whoever knows the development pair could push to every connection",
+		"because %v can be reached from other machines, and anyone who knows the development key pair could push to every connection",
 		pair.AccessKeyID, pair.SecretAccessKey, addr))
 	return k.generated
 }

@@ -69,7 +69,7 @@ type Observation struct {
 	Took time.Duration
 }
 
-// observe tells the observer, if there is one. Whoever would have to do something
+// observe tells the observer, if there is one. One that would have to do something
 // for the observation alone asks for e.observer first.
 func (e *engine) observe(o Observation) {
 	if e.observer != nil {

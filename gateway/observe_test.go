@@ -205,7 +205,7 @@ func TestStatsAddUpAlsoWhenConnectionsAreOver(t *testing.T) {
 	}
 }
 
-// Whatever answered: the client is told, and whoever watches sees why.
+// Whatever answered: the client is told, and a watcher sees why.
 func TestAnAnswerThatIsTooLongIsSeenAsAFrameThatFailed(t *testing.T) {
 	long := strings.Repeat("x", 101)
 	page := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, long) })

@@ -16,7 +16,7 @@ const tlsRecord = 0x16
 // them apart by their first byte. A handler that AWS's documentation shows posts
 // to https://{domainName}/{stage}, and browsers of a test page connect to ws://.
 //
-// Whoever connects and says nothing is waited for in a goroutine of its own, as
+// One that connects and says nothing is waited for in a goroutine of its own, as
 // long as net/http would wait for its header, and delays nobody else.
 type eitherListener struct {
 	net.Listener

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Stats is what a Server has done and holds, for whoever exports it. Counts are
+// Stats is what a Server has done and holds, for programs that export it. Counts are
 // since the Server began and never fall.
 type Stats struct {
 	Connections int // that can be posted to
@@ -77,7 +77,7 @@ type counters struct {
 	connectsThrottled, messagesThrottled           atomic.Int64
 	callsThrottled, queueFull                      atomic.Int64
 	calls                                          [3][600]atomic.Int64 // by callKinds and status
-	mu                                             sync.Mutex           // held by whoever adds up
+	mu                                             sync.Mutex           // held while adding up
 	endedIn, endedInBytes, endedOut, endedOutBytes int64                // of connections that are over
 }
 

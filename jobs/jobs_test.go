@@ -177,7 +177,7 @@ func TestAMessageFailsIfItReachedNobody(t *testing.T) {
 				if strings.Contains(w.log.String(), `"x"`) {
 					t.Errorf("the log has the message: %s", &w.log)
 				}
-				// Whoever got it before does not get it again, and what is left ends by itself.
+				// One that got it before does not get it again, and what is left ends by itself.
 				w.answer = nil
 				for _, j := range w.queue {
 					if err := w.worker(w).Do(t.Context(), Request{Jobs: []wirepost.Job{j}}); err != nil {
@@ -364,7 +364,7 @@ func TestPartsThatTheQueueDoesNotTakeAreToldOrLogged(t *testing.T) {
 	}
 }
 
-// FuzzParse: whoever may write to the queue may write anything. What is taken is one
+// FuzzParse: anyone who may write to the queue may write anything. What is taken is one
 // job that the library takes too, and survives another trip through the queue.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{toLobby, `{"to":"user:a","data":{"a":1},"id":"i","except":"A="}`, `{"to":"everyone","data":1,"parts":3}`,

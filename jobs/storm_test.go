@@ -23,7 +23,7 @@ type received struct {
 }
 
 // A role that comes and goes, a queue that refuses every fifth job, and redelivery as
-// SQS does it: whoever can be reached gets each message once, everything else is in the
+// SQS does it: each client that can be reached gets each message once, everything else is in the
 // dead-letter queue or counted in the log, and it all comes to an end.
 func TestNothingIsLostSilentlyOrDoubledWhileHalfOfThePostsAreDenied(t *testing.T) {
 	died := 0

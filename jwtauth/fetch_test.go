@@ -269,7 +269,7 @@ func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// However many come and go, whoever stays as long as the server takes has the keys.
+// However many come and go, the one that stays as long as the server takes has the keys.
 func TestWhoStaysLongEnoughHasTheKeys(t *testing.T) {
 	keys()
 	for seed := range uint64(20) {

@@ -73,7 +73,7 @@ func parseKey(s string) (*key, error) {
 func newKey(public any) (*key, error) {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
-		// Larger ones cost whoever checks them more than any use of them is worth.
+		// Larger ones cost the one that checks them more than any use of them is worth.
 		if n := k.N.BitLen(); n < 2048 || n > 8192 {
 			return nil, fmt.Errorf("the RSA key has %d bits; 2,048 to 8,192 are possible", n)
 		}

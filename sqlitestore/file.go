@@ -51,7 +51,7 @@ func unexpanded(abs string) string {
 // creating is held while a new file is open here. The first close of a file in a
 // process drops all locks that the process has on it
 // (https://www.sqlite.org/howtocorrupt.html, §2.2), so nobody in this process may
-// have it open in SQLite at that time; and whoever comes later finds it existing
+// have it open in SQLite at that time; and the one that comes later finds it existing
 // and does not open it here.
 var creating sync.Mutex
 

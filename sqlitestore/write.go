@@ -240,7 +240,7 @@ func (w *writer) close() error {
 	return w.db.Close()
 }
 
-// run writes until closing is closed. Whoever waits at that time is answered.
+// run writes until closing is closed. One that waits at that time is answered.
 func (w *writer) run(ops <-chan *op, closing <-chan struct{}) {
 	batch := make([]*op, 0, maxBatch)
 	for {

@@ -20,7 +20,7 @@ type nobody struct{ aws.Credentials }
 
 func (n *nobody) Retrieve(context.Context) (aws.Credentials, error) { return n.Credentials, nil }
 
-// A driver's Open that failed has returned a nil pointer, and whoever did not look at the
+// A driver's Open that failed has returned a nil pointer, and a caller that did not look at the
 // error has it as a store.
 func TestAStoreThatOpenDidNotMakeSaysSoOnTheCallersGoroutine(t *testing.T) {
 	panicOf := func(f func()) (value any) {

@@ -118,7 +118,7 @@ func TestRowsOfAKilledGatewayCostOne410AndVanish(t *testing.T) {
 	}
 }
 
-// Whoever posts to a connection while its $connect runs is told 410, and the
+// One that posts to a connection while its $connect runs is told 410, and the
 // connection lives.
 func TestAPostDuringConnectIsGoneAndReapsNothing(t *testing.T) {
 	ctx := aMinute(t)

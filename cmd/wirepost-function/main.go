@@ -44,7 +44,7 @@
 //	                        messages are for this function's sqs handler. Default:
 //	                        docs/function.md says what is left to whom.
 //	WIREPOST_LOG_LEVEL      debug, info, warn or error. Default: info.
-//	WIREPOST_DOCTOR         1 lets the doctor answer, to whoever may invoke the
+//	WIREPOST_DOCTOR         1 lets the doctor answer, to anyone who may invoke the
 //	                        function. Default: it refuses.
 //
 // AWS sets AWS_REGION and the credentials of the role.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// FuzzPayload: whoever may invoke the function may say anything. What cannot be
+// FuzzPayload: anyone who may invoke the function may say anything. What cannot be
 // handled is an error with a name.
 func FuzzPayload(f *testing.F) {
 	publish := `{"to":"user:alice","data":{"a":1}}`

@@ -198,7 +198,7 @@ func (d *devFlags) complete(c *command) {
 		d.config.Named = &d.named
 	default:
 		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(),
-			IfPublic: "the example function believes whoever connects; leave --listen at a loopback address unless you mean it"}
+			IfPublic: "the example function does not check who connects; keep --listen on a loopback address unless you want other machines to connect"}
 	}
 	level := slog.LevelWarn
 	if d.config.Verbose {

@@ -372,7 +372,7 @@ func TestTheExampleFunctionRunsUnchangedOnEachStore(t *testing.T) {
 	}
 }
 
-// Two thousand clients vanish at once. Whoever stays is answered meanwhile, and no
+// Two thousand clients vanish at once. One that stays is answered meanwhile, and no
 // process is started beyond the bound.
 func TestWhoStaysIsAnsweredWhileManyLeave(t *testing.T) {
 	dev := startDev(t, "--concurrency", "4", "--route-response", "$default", "go:"+moduleFolder(t, "testdata/functions/goanswer"))

@@ -39,7 +39,7 @@ be of a connection that has ended without a word; the next message to it says so
 		if len(args) > 0 {
 			return c.misuse(fmt.Sprintf("list takes no argument %q", args[0]), "narrow the list with --user or --topic")
 		}
-		// An empty name is a mistake of whoever expanded a variable, and not everyone.
+		// An empty name usually comes from an unset variable. It must not mean everyone.
 		byUser, byTopic := cmd.Flags().Changed("user"), cmd.Flags().Changed("topic")
 		who := wirepost.Everyone()
 		switch {

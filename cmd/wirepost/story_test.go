@@ -31,7 +31,7 @@ func readyMade(t *testing.T) string {
 }
 
 // The README's story, as it goes on AWS: the ready-made function in one process for
-// the clients and in another for whoever publishes, a table, and tokens.
+// the clients and in another for a publisher, a table, and tokens.
 func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing.T) {
 	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
 	bootstrap := readyMade(t)

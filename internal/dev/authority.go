@@ -59,7 +59,7 @@ func (f Folder) authorityFile() string { return f.file("ca.pem") }
 func (f Folder) authorityKeyFile() string { return f.file("ca-key.pem") }
 
 // authority is a certificate authority of this folder, which vouches for this
-// machine and, by its name constraints, for nothing else: whoever trusts it has
+// machine and, by its name constraints, for nothing else: the one that trusts it has
 // opened no other door. A handler that is written as AWS's documentation shows it
 // posts to https://{domainName}/{stage}, and is only told whom to trust.
 type authority struct {

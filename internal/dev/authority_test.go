@@ -62,7 +62,7 @@ func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
 		r.Body.Close()
 	}
 
-	// Whoever has the key cannot speak for another host.
+	// One that has the key cannot speak for another host.
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

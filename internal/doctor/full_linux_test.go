@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// full is a listener that never accepts and whose queue is full: whoever connects
+// full is a listener that never accepts and whose queue is full: the one that connects
 // waits, as behind a network without a route.
 func full(t *testing.T) string {
 	t.Helper()

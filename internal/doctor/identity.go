@@ -105,7 +105,7 @@ func (d *run) identify(ctx context.Context) {
 // errNoCredentials is of a provider that has none, and does not say why.
 var errNoCredentials = errors.New("the credentials are empty")
 
-// unsigned says that there is nothing to sign with, and why, if whoever should have it
+// unsigned says that there is nothing to sign with, and why, if the one that should have it
 // says so: a session that is over, a file that cannot be read.
 func unsigned(err error) Check {
 	sentence, fix := "no AWS credentials: requests of AWS's client would go out unsigned, without an error", ""

@@ -138,7 +138,7 @@ func isLocal(host string) bool {
 	return strings.EqualFold(name, "localhost") || err == nil && a.IsLoopback()
 }
 
-// problem is a mistake of whoever asked, in a sentence.
+// problem is a mistake of the caller, in a sentence.
 type problem struct {
 	status   int
 	sentence string

@@ -72,7 +72,7 @@ type Inspector struct {
 	imported *Recorder // nil: none
 }
 
-// New makes an inspector. Whoever makes it closes it.
+// New makes an inspector. One that makes it closes it.
 func New(o Options) *Inspector {
 	page, err := fs.Sub(embedded, "page")
 	if err != nil {

@@ -62,7 +62,7 @@ type StartError struct {
 }
 
 // Error is the sentence, and the stack trace if it is not among the lines of output,
-// which whoever runs the function has seen.
+// which the one that runs the function has seen.
 func (e *StartError) Error() string {
 	return "function " + e.Name + " did not start: " + e.Reason + indented(e.Trace)
 }

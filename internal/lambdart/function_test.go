@@ -161,7 +161,7 @@ func call(method, path string, body []byte) (*http.Response, []byte) {
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		os.Exit(0) // whoever ran this has gone
+		os.Exit(0) // the one that ran this has gone
 	}
 	defer answer.Body.Close()
 	said, _ := io.ReadAll(answer.Body)

@@ -18,7 +18,7 @@
 // It listens on 127.0.0.1 only, and refuses with 403 whatever a web page could
 // send: a request with an Origin or a Sec-Fetch header, or with a Host that is not
 // its own address. The protocol has no secret. On Linux it refuses what comes from
-// another program than the function's process, what that has started, and whoever was
+// another program than the function's process, what that has started, and any process that was
 // given the address in AWS_LAMBDA_RUNTIME_API. Elsewhere other programs on this machine
 // can reach it, those of other users too; what waits for the next invocation is not
 // replaced by them.
@@ -182,7 +182,7 @@ type Function struct {
 	folder    string
 	temporary bool
 	replacing chan struct{} // holds one: who starts or restarts
-	builds    int           // how often the source was prepared; for whoever replaces
+	builds    int           // how often the source was prepared; for a caller that replaces
 	running   sync.WaitGroup
 
 	first   attempts        // until the first process has started

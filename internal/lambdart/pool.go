@@ -109,7 +109,7 @@ func (f *Function) offer(p *process) {
 		p.ready = true
 		close(p.isReady)
 		if p.replacement {
-			return // whoever replaces decides
+			return // the one that replaces decides
 		}
 		f.starting--
 	}

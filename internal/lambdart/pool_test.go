@@ -235,7 +235,7 @@ func alive(tb testing.TB, pid string) bool {
 		tb.Fatal(err)
 	}
 	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && strings.Contains(string(stat), ") Z ") {
-		return false // whoever adopts orphans here does not look after them
+		return false // the one that adopts orphans here does not look after them
 	}
 	return syscall.Kill(id, 0) == nil
 }

@@ -235,7 +235,7 @@ func (l *launch) discard() {
 	}
 }
 
-// prepare makes the source ready to be run. Whoever replaces calls it.
+// prepare makes the source ready to be run. One that replaces calls it.
 func (f *Function) prepare(ctx context.Context) (*launch, error) {
 	s := f.c.Source
 	l := &launch{name: f.c.Name, source: s, around: f.c.Around, handler: s.Handler, debugPort: f.c.DebugPort}

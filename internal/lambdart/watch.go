@@ -101,7 +101,7 @@ type watcher struct {
 // look returns the files to tell of now.
 func (w *watcher) look() []string {
 	now := w.stamps()
-	// Asked behind the look, so that whoever wrote what it saw has begun; and what
+	// Asked after the look, so that the writer of what it saw has begun; and what
 	// was written right behind an answer is seen by the look that follows.
 	worked := w.Worked != nil && w.Worked()
 	recently := worked || w.worked
