@@ -41,24 +41,24 @@ be of a connection that has ended without a word; the next message to it says so
 		}
 		// An empty name usually comes from an unset variable. It must not mean everyone.
 		byUser, byTopic := cmd.Flags().Changed("user"), cmd.Flags().Changed("topic")
-		who := wirepost.Everyone()
+		audience := wirepost.Everyone()
 		switch {
 		case byUser && byTopic:
 			return c.misuse("list takes --user or --topic, not both", "")
 		case byUser:
-			who = wirepost.ToUser(l.user)
+			audience = wirepost.ToUser(l.user)
 		case byTopic:
-			who = wirepost.ToTopic(l.topic)
+			audience = wirepost.ToTopic(l.topic)
 		}
-		if err := who.Validate(); err != nil {
+		if err := audience.Validate(); err != nil {
 			return c.misuse(err.Error(), "")
 		}
-		return c.list(cmd.Context(), l, who)
+		return c.list(cmd.Context(), l, audience)
 	})
 	return cmd
 }
 
-func (c *command) list(ctx context.Context, o listing, who wirepost.Audience) int {
+func (c *command) list(ctx context.Context, o listing, audience wirepost.Audience) int {
 	store, err := openStore(ctx, storeURL(o.store))
 	if err != nil {
 		return c.failWith(err)
@@ -66,7 +66,7 @@ func (c *command) list(ctx context.Context, o listing, who wirepost.Audience) in
 	defer store.Close()
 
 	table := c.stdout.Table("CONNECTION", "USER", "TOPICS", "AGE", "ENDPOINT")
-	for l, err := range store.Connections(ctx, who, wirepost.ListOptions{}) {
+	for l, err := range store.Connections(ctx, audience, wirepost.ListOptions{}) {
 		if err != nil {
 			return c.fail(err)
 		}
@@ -75,7 +75,7 @@ func (c *command) list(ctx context.Context, o listing, who wirepost.Audience) in
 			continue // it ended meanwhile
 		}
 		if err != nil {
-			return c.fail(fmt.Errorf("list %s: %w", who, err))
+			return c.fail(fmt.Errorf("list %s: %w", audience, err))
 		}
 		if o.json {
 			if err := c.stdout.JSON(row); err != nil {
@@ -88,7 +88,7 @@ func (c *command) list(ctx context.Context, o listing, who wirepost.Audience) in
 	switch {
 	case o.json:
 	case table.Rows() == 0:
-		c.stderr.Printf("wirepost: hint: %s\n", nobodyIn(who))
+		c.stderr.Printf("wirepost: hint: %s\n", nobodyIn(audience))
 	default:
 		if err := table.Flush(); err != nil {
 			return c.fail(err)
