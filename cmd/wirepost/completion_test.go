@@ -89,13 +89,20 @@ func TestAudiencesAreCompletedFromTheStoreOfTheFolder(t *testing.T) {
 		{"send --store sqlite:elsewhere.db --to _", ":4"},
 		{"send --store nothing:x --to _", ":4"},
 	} {
-		args := strings.Fields(c.args)
-		for i := range args {
-			args[i] = strings.TrimPrefix(args[i], "_")
-		}
-		if got := strings.Join(strings.Fields(complete(t, time.Minute, args...)), " "); got != c.want {
-			t.Errorf("%s is completed by\n%s\nwant\n%s", c.args, got, c.want)
-		}
+		checkCompletion(t, c.args, c.want)
+	}
+}
+
+// checkCompletion completes the last of the arguments. A _ at the end of an argument
+// is nothing: it shows where an empty one is.
+func checkCompletion(t *testing.T, arguments, want string) {
+	t.Helper()
+	args := strings.Fields(arguments)
+	for i := range args {
+		args[i] = strings.TrimSuffix(args[i], "_")
+	}
+	if got := strings.Join(strings.Fields(complete(t, time.Minute, args...)), " "); got != want {
+		t.Errorf("%s is completed by\n%s\nwant\n%s", arguments, got, want)
 	}
 }
 
@@ -117,13 +124,7 @@ func TestCommandsFlagsAndKnownValuesAreCompleted(t *testing.T) {
 		{"dev --listen _", ":4"},
 		{"dev -- ./bootstrap --l", ":0"},
 	} {
-		args := strings.Fields(c.args)
-		for i := range args {
-			args[i] = strings.TrimSuffix(args[i], "_")
-		}
-		if got := strings.Join(strings.Fields(complete(t, time.Minute, args...)), " "); got != c.want {
-			t.Errorf("%s is completed by\n%s\nwant\n%s", c.args, got, c.want)
-		}
+		checkCompletion(t, c.args, c.want)
 	}
 }
 
