@@ -1,5 +1,6 @@
 // Package app says what a serverless app is: its APIs with their routes, its
-// functions and its tables, each with the line of the template that describes it.
+// functions, tables and queues, and what else invokes its functions, each with the
+// line of the template that describes it.
 //
 // It knows no template language and runs nothing. The packages below it read one
 // language each and make an App; what runs an App is elsewhere.
@@ -31,6 +32,10 @@ type App struct {
 
 	Functions []Function // all of the template, whether a route needs them or not
 	Tables    []Table
+	Queues    []Queue
+	Topics    []Topic
+	HTTPAPIs  []HTTPAPI
+	Sources   []Source // what else invokes functions
 
 	// Resolver does Resolve for the language that the app was read from. Nil
 	// means that there is nothing to resolve.
@@ -55,6 +60,14 @@ type Resolver func(Names) (*App, []Note, error)
 type Names struct {
 	// APIs are by logical ID. An API that is missing has the zero APIName.
 	APIs map[string]APIName
+
+	// Queues gives the URL of a queue by its name. Nil means that queues have none here.
+	Queues func(name string) string
+
+	// HTTPAPIs are the addresses of HTTP APIs, REST APIs and function URLs by kind and
+	// logical ID, such as http://127.0.0.1:3003, without the stage. One that is missing
+	// stays as it is on AWS.
+	HTTPAPIs map[HTTPKind]map[string]string
 }
 
 // APIName is how an API is reached.
