@@ -21,6 +21,7 @@ type MemStore struct {
 	users  map[string][]string    // sorted IDs
 	topics map[string][]string    // sorted IDs
 	stages map[Identity]StageRecord
+	logs   map[string]memLog // by topic
 	puts   int
 }
 
