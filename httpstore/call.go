@@ -80,6 +80,17 @@ func (u *unanswered) Unwrap() error { return u.err }
 // twice too, and only that tells the caller how it ended. Not more often: a server
 // that dies of a request should not be made to do so for half a minute.
 func ask[Out any](ctx context.Context, s *Store, method string, in any) (out Out, repeated bool, err error) {
+	return request[Out](ctx, s, method, in, true)
+}
+
+// tell makes a call that is not repeated once the store may have it: to do it twice is
+// not to do it once.
+func tell[Out any](ctx context.Context, s *Store, method string, in any) (out Out, err error) {
+	out, _, err = request[Out](ctx, s, method, in, false)
+	return out, err
+}
+
+func request[Out any](ctx context.Context, s *Store, method string, in any, repeatable bool) (out Out, repeated bool, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return out, false, err
@@ -118,7 +129,7 @@ func ask[Out any](ctx context.Context, s *Store, method string, in any) (out Out
 			refused = time.Now()
 		}
 		switch {
-		case lost && repeated, !lost && time.Since(refused)+pause > s.o.RedialTime, time.Until(deadline) <= pause:
+		case lost && (repeated || !repeatable), !lost && time.Since(refused)+pause > s.o.RedialTime, time.Until(deadline) <= pause:
 			return out, repeated, err
 		case lost:
 			repeated = true
@@ -177,6 +188,12 @@ func (s *Store) attempt(ctx context.Context, method string, body []byte, out any
 	switch p.Code {
 	case codeNotFound:
 		return &answered{p.Error, wirepost.ErrNotFound}
+	case codeMoved:
+		return &answered{p.Error, wirepost.ErrMoved}
+	case codeUnknown:
+		return &answered{p.Error, wirepost.ErrUnknown}
+	case codeNotSupported:
+		return &answered{p.Error, wirepost.ErrNotSupported}
 	case codeDeadline:
 		return &answered{"the call has taken longer than the server allows: " + p.Error, errTimeUp}
 	case codeCanceled:

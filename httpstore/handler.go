@@ -130,6 +130,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := methods[r.URL.Path]
+	if f == nil {
+		f = logMethods[r.URL.Path]
+	}
 	switch {
 	case f == nil:
 		h.answer(r.Context(), w, nil, refuse(http.StatusNotFound, codeInvalid, "the store has no call %.100q", r.URL.Path))
@@ -247,6 +250,12 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, out any, er
 			status, p.Code = refused.status, refused.code
 		case errors.Is(err, wirepost.ErrNotFound):
 			status, p.Code = http.StatusNotFound, codeNotFound
+		case errors.Is(err, wirepost.ErrMoved):
+			status, p.Code = http.StatusConflict, codeMoved
+		case errors.Is(err, wirepost.ErrUnknown):
+			status, p.Code = http.StatusInternalServerError, codeUnknown
+		case errors.Is(err, wirepost.ErrNotSupported):
+			status, p.Code = http.StatusNotImplemented, codeNotSupported
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			status, p.Code = http.StatusGatewayTimeout, codeDeadline
 		case ctx.Err() != nil:

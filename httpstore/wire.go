@@ -34,6 +34,10 @@ const (
 	codeCanceled = "canceled"  // the caller went away, or the server ends
 	codeDeadline = "deadline"  // the time that the caller gave is up
 	codeStore    = "store"     // the store failed
+
+	codeMoved        = "moved"         // wirepost.ErrMoved; nothing has happened
+	codeUnknown      = "unknown"       // wirepost.ErrUnknown
+	codeNotSupported = "not-supported" // wirepost.ErrNotSupported
 )
 
 // problem is the body of an answer other than 200.

@@ -21,8 +21,8 @@ const (
 
 // reads are the prepared statements of the readers.
 type reads struct {
-	connection, stage, stages *sql.Stmt
-	list                      map[wirepost.AudienceKind]*sql.Stmt
+	connection, stage, stages, epochs, messages *sql.Stmt
+	list                                        map[wirepost.AudienceKind]*sql.Stmt
 }
 
 func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
@@ -37,6 +37,9 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 		WHERE c.id = ? AND c.expires > ? ORDER BY s.topic`)
 	r.stage = prepare(stageQuery)
 	r.stages = prepare(`SELECT api, stage, region, url, event FROM stages ORDER BY api, stage, region`)
+	r.epochs = prepare(`SELECT number, name, head, first FROM epochs WHERE topic = ? ORDER BY number`)
+	r.messages = prepare(`SELECT position, id, data, appended, expires FROM messages
+		WHERE epoch = ? AND position > ? AND position <= ? AND expires > ? ORDER BY position LIMIT ?`)
 	// Every listing is in the order of the IDs and takes: the audience's name,
 	// the ID it continues behind, now, and how many rows. The name of everyone
 	// is empty.
@@ -54,7 +57,7 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 }
 
 func (r *reads) close() {
-	for _, stmt := range append(slices.Collect(maps.Values(r.list)), r.connection, r.stage, r.stages) {
+	for _, stmt := range append(slices.Collect(maps.Values(r.list)), r.connection, r.stage, r.stages, r.epochs, r.messages) {
 		if stmt != nil {
 			stmt.Close()
 		}

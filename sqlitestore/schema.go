@@ -45,6 +45,26 @@ CREATE TABLE stages (
 ) WITHOUT ROWID;
 `, `
 ALTER TABLE connections ADD COLUMN claims TEXT NOT NULL DEFAULT '';
+`, `
+CREATE TABLE epochs (
+	number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, -- later ones are larger
+	topic  TEXT    NOT NULL,
+	name   TEXT    NOT NULL UNIQUE,
+	head   INTEGER NOT NULL, -- the last offset
+	first  INTEGER NOT NULL  -- 1 if no epoch of the topic was before it
+);
+CREATE INDEX epochs_by_topic ON epochs (topic, number);
+
+CREATE TABLE messages (
+	epoch    INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	id       TEXT    NOT NULL,
+	data     BLOB    NOT NULL,
+	appended INTEGER NOT NULL,
+	expires  INTEGER NOT NULL,
+	PRIMARY KEY (epoch, position)
+) WITHOUT ROWID;
+CREATE INDEX messages_by_expiry ON messages (expires);
 `}
 
 // header is what tells a store from any other SQLite file.

@@ -23,6 +23,12 @@ func TestTheStoreKeepsTheContractInEveryRace(t *testing.T) {
 	})
 }
 
+func TestTheLogKeepsTheContract(t *testing.T) {
+	wireposttest.TestLog(t, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+		return open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: o.Now})
+	})
+}
+
 func open(t testing.TB, path string, o *sqlitestore.Options) *sqlitestore.Store {
 	t.Helper()
 	s, err := sqlitestore.Open(t.Context(), path, o)

@@ -165,6 +165,8 @@ type writer struct {
 	subscribeOne, unsubscribeOne, unsubscribeAll, live *sql.Stmt
 	putStage, deleteStage, stage, expired              *sql.Stmt
 
+	epoch, newEpoch, keep, moveHead, forgetMessages, forgetEpochs, expiredMessages *sql.Stmt
+
 	stmts     []*sql.Stmt // all of these
 	lastPurge time.Time
 	purging   bool // the last purge left rows
@@ -218,6 +220,13 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.putStage, `INSERT INTO stages (api, stage, region, url, event) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET url = excluded.url, event = excluded.event
 			WHERE excluded.event > event OR excluded.event = event AND excluded.url > url`},
+		{&w.epoch, `SELECT number, name, head FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT 1`},
+		{&w.newEpoch, `INSERT INTO epochs (topic, name, head, first) SELECT ?1, ?2, 0, NOT EXISTS (SELECT 1 FROM epochs WHERE topic = ?1)`},
+		{&w.keep, `INSERT INTO messages (epoch, position, id, data, appended, expires) VALUES (?, ?, ?, ?, ?, ?)`},
+		{&w.moveHead, `UPDATE epochs SET head = ? WHERE number = ?`},
+		{&w.forgetMessages, `DELETE FROM messages WHERE epoch IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
+		{&w.forgetEpochs, `DELETE FROM epochs WHERE number IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
+		{&w.expiredMessages, `DELETE FROM messages WHERE (epoch, position) IN (SELECT epoch, position FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?)`},
 		{&w.deleteStage, `DELETE FROM stages WHERE api = ? AND stage = ? AND region = ? AND url = ? AND event = ?`},
 	} {
 		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {
@@ -394,8 +403,8 @@ func (w *writer) subscribe(id, topic string, now int64) error {
 	return err
 }
 
-// purge removes some expired rows, so that connections whose end was never
-// reported do not fill the file. It begins once a minute and goes on behind each
+// purge removes some expired rows, so that kept messages, and connections whose end was
+// never reported, do not fill the file. It begins once a minute and goes on behind each
 // batch until none is left.
 func (w *writer) purge() {
 	now := w.s.now()
@@ -414,11 +423,16 @@ func (w *writer) purge() {
 				return err
 			}
 		}
-		removed = len(ids)
-		return nil
+		done, err := w.expiredMessages.Exec(now.UnixMilli(), purgeStep)
+		if err != nil {
+			return err
+		}
+		messages, err := done.RowsAffected()
+		removed = max(len(ids), int(messages))
+		return err
 	})
 	if err != nil {
-		w.s.logger.Warn("expired connections could not be removed", "store", w.s.path, "error", err)
+		w.s.logger.Warn("expired rows could not be removed", "store", w.s.path, "error", err)
 		return
 	}
 	w.purging = removed == purgeStep
