@@ -21,7 +21,7 @@ const (
 	MaxAppendEntries = 16
 	MaxAppendBytes   = 64 << 10
 	// MaxKeep is for how long a message may be kept at most.
-	MaxKeep = 400 * 24 * time.Hour
+	MaxKeep = 366 * 24 * time.Hour
 )
 
 // Errors of a [Log].
@@ -183,9 +183,10 @@ type Log interface {
 	Head(ctx context.Context, topic string) (Position, error)
 
 	// Restart begins a new epoch, as is needed after a restore from a backup, and
-	// returns its head, whose offset is 0. Who was at the end of the old epoch has
-	// missed nothing; what is left of that can still be read. A topic without a log
-	// stays as it is, and has the zero position.
+	// returns its head, whose offset is 0. What is left of the old epoch can still be
+	// read; as nobody knows what it had behind that, a reader who comes from there is
+	// told that messages of earlier epochs may be gone. A topic without a log stays as
+	// it is, and has the zero position.
 	Restart(ctx context.Context, topic string) (Position, error)
 }
 

@@ -120,18 +120,16 @@ func (l memLog) read(after Position, limit ReadLimit, now int64) Replay {
 		}
 	}
 	i := slices.IndexFunc(l, func(e *memEpoch) bool { return e.name == after.Epoch })
-	switch newest := len(l) - 1; {
+	switch {
 	case after.Epoch == "": // before everything
 		i = 0
 	case i < 0:
 		i, after.Offset, r.Gaps = 0, 0, []Offsets{{}}
-	case after.Offset > l[i].head && i < newest: // a restored store does not know what it had
-		i, after.Offset, r.Gaps = i+1, 0, []Offsets{{}}
 	case after.Offset > l[i].head:
 		after.Offset = l[i].head
 	}
-	for i < len(l)-1 && after.Offset == l[i].head {
-		i, after.Offset = i+1, 0
+	for i < len(l)-1 && after.Offset == l[i].head { // nobody knows what was behind it
+		i, after.Offset, r.Gaps = i+1, 0, []Offsets{{}}
 	}
 	l[i].read(&r, after.Offset, limit, now)
 	r.More = r.UpTo.Offset < r.Head.Offset || i < len(l)-1

@@ -173,6 +173,8 @@ type Store struct {
 	kept       map[wirepost.Identity]bool   // identities that have a stage row, as far as is known
 	shards     map[string]knownShards       // of topics
 	unknown    map[string]time.Time         // codes that no stage row explained, and when
+
+	logs topicLogs
 }
 
 var _ wirepost.Store = (*Store)(nil)

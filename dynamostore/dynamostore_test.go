@@ -34,6 +34,18 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 	}
 }
 
+func TestTheLogKeepsTheContract(t *testing.T) {
+	for _, kind := range []dynamolocal.Kind{dynamolocal.DynamoDBLocal, dynamolocal.Dynalite} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			endpoint := dynamolocal.Start(t, kind)
+			wireposttest.TestLog(t, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+				return create(t, endpoint, &dynamostore.Options{Now: o.Now})
+			})
+		})
+	}
+}
+
 // The races of more calls than two, which meet in every order elsewhere, in about a
 // hundred random orders each: a round has four to six. Each draws from its number.
 func TestTheStoreKeepsTheContractInRaces(t *testing.T) {

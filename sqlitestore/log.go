@@ -214,8 +214,8 @@ func start(all []epoch, after wirepost.Position) (r wirepost.Replay, i int, offs
 	lost := []wirepost.Offsets{{}}
 	i = slices.IndexFunc(all, func(e epoch) bool { return e.head.Epoch == after.Epoch })
 	offset = after.Offset
-	switch newest := len(all) - 1; {
-	case newest < 0:
+	switch {
+	case len(all) == 0:
 		if after.Epoch != "" {
 			r.Gaps = lost
 		}
@@ -224,13 +224,11 @@ func start(all []epoch, after wirepost.Position) (r wirepost.Replay, i int, offs
 		if i, offset = 0, 0; after.Epoch != "" || !all[0].first {
 			r.Gaps = lost
 		}
-	case offset > all[i].head.Offset && i < newest: // a restored file does not know what it had
-		i, offset, r.Gaps = i+1, 0, lost
 	case offset > all[i].head.Offset:
 		offset = all[i].head.Offset
 	}
-	for i < len(all)-1 && offset == all[i].head.Offset {
-		i, offset = i+1, 0
+	for i < len(all)-1 && offset == all[i].head.Offset { // nobody knows what was behind it
+		i, offset, r.Gaps = i+1, 0, lost
 	}
 	return r, i, offset
 }

@@ -207,12 +207,25 @@ var brokenLogs = []struct {
 			return p, err
 		}
 	}},
-	{"a reader goes from the old epoch to the new one", "everything before it counts as lost", onRead(func(after wirepost.Position, r *wirepost.Replay) {
+	{"a reader of the old epoch gets what is left of it, a gap, and the new one", "no gap", onRead(func(after wirepost.Position, r *wirepost.Replay) {
 		if after.Epoch != "" && r.UpTo.Epoch != after.Epoch {
-			r.Gaps = append([]wirepost.Offsets{{}}, r.Gaps...)
+			r.Gaps = nil
 		}
 	})},
-	{"a reader goes from the old epoch to the new one", "it stays in the old one", oldEpochs(func(r wirepost.Replay, after wirepost.Position) wirepost.Replay {
+	{"a reader of the old epoch gets what is left of it, a gap, and the new one", "it begins with the new one", func(b *brokenLog, _ *clock) {
+		b.read = func(ctx context.Context, topic string, after wirepost.Position, limit wirepost.ReadLimit) (wirepost.Replay, error) {
+			if head, err := b.Log.Head(ctx, topic); err == nil && after.Epoch != head.Epoch {
+				after = wirepost.Position{Epoch: "other"}
+				r, err := b.Log.Read(ctx, topic, after, limit)
+				for err == nil && r.UpTo.Epoch != head.Epoch {
+					r, err = b.Log.Read(ctx, topic, r.UpTo, limit)
+				}
+				return r, err
+			}
+			return b.Log.Read(ctx, topic, after, limit)
+		}
+	}},
+	{"a reader of the old epoch gets what is left of it, a gap, and the new one", "it stays in the old one", oldEpochs(func(r wirepost.Replay, after wirepost.Position) wirepost.Replay {
 		return wirepost.Replay{UpTo: after, Head: after}
 	})},
 	{"an answer has messages of one epoch", "of all", func(b *brokenLog, _ *clock) {
@@ -226,9 +239,11 @@ var brokenLogs = []struct {
 			return r, err
 		}
 	}},
-	{"a position beyond the end of an old epoch is of a log that was lost", "it is the end", func(b *brokenLog, _ *clock) {
+	{"a position beyond the end of an old epoch is of a log that was lost", "it is one of the new epoch", func(b *brokenLog, _ *clock) {
 		b.read = func(ctx context.Context, topic string, after wirepost.Position, limit wirepost.ReadLimit) (wirepost.Replay, error) {
-			after.Offset = min(after.Offset, 1)
+			if head, err := b.Log.Head(ctx, topic); err == nil && after.Offset == 5 {
+				after.Epoch = head.Epoch
+			}
 			return b.Log.Read(ctx, topic, after, limit)
 		}
 	}},

@@ -176,7 +176,7 @@ var epochChecks = []logCheck{
 		}
 		return err
 	}},
-	{"a reader goes from the old epoch to the new one", func(ctx context.Context, l *tested, _ *clock) error {
+	{"a reader of the old epoch gets what is left of it, a gap, and the new one", func(ctx context.Context, l *tested, _ *clock) error {
 		old, err := l.put(ctx, "t", entry("a", keep), entry("b", keep))
 		if err != nil {
 			return err
@@ -185,7 +185,7 @@ var epochChecks = []logCheck{
 		if err != nil {
 			return err
 		}
-		if err := l.wantAll(ctx, "t", old); err != nil {
+		if err := l.wantAll(ctx, "t", old, "0-0"); err != nil {
 			return fmt.Errorf("before the first message of the new epoch: %w", err)
 		}
 		if r, err := l.read(ctx, "t", old, wirepost.ReadLimit{}); err != nil || r.UpTo != begun {
@@ -195,9 +195,10 @@ var epochChecks = []logCheck{
 			return err
 		}
 		return cmp.Or(
-			l.wantAll(ctx, "t", old, "c"),
-			l.wantAll(ctx, "t", wirepost.Position{Epoch: old.Epoch, Offset: 1}, "b", "c"),
-			l.wantAll(ctx, "t", zero, "a", "b", "c"),
+			l.wantAll(ctx, "t", begun, "c"),
+			l.wantAll(ctx, "t", old, "0-0", "c"),
+			l.wantAll(ctx, "t", wirepost.Position{Epoch: old.Epoch, Offset: 1}, "b", "0-0", "c"),
+			l.wantAll(ctx, "t", zero, "a", "b", "0-0", "c"),
 		)
 	}},
 	{"an answer has messages of one epoch", func(ctx context.Context, l *tested, _ *clock) error {

@@ -69,6 +69,8 @@ type Error struct {
 	// Corrected tells that it was refused because this machine's clock is wrong, and
 	// that the next one is signed by the server's.
 	Corrected bool
+	// Item is the row that a conditional write has found in its place, if it asked.
+	Item Item
 }
 
 func (e *Error) Error() string {
@@ -198,6 +200,7 @@ func (e *Error) explain(header string, answer []byte) {
 		Type    string `json:"__type"`
 		Code    string
 		Message string // "message" of DynamoDB, "Message" of what is before it
+		Item    Item
 	}
 	if json.Unmarshal(answer, &said) != nil {
 		said.Type, said.Code, said.Message = "", "", string(answer[:min(len(answer), 200)])
@@ -205,7 +208,7 @@ func (e *Error) explain(header string, answer []byte) {
 	// com.amazonaws.dynamodb.v20120810#ResourceNotFoundException:http://…
 	if e.Code, _, _ = strings.Cut(cmp.Or(header, said.Type, said.Code), ":"); e.Code != "" {
 		e.Code = e.Code[strings.LastIndexByte(e.Code, '#')+1:]
-		e.Message, e.Err = said.Message, nil
+		e.Message, e.Item, e.Err = said.Message, said.Item, nil
 		return
 	}
 	if e.Err == nil {

@@ -47,6 +47,8 @@ type (
 		ConditionExpression       string            `json:",omitempty"`
 		ExpressionAttributeNames  map[string]string `json:",omitempty"`
 		ExpressionAttributeValues map[string]Value  `json:",omitempty"`
+		// AllOld asks a put that is refused for the row that it has found: Error.Item.
+		ReturnValuesOnConditionCheckFailure string `json:",omitempty"`
 	}
 	UpdateItemInput struct {
 		TableName        string
@@ -86,7 +88,8 @@ type (
 		KeyConditionExpression    string
 		ExpressionAttributeNames  map[string]string
 		ExpressionAttributeValues map[string]Value
-		ExclusiveStartKey         Item `json:",omitempty"`
+		ExclusiveStartKey         Item  `json:",omitempty"`
+		ScanIndexForward          *bool `json:",omitempty"` // false: from the end
 	}
 	ScanInput struct {
 		TableName         string
