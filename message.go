@@ -60,7 +60,7 @@ func (m *Message) Post(ctx context.Context, data []byte) error {
 	return m.call(ctx, request{Request: management.Post(data)})
 }
 
-// Close closes the sender's connection, as [Publisher.Delete] does, at the endpoint of
+// Close closes the sender's connection, as [Publisher.Close] does, at the endpoint of
 // the message itself: the connection needs no row. The client gets close code 1000, and
 // nothing that the handler returns afterwards. It returns [ErrGone] if the connection
 // has ended already.

@@ -50,7 +50,7 @@ var (
 	ErrNotFound = errors.New("wirepost: not found")
 	// ErrGone says that the connection has ended (410). Only the calls about a
 	// single connection return it: [Publisher.Post], [Publisher.Get] and
-	// [Publisher.Delete]. In a publish, gone is a count.
+	// [Publisher.Close]. In a publish, gone is a count.
 	ErrGone = errors.New("wirepost: connection is gone")
 	// ErrNoEndpoint says that no management endpoint is known for a connection.
 	ErrNoEndpoint = errors.New("wirepost: no management endpoint known")

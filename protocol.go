@@ -3,6 +3,7 @@ package wirepost
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -29,11 +30,11 @@ type ProtocolOptions struct {
 	Allow func(ctx context.Context, c Connection, action string, to Audience) bool
 	// MaxTopics bounds the topics of one connection. Default 100.
 	MaxTopics int
-	// Rest is given what a send had no time for: the audience, the frame, and the
-	// result whose Next is where to go on. An error, or nil here, is answered
-	// "incomplete".
-	Rest func(ctx context.Context, to Audience, frame []byte, r Result) error
-	// Margin is kept of the context's time for Rest and the answer. Default 1 s.
+	// Unfinished is given what a send of a client's had no time for, as a job for
+	// [Publisher.Do]: to put it into a queue, as package jobs does. The client is told
+	// that it is queued. Nil, or an error, is answered "incomplete".
+	Unfinished func(ctx context.Context, rest Job) error
+	// Margin is kept of the context's time for Unfinished and the answer. Default 1 s.
 	Margin time.Duration
 	// NewID makes the IDs of messages. Default: 26 random characters.
 	NewID func() string
@@ -262,8 +263,9 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	answer := serverFrame{Type: "ack", ID: e.ID, Sent: &result.Sent, Failed: result.Failed}
 	reached := result.Sent+result.Gone+result.Failed > 0
 	switch {
-	case result.Next != "" && p.o.Rest != nil:
-		if err := p.o.Rest(ctx, to, frame, result); err != nil {
+	case result.Next != "" && p.o.Unfinished != nil:
+		rest := Job{Publish: rand.Text(), To: to, Text: string(frame), Parts: 1, After: result.Next}
+		if err := p.o.Unfinished(ctx, rest); err != nil {
 			p.failed("what a send had no time for could not be handed on", m, err)
 			answer.Type, answer.Code = "error", "incomplete"
 		} else {

@@ -108,7 +108,7 @@ func (f *fanOut) run() (Result, error) {
 	}
 	result := f.result.end()
 	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
-		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result.String(), "took", time.Since(start), "error", f.failure)
+		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result, "took", time.Since(start), "error", f.failure)
 	}
 	return result, f.failure
 }

@@ -129,12 +129,12 @@ func (p *Publisher) made(caller string) {
 	}
 }
 
-// Close closes idle connections. It does not close the store.
-func (p *Publisher) Close() error {
+// CloseIdleConnections closes the connections to management endpoints that carry no
+// call. The publisher may be used afterwards: it opens others. It does not close the store.
+func (p *Publisher) CloseIdleConnections() {
 	if p.stages != nil {
 		p.stages.close()
 	}
-	return nil
 }
 
 // PublishOptions are all optional.
@@ -180,10 +180,10 @@ func (p *Publisher) Publish(ctx context.Context, to Audience, data []byte, o *Pu
 	return p.fanOut(ctx, to, request{Request: management.Post(data)}, o)
 }
 
-// Disconnect closes every connection of an audience (DELETE @connections). API
+// CloseAll closes every connection of an audience (DELETE @connections). API
 // Gateway gives the client close code 1000 and runs $disconnect, which removes
 // the row.
-func (p *Publisher) Disconnect(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
+func (p *Publisher) CloseAll(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
 	return p.fanOut(ctx, to, request{Request: management.Delete()}, o)
 }
 
@@ -208,8 +208,8 @@ func (p *Publisher) Post(ctx context.Context, connectionID string, data []byte) 
 	return err
 }
 
-// Delete closes one connection. It returns [ErrGone] if it has ended already.
-func (p *Publisher) Delete(ctx context.Context, connectionID string) error {
+// Close closes one connection. It returns [ErrGone] if it has ended already.
+func (p *Publisher) Close(ctx context.Context, connectionID string) error {
 	_, err := p.one(ctx, connectionID, request{Request: management.Delete()})
 	return err
 }

@@ -19,7 +19,7 @@ func start(t *testing.T) (context.Context, *wireposttest.Gateway) {
 	t.Cleanup(cancel)
 	store := wirepost.NewMemStore(nil)
 	publisher := wirepost.NewPublisher(store, nil)
-	t.Cleanup(func() { publisher.Close() })
+	t.Cleanup(func() { publisher.CloseIdleConnections() })
 	mux := notify.New(store, publisher, nil)
 	return ctx, wireposttest.NewGateway(t, mux, func(s *gateway.Server) {
 		s.Routes = map[string]gateway.Route{}
