@@ -7,9 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/management"
 )
 
 // Subprotocol is the name of docs/protocol.md, version 1, in the handshake's
@@ -79,7 +78,7 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 	m.mu.Unlock()
 	m.protocol = map[string]Handler{}
 	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
-		m.protocol[key] = p.handle
+		m.protocol[key] = m.wrap(key, p.handle)
 	}
 }
 
@@ -141,7 +140,7 @@ func parseFrame(body []byte) (clientFrame, bool) {
 	if bytes.Equal(f.Ref, []byte("null")) {
 		f.Ref = nil
 	}
-	if len(f.Ref) > maxRef || len(f.Ref) > 0 && f.Ref[0] != '"' && f.Ref[0] != '-' && (f.Ref[0] < '0' || f.Ref[0] > '9') {
+	if !validRef(f.Ref) {
 		f.Ref = nil
 		return f, false
 	}
@@ -157,7 +156,7 @@ func parseFrame(body []byte) (clientFrame, bool) {
 
 func refuse(code, text string) serverFrame { return serverFrame{Type: "error", Code: code, Text: text} }
 
-func encodeFrame(f serverFrame) ([]byte, error) {
+func encodeFrame(f any) ([]byte, error) {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
@@ -180,7 +179,15 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 	case ActionSend:
 		return p.send(ctx, m, c, f)
 	}
-	return refuse("unknown-action", `"action" must be subscribe, unsubscribe, send or ping`)
+	return refuse("unknown-action", p.actions())
+}
+
+// actions says which there are: the protocol's, and those of the program.
+func (p *protocol) actions() string {
+	own := sortedKeys(p.mux.handlers)
+	own = slices.DeleteFunc(own, func(key string) bool { return key == "$default" || p.mux.protocol[key] != nil })
+	all := append([]string{"subscribe", "unsubscribe", "send", "ping"}, own...)
+	return `"action" must be ` + strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
@@ -284,9 +291,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	return answer
 }
 
-// expire tells the client of a connection that has ended, and closes it. A post
-// comes before a DELETE, so the answer is posted: what a handler returns is sent
-// after the function, when there would be nobody to get it.
+// expire answers a frame of a connection that has ended, and closes it.
 func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error {
 	answer := refuse("expired", "")
 	answer.Ref = f.Ref
@@ -294,18 +299,6 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 	if err != nil {
 		return err
 	}
-	p.mux.o.Logger.Info("closing a connection that has ended, or was never known", "connectionId", m.ConnectionID)
-	var stop time.Time
-	if deadline, ok := ctx.Deadline(); ok {
-		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
-	}
-	for _, r := range []request{
-		{Request: management.Post(frame)},
-		{Request: management.Delete(), repeatable: true},
-	} {
-		if err := p.mux.toSender(ctx, p.publisher, &m.Request, stop, r); err != nil && !errors.Is(err, ErrGone) {
-			p.failed("a connection that has ended could not be closed", m, err)
-		}
-	}
+	p.mux.expire(ctx, p.publisher, m, frame, p.o.Margin)
 	return nil
 }

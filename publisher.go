@@ -158,9 +158,10 @@ type PublishOptions struct {
 // Publish posts data to every connection of an audience and returns when every
 // post has ended: a Lambda is frozen after it returns.
 //
-// The error is for what concerns the whole: invalid input, an audience that
-// cannot be read, a context that had ended. What became of the posts is in the
-// Result, which is complete as far as the publish came even with an error.
+// The error is for what concerns the whole. It is an [ErrInvalid] if the audience, the
+// data or the options cannot be, has the [Problem] [ProblemStore] if the audience could
+// not be read, and wraps the context's error if that had ended. The result of each post
+// is in the Result, which is complete as far as the publish came even with an error.
 //
 // Gone is no error. The row of a gone connection is removed if the post went to
 // the row's own endpoint and the connection is older than 30 s by the gateway's

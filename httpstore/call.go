@@ -177,6 +177,10 @@ func (s *Store) attempt(ctx context.Context, method string, body []byte, out any
 	switch p.Code {
 	case codeNotFound:
 		return &answered{p.Error, wirepost.ErrNotFound}
+	case codeInvalid:
+		if resp.StatusCode == http.StatusBadRequest {
+			return &answered{p.Error, wirepost.ErrInvalid}
+		}
 	case codeDeadline:
 		return &answered{"the call has taken longer than the server allows: " + p.Error, errTimeUp}
 	case codeCanceled:

@@ -53,6 +53,17 @@ func TestTheExampleAnswersEachOfItsMessages(t *testing.T) {
 	}
 }
 
+func TestAClientWithABadNameIsTheClientsMistake(t *testing.T) {
+	ctx, g := start(t)
+	for _, query := range []string{"?user=%00", "?topic=", "?topic=a%0Ab"} {
+		_, err := wireposttest.Dial(ctx, g.URL+query, nil)
+		var refused *wireposttest.HandshakeError
+		if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+			t.Errorf("%s: %v, want 400", query, err)
+		}
+	}
+}
+
 func TestOneClientSendsToAnother(t *testing.T) {
 	ctx, g := start(t)
 	alice, err := wireposttest.Dial(ctx, g.URL+"?user=alice", nil)
