@@ -1,7 +1,6 @@
 package wirepost
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,21 +42,21 @@ func ParseAudience(s string) (Audience, error) {
 	kind, name, colon := strings.Cut(s, ":")
 	a := Audience{AudienceKind(kind), name}
 	if a.Kind == KindEveryone && colon {
-		return Audience{}, fmt.Errorf("audience %q: everyone takes no name", clip(s))
+		return Audience{}, invalidf("audience %q: everyone takes no name", clip(s))
 	}
 	if !colon && a.Kind != KindEveryone {
-		err := fmt.Errorf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(s))
+		err := invalidf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(s))
 		if hint := nearestKind(kind); hint == string(KindEveryone) {
-			return Audience{}, fmt.Errorf("%w (did you mean %q?)", err, hint)
+			return Audience{}, invalidf("%w (did you mean %q?)", err, hint)
 		}
 		if s != "" && ValidateName(s) == nil {
-			return Audience{}, fmt.Errorf("%w (did you mean \"user:%s\" or \"topic:%s\"?)", err, clip(s), clip(s))
+			return Audience{}, invalidf("%w (did you mean \"user:%s\" or \"topic:%s\"?)", err, clip(s), clip(s))
 		}
 		return Audience{}, err
 	}
 	if err := a.Validate(); err != nil {
 		if hint := nearestKind(kind); hint != "" {
-			return Audience{}, fmt.Errorf("%w (did you mean %q?)", err, hint)
+			return Audience{}, invalidf("%w (did you mean %q?)", err, hint)
 		}
 		return Audience{}, err
 	}
@@ -69,18 +68,18 @@ func (a Audience) Validate() error {
 	switch a.Kind {
 	case KindEveryone:
 		if a.Name != "" {
-			return fmt.Errorf("audience %q: everyone takes no name", clip(a.String()))
+			return invalidf("audience %q: everyone takes no name", clip(a.String()))
 		}
 		return nil
 	case KindUser, KindTopic:
 		if err := ValidateName(a.Name); err != nil {
-			return fmt.Errorf("audience %q: %w", clip(a.String()), err)
+			return invalidf("audience %q: %w", clip(a.String()), err)
 		}
 		return nil
 	case KindConnection:
 		return ValidateConnectionID(a.Name)
 	}
-	return fmt.Errorf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(a.String()))
+	return invalidf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(a.String()))
 }
 
 // String is the form that [ParseAudience] reads.
@@ -105,13 +104,13 @@ func (a *Audience) UnmarshalText(b []byte) (err error) {
 func ValidateName(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("the name is empty")
+		return invalidf("the name is empty")
 	case len(name) > 128:
-		return fmt.Errorf("the name has %d bytes, 128 at most are allowed", len(name))
+		return invalidf("the name has %d bytes, 128 at most are allowed", len(name))
 	case !utf8.ValidString(name):
-		return fmt.Errorf("the name is not UTF-8")
+		return invalidf("the name is not UTF-8")
 	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("the name contains a control character")
+		return invalidf("the name contains a control character")
 	}
 	return nil
 }
@@ -121,13 +120,13 @@ func ValidateName(name string) error {
 func ValidateConnectionID(id string) error {
 	switch {
 	case id == "":
-		return fmt.Errorf("the connection ID is empty")
+		return invalidf("the connection ID is empty")
 	case len(id) > 128:
-		return fmt.Errorf("the connection ID has %d bytes, 128 at most are allowed", len(id))
+		return invalidf("the connection ID has %d bytes, 128 at most are allowed", len(id))
 	case strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("connection ID %q: contains a space or a character that is not ASCII", clip(id))
+		return invalidf("connection ID %q: contains a space or a character that is not ASCII", clip(id))
 	case strings.Contains(id, "%"):
-		return fmt.Errorf("connection ID %q: it is percent-escaped already; give it as the event has it", clip(id))
+		return invalidf("connection ID %q: it is percent-escaped already; give it as the event has it", clip(id))
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ var problems = map[Problem]problemText{
 	ProblemGetDenied: {"these credentials may not ask about connections (GET), so checks and sweeps of connections fail",
 		"allow execute-api:ManageConnections on …/<stage>/*/@connections/* instead of …/POST/@connections/*",
 		"403 `execute-api:ManageConnections on resource: …/GET/@connections/…`"},
-	ProblemDeleteDenied: {"these credentials may not close connections (DELETE), so 'wirepost kick' and Publisher.Delete fail",
+	ProblemDeleteDenied: {"these credentials may not close connections (DELETE), so 'wirepost kick' and Publisher.Close fail",
 		"allow execute-api:ManageConnections on …/<stage>/*/@connections/* instead of …/POST/@connections/*",
 		"403 `execute-api:ManageConnections on resource: …/DELETE/@connections/…`"},
 	ProblemPathNotSend: {"API Gateway did not recognise the path as a send: the path is wrong, not the policy",

@@ -24,7 +24,7 @@ func TestAProgramWithoutCredentialsIsToldWhichPackageFindsOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	result, err := publisher.Publish(t.Context(), wirepost.Everyone(), []byte("hi"), nil)
 	if err != nil || result.Failed != 1 {
 		t.Fatalf("%+v, %v", result, err)

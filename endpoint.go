@@ -32,11 +32,11 @@ func (i Identity) String() string { return i.APIID + "/" + i.Stage + "@" + i.Reg
 func (i Identity) Validate() error {
 	switch {
 	case i.APIID == "" || len(i.APIID) > 128 || strings.ContainsAny(i.APIID, "/#@ \t\r\n"):
-		return fmt.Errorf("endpoint identity %q: the API ID is empty or malformed", i.String())
+		return invalidf("endpoint identity %q: the API ID is empty or malformed", i.String())
 	case !validStage(i.Stage):
-		return fmt.Errorf("endpoint identity %q: the stage is empty or malformed", i.String())
+		return invalidf("endpoint identity %q: the stage is empty or malformed", i.String())
 	case !isRegion(i.Region):
-		return fmt.Errorf("endpoint identity %q: the region is empty or malformed", i.String())
+		return invalidf("endpoint identity %q: the region is empty or malformed", i.String())
 	}
 	return nil
 }
@@ -65,10 +65,10 @@ func (r StageRecord) Validate() error {
 		return err
 	}
 	if r.URL == "" {
-		return fmt.Errorf("stage record of %s: the URL is empty", r.Identity)
+		return invalidf("stage record of %s: the URL is empty", r.Identity)
 	}
 	if r.EventTime.IsZero() {
-		return fmt.Errorf("stage record of %s: the event time is missing", r.Identity)
+		return invalidf("stage record of %s: the event time is missing", r.Identity)
 	}
 	return nil
 }

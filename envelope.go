@@ -1,10 +1,8 @@
 package wirepost
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"strings"
 )
 
@@ -50,21 +48,19 @@ type envelopeFrame struct {
 // fields say.
 func (e Envelope) Frame() ([]byte, error) {
 	if e.ID == "" || len(e.ID) > 128 || strings.ContainsFunc(e.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, fmt.Errorf("envelope: the ID %q is not 1 to 128 visible ASCII characters", clip(e.ID))
+		return nil, invalidf("envelope: the ID %q is not 1 to 128 visible ASCII characters", clip(e.ID))
 	}
 	if err := e.To.Validate(); err != nil {
-		return nil, fmt.Errorf("envelope: %w", err)
+		return nil, invalidf("envelope: %w", err)
 	}
 	if len(e.Data) == 0 {
-		return nil, fmt.Errorf("envelope to %s: there is no data", e.To)
+		return nil, invalidf("envelope to %s: there is no data", e.To)
 	}
-	var b bytes.Buffer
-	w := json.NewEncoder(&b)
-	w.SetEscapeHTML(false)
-	if err := w.Encode(envelopeFrame{"message", e.ID, e.To.String(), e.From, e.Data}); err != nil {
-		return nil, fmt.Errorf("envelope to %s: the data is not JSON: %w", e.To, err)
+	var raw json.RawMessage
+	if err := json.Unmarshal(e.Data, &raw); err != nil {
+		return nil, invalidf("envelope to %s: the data is not JSON: %s", e.To, jsonFault(err))
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return encodeFrame(envelopeFrame{"message", e.ID, e.To.String(), e.From, e.Data})
 }
 
 // MarshalJSON is [Envelope.Frame], so that an envelope may be part of other JSON.
@@ -74,14 +70,14 @@ func (e Envelope) MarshalJSON() ([]byte, error) { return e.Frame() }
 func (e *Envelope) UnmarshalJSON(b []byte) error {
 	var f envelopeFrame
 	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("envelope: %w", err)
+		return invalidf("envelope: %s", jsonFault(err))
 	}
 	if f.Type != "message" {
-		return fmt.Errorf("envelope: the frame's type is %q, not \"message\"", clip(f.Type))
+		return invalidf("envelope: the frame's type is %q, not \"message\"", clip(f.Type))
 	}
 	to, err := ParseAudience(f.To)
 	if err != nil {
-		return fmt.Errorf("envelope: %w", err)
+		return invalidf("envelope: %w", err)
 	}
 	*e = Envelope{f.ID, to, f.From, f.Data}
 	return nil

@@ -40,7 +40,7 @@ func Example() {
 
 	// Any other function.
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	result, err := publisher.Publish(ctx, wirepost.ToTopic("lobby"), []byte(`{"text":"hi"}`), nil)
 	if err != nil {
 		log.Fatal(err)
@@ -58,7 +58,7 @@ func ExampleMux_Handle() {
 	ctx := context.Background()
 	store := wirepost.NewMemStore(nil)
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: believe})
 	mux.Handle("$default", func(ctx context.Context, m *wirepost.Message) ([]byte, error) {
 		sender, err := m.Connection(ctx)
@@ -87,7 +87,7 @@ func ExampleMux_Handle() {
 // A connection that has ended is a count and not an error.
 func ExamplePublisher_Publish() {
 	publisher := wirepost.NewPublisher(wirepost.NewMemStore(nil), nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	result, err := publisher.Publish(context.Background(), wirepost.ToConnection("L0SM9cOFvHcCIhw="), []byte("hi"), nil)
 	fmt.Println(result, err)
 	// Output: sent 0, gone 1 <nil>

@@ -50,7 +50,7 @@ func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error
 		return nil, err
 	}
 	if parts < 1 || parts > MaxParts {
-		return nil, fmt.Errorf("split the publish to %s into %d parts: from 1 to %d are possible", to, parts, MaxParts)
+		return nil, invalidf("split the publish to %s into %d parts: from 1 to %d are possible", to, parts, MaxParts)
 	}
 	if to.Kind == KindConnection {
 		parts = 1

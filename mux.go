@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
 )
 
 // connectionLife is the longest that API Gateway keeps a connection (AWS,
@@ -40,11 +36,15 @@ type MuxOptions struct {
 	// [Refuse], else with 500. It runs before anything is written, and a refusal
 	// writes nothing. Nil accepts everybody, without a user.
 	//
+	// An Accept that cannot be kept, such as one with a topic that is no name, is a
+	// mistake of the hook and refused with 500. A hook that takes names from the client
+	// asks [Accept.Validate] and refuses with 400 itself.
+	//
 	// A browser sends cookies with every WebSocket handshake and no preflight: a
 	// hook that trusts them has to check Request.Header("Origin") itself.
 	Connect func(ctx context.Context, r *ConnectRequest) (Accept, error)
 	// Disconnect is told of connections that ended, after their rows were removed,
-	// or could not be.
+	// or could not be. With it each $disconnect reads the row first.
 	// API Gateway does its best to deliver the event and promises nothing (AWS,
 	// developer guide, "$disconnect").
 	Disconnect func(ctx context.Context, e *DisconnectEvent)
@@ -65,105 +65,6 @@ type MuxOptions struct {
 	Logger *slog.Logger
 }
 
-// Accept says what a new connection is.
-type Accept struct {
-	User   string // empty: none
-	Topics []string
-	// Claims is kept with the connection and is in the row that
-	// [Message.Connection] finds; see [Connection].Claims.
-	Claims string
-	// Subprotocol is the answer's Sec-WebSocket-Protocol: one of those that the
-	// client offered, or empty.
-	Subprotocol string
-	// ExpiresAt ends the row earlier than the connection's two hours, such as
-	// when a token ends. The zero time means no earlier; a time that is over
-	// refuses the connection with 401. From then on no publish reaches the
-	// connection; the handler of its next message can tell and close it
-	// ([Message.Post], [Message.Close]).
-	ExpiresAt time.Time
-}
-
-// Refuse makes the error with which a Connect hook refuses a connection. The
-// client sees the status (400 to 599, else 403) and nothing of the reason, which
-// is logged.
-func Refuse(status int, reason string) error {
-	if status < 400 || status > 599 {
-		status = http.StatusForbidden
-	}
-	return &refusal{status, reason}
-}
-
-type refusal struct {
-	status int
-	reason string
-}
-
-func (r *refusal) Error() string { return fmt.Sprintf("refused with %d: %s", r.status, r.reason) }
-
-// Request is what every event of a connection says.
-type Request struct {
-	Event        events.APIGatewayWebsocketProxyRequest
-	ConnectionID string
-	Endpoint     Endpoint
-	ConnectedAt  time.Time
-	Time         time.Time // when the event happened, by the gateway's clock
-}
-
-// Key names the connection.
-func (r *Request) Key() ConnectionKey {
-	return ConnectionKey{r.ConnectionID, r.Endpoint.Identity, r.ConnectedAt}
-}
-
-// ConnectRequest is a client that wants to connect.
-type ConnectRequest struct{ Request }
-
-// Header is the first value of a handshake header, by any spelling of its name:
-// API Gateway changes the case of names behind a mapping of several levels (AWS,
-// developer guide, "WebSocket API mappings").
-func (r *ConnectRequest) Header(name string) string {
-	for k, v := range r.Event.Headers {
-		if strings.EqualFold(k, name) {
-			return v
-		}
-	}
-	return ""
-}
-
-// Query is all values of a query parameter, in their order.
-func (r *ConnectRequest) Query(name string) []string {
-	if v := r.Event.MultiValueQueryStringParameters[name]; len(v) > 0 {
-		return v
-	}
-	if v, ok := r.Event.QueryStringParameters[name]; ok {
-		return []string{v}
-	}
-	return nil
-}
-
-// Subprotocols is what the client offers in Sec-WebSocket-Protocol, trimmed.
-func (r *ConnectRequest) Subprotocols() []string {
-	var all []string
-	for s := range strings.SplitSeq(r.Header("Sec-WebSocket-Protocol"), ",") {
-		if s = strings.TrimSpace(s); s != "" {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// DisconnectEvent is a connection that ended.
-type DisconnectEvent struct {
-	Request
-	Code   int
-	Reason string
-}
-
-// A Handler does the work of one route. The bytes it returns reach the client
-// only if the route has a route response (AWS, developer guide, "Set up route
-// responses"), and only up to [MaxMessage] of them; longer answers are logged. An error
-// is logged and answered with status 500, which API Gateway does not pass on.
-type Handler func(ctx context.Context, m *Message) ([]byte, error)
-
 // Mux is the handler of the WebSocket function: lambda.Start(mux) is all there
 // is to do with it. It keeps the store in step with the events and calls the
 // handler of a message's route. It may be called concurrently.
@@ -172,6 +73,7 @@ type Mux struct {
 	o        MuxOptions
 	handlers map[string]Handler // the program's
 	protocol map[string]Handler // those of HandleProtocol, which give way to them
+	around   []Middleware
 
 	mu        sync.Mutex
 	seen      map[Identity]seenStage
@@ -215,44 +117,6 @@ func (m *Mux) made(caller string) {
 	}
 }
 
-// Handle sets the handler of a route key, such as "sendmessage" or "$default".
-// Call it before the first event. A handler that is set here wins over that of
-// [Mux.HandleProtocol], in whichever order they are called.
-//
-// It panics for $connect and $disconnect, which have hooks in [MuxOptions], for a
-// handler that is nil, and for a route key that has a handler already.
-func (m *Mux) Handle(routeKey string, h Handler) {
-	m.made("wirepost: Mux.Handle")
-	switch {
-	case routeKey == "$connect" || routeKey == "$disconnect" || routeKey == "":
-		panic("wirepost: Mux.Handle: route key " + routeKey + ": use MuxOptions.Connect and MuxOptions.Disconnect")
-	case h == nil:
-		panic("wirepost: Mux.Handle: the handler of route key " + routeKey + " is nil")
-	case m.handlers[routeKey] != nil:
-		panic("wirepost: Mux.Handle: route key " + routeKey + " has a handler already")
-	}
-	m.handlers[routeKey] = h
-}
-
-// handler is that of a route key, or else of $default; nil if there is none.
-func (m *Mux) handler(routeKey string) Handler {
-	for _, key := range [...]string{routeKey, "$default"} {
-		for _, handlers := range [...]map[string]Handler{m.handlers, m.protocol} {
-			if h := handlers[key]; h != nil {
-				return h
-			}
-		}
-	}
-	return nil
-}
-
-// RouteKeys lists what the API has to have routes for.
-func (m *Mux) RouteKeys() []string {
-	all := maps.Clone(m.handlers)
-	maps.Copy(all, m.protocol)
-	return append([]string{"$connect", "$disconnect"}, sortedKeys(all)...)
-}
-
 // response is what a proxy integration answers.
 type response struct {
 	StatusCode int               `json:"statusCode"`
@@ -265,8 +129,14 @@ type response struct {
 // event; everything else is an answer. A panic of a handler or hook is an answer
 // too (500), with the stack in the log: it must not end the process, which
 // aws-lambda-go would do.
+//
+// The payload {"wirepost":"routes"} is answered {"routes":[…]} with [Mux.RouteKeys]:
+// 'wirepost dev' asks for them when it starts the function.
 func (m *Mux) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
 	m.made("wirepost: Mux.Invoke")
+	if asksForRoutes(payload) {
+		return json.Marshal(routesAnswer{m.RouteKeys()})
+	}
 	req, err := m.parse(payload)
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "refused an event", "error", err)
@@ -297,7 +167,7 @@ func (m *Mux) parse(payload []byte) (*Request, error) {
 	}
 	req := &Request{}
 	if err := json.Unmarshal(payload, &req.Event); err != nil {
-		return nil, malformed("the event is not the JSON of a WebSocket event: %v", err)
+		return nil, malformed("the event is not the JSON of a WebSocket event: %s", jsonFault(err))
 	}
 	rc := &req.Event.RequestContext
 	switch rc.EventType {
@@ -414,8 +284,8 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 		return response{StatusCode: http.StatusUnauthorized}
 	}
 	if err := c.Validate(); err != nil {
-		m.o.Logger.ErrorContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", http.StatusBadRequest, "reason", err.Error())
-		return response{StatusCode: http.StatusBadRequest}
+		m.o.Logger.ErrorContext(ctx, "refused a connection: the Connect hook returned what cannot be kept; names that a client chooses are for the hook to check", "connectionId", r.ConnectionID, "status", http.StatusInternalServerError, "error", err)
+		return response{StatusCode: http.StatusInternalServerError}
 	}
 	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
 	defer cancel()
@@ -439,6 +309,15 @@ func (m *Mux) disconnect(ctx context.Context, r *Request) response {
 	write, cancel := context.WithTimeout(ctx, m.o.WriteTimeout)
 	defer cancel()
 	status := http.StatusOK
+	var row *Connection
+	if m.o.Disconnect != nil {
+		switch c, err := m.store.Connection(write, r.ConnectionID); {
+		case err == nil && r.Key().Matches(c):
+			row = &c
+		case err != nil && !errors.Is(err, ErrNotFound):
+			m.o.Logger.ErrorContext(ctx, "the row of a connection that ended could not be read, so the Disconnect hook is not told whose it was", "connectionId", r.ConnectionID, "error", err)
+		}
+	}
 	if _, err := m.store.Delete(write, r.Key()); err != nil {
 		m.o.Logger.ErrorContext(ctx, "the row of a connection that ended could not be removed; the next publish to it does", "connectionId", r.ConnectionID, "error", err)
 		status = http.StatusInternalServerError
@@ -447,7 +326,7 @@ func (m *Mux) disconnect(ctx context.Context, r *Request) response {
 		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
 	if m.o.Disconnect != nil {
-		e := &DisconnectEvent{Request: *r, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
+		e := &DisconnectEvent{Request: *r, Connection: row, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
 		if reason := r.Event.RequestContext.DisconnectReason; reason != nil {
 			e.Reason = *reason
 		}
@@ -463,13 +342,12 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
-	key := r.Event.RequestContext.RouteKey
-	h := m.handler(key)
+	key, h := m.find(r.Event.RequestContext.RouteKey, []byte(r.Event.Body))
 	if h == nil {
 		m.o.Logger.ErrorContext(ctx, "no handler for a route that the API sends here", "routeKey", clip(key))
 		return response{StatusCode: http.StatusNotFound}
 	}
-	body, err := h(ctx, &Message{Request: *r, Body: []byte(r.Event.Body), mux: m})
+	body, err := h(ctx, &Message{Request: *r, RouteKey: key, Body: []byte(r.Event.Body), mux: m})
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}

@@ -3,12 +3,12 @@ package wirepost
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/management"
 )
 
 // Subprotocol is the name of docs/protocol.md, version 1, in the handshake's
@@ -29,11 +29,11 @@ type ProtocolOptions struct {
 	Allow func(ctx context.Context, c Connection, action string, to Audience) bool
 	// MaxTopics bounds the topics of one connection. Default 100.
 	MaxTopics int
-	// Rest is given what a send had no time for: the audience, the frame, and the
-	// result whose Next is where to go on. An error, or nil here, is answered
-	// "incomplete".
-	Rest func(ctx context.Context, to Audience, frame []byte, r Result) error
-	// Margin is kept of the context's time for Rest and the answer. Default 1 s.
+	// Unfinished is given what a send of a client's had no time for, as a job for
+	// [Publisher.Do]: to put it into a queue, as package jobs does. The client is told
+	// that it is queued. Nil, or an error, is answered "incomplete".
+	Unfinished func(ctx context.Context, rest Job) error
+	// Margin is kept of the context's time for Unfinished and the answer. Default 1 s.
 	Margin time.Duration
 	// NewID makes the IDs of messages. Default: 26 random characters.
 	NewID func() string
@@ -78,7 +78,7 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 	m.mu.Unlock()
 	m.protocol = map[string]Handler{}
 	for _, key := range []string{"subscribe", "unsubscribe", "send", "ping", "$default"} {
-		m.protocol[key] = p.handle
+		m.protocol[key] = m.wrap(key, p.handle)
 	}
 }
 
@@ -140,7 +140,7 @@ func parseFrame(body []byte) (clientFrame, bool) {
 	if bytes.Equal(f.Ref, []byte("null")) {
 		f.Ref = nil
 	}
-	if len(f.Ref) > maxRef || len(f.Ref) > 0 && f.Ref[0] != '"' && f.Ref[0] != '-' && (f.Ref[0] < '0' || f.Ref[0] > '9') {
+	if !validRef(f.Ref) {
 		f.Ref = nil
 		return f, false
 	}
@@ -156,7 +156,7 @@ func parseFrame(body []byte) (clientFrame, bool) {
 
 func refuse(code, text string) serverFrame { return serverFrame{Type: "error", Code: code, Text: text} }
 
-func encodeFrame(f serverFrame) ([]byte, error) {
+func encodeFrame(f any) ([]byte, error) {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
@@ -179,7 +179,15 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 	case ActionSend:
 		return p.send(ctx, m, c, f)
 	}
-	return refuse("unknown-action", `"action" must be subscribe, unsubscribe, send or ping`)
+	return refuse("unknown-action", p.actions())
+}
+
+// actions says which there are: the protocol's, and those of the program.
+func (p *protocol) actions() string {
+	own := sortedKeys(p.mux.handlers)
+	own = slices.DeleteFunc(own, func(key string) bool { return key == "$default" || p.mux.protocol[key] != nil })
+	all := append([]string{"subscribe", "unsubscribe", "send", "ping"}, own...)
+	return `"action" must be ` + strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
@@ -262,8 +270,9 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	answer := serverFrame{Type: "ack", ID: e.ID, Sent: &result.Sent, Failed: result.Failed}
 	reached := result.Sent+result.Gone+result.Failed > 0
 	switch {
-	case result.Next != "" && p.o.Rest != nil:
-		if err := p.o.Rest(ctx, to, frame, result); err != nil {
+	case result.Next != "" && p.o.Unfinished != nil:
+		rest := Job{Publish: rand.Text(), To: to, Text: string(frame), Parts: 1, After: result.Next}
+		if err := p.o.Unfinished(ctx, rest); err != nil {
 			p.failed("what a send had no time for could not be handed on", m, err)
 			answer.Type, answer.Code = "error", "incomplete"
 		} else {
@@ -282,9 +291,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	return answer
 }
 
-// expire tells the client of a connection that has ended, and closes it. A post
-// comes before a DELETE, so the answer is posted: what a handler returns is sent
-// after the function, when there would be nobody to get it.
+// expire answers a frame of a connection that has ended, and closes it.
 func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error {
 	answer := refuse("expired", "")
 	answer.Ref = f.Ref
@@ -292,18 +299,6 @@ func (p *protocol) expire(ctx context.Context, m *Message, f clientFrame) error 
 	if err != nil {
 		return err
 	}
-	p.mux.o.Logger.Info("closing a connection that has ended, or was never known", "connectionId", m.ConnectionID)
-	var stop time.Time
-	if deadline, ok := ctx.Deadline(); ok {
-		stop = deadline.Add(-min(p.o.Margin, time.Until(deadline)/4))
-	}
-	for _, r := range []request{
-		{Request: management.Post(frame)},
-		{Request: management.Delete(), repeatable: true},
-	} {
-		if err := p.mux.toSender(ctx, p.publisher, &m.Request, stop, r); err != nil && !errors.Is(err, ErrGone) {
-			p.failed("a connection that has ended could not be closed", m, err)
-		}
-	}
+	p.mux.expire(ctx, p.publisher, m, frame, p.o.Margin)
 	return nil
 }

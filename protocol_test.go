@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -43,14 +44,14 @@ func TestAMessageThatItsEnvelopeMakesTooLargeIsRefused(t *testing.T) {
 func TestASendThatTheTimeDidNotSufficeForSaysSo(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		rest func(context.Context, wirepost.Audience, []byte, wirepost.Result) error
+		rest func(context.Context, wirepost.Job) error
 		want string
 	}{
 		{"nobody takes the rest", nil, `"type":"error","code":"incomplete"`},
-		{"the rest is refused", func(context.Context, wirepost.Audience, []byte, wirepost.Result) error { return errors.New("no queue") }, `"type":"error","code":"incomplete"`},
-		{"the rest is taken", func(_ context.Context, _ wirepost.Audience, _ []byte, r wirepost.Result) error {
-			if r.Next == "" {
-				return errors.New("no cursor")
+		{"the rest is refused", func(context.Context, wirepost.Job) error { return errors.New("no queue") }, `"type":"error","code":"incomplete"`},
+		{"the rest is taken", func(_ context.Context, rest wirepost.Job) error {
+			if rest.After == "" || rest.To != wirepost.ToTopic("x") || rest.Parts != 1 || rest.Publish == "" || !strings.Contains(rest.Text, `"type":"message"`) {
+				return fmt.Errorf("the rest is %+v", rest)
 			}
 			return nil
 		}, `"queued":true`},
@@ -73,7 +74,7 @@ func TestASendThatTheTimeDidNotSufficeForSaysSo(t *testing.T) {
 				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
 			})})
 			mux := wirepost.NewMux(store, nil)
-			mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Rest: tt.rest})
+			mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Unfinished: tt.rest})
 			event, err := json.Marshal(map[string]any{"body": `{"action":"send","to":"topic:x","data":1}`,
 				"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "send", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now.UnixMilli(), "requestTimeEpoch": now.UnixMilli()}})
 			if err != nil {
@@ -310,7 +311,7 @@ func TestALearnedEndpointAndAReadOneShareTheirConnections(t *testing.T) {
 	if err := <-published; err != nil {
 		t.Error(err)
 	}
-	publisher.Close()
+	publisher.CloseIdleConnections()
 	late := time.After(5 * time.Second)
 	for open.Load() > 0 {
 		select {

@@ -58,7 +58,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	if o == nil {
 		o = &PublishOptions{}
 	}
-	if err := to.Validate(); err != nil {
+	if err := cmp.Or(to.Validate(), ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}.Validate()); err != nil {
 		return Result{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -108,7 +108,7 @@ func (f *fanOut) run() (Result, error) {
 	}
 	result := f.result.end()
 	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
-		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result.String(), "took", time.Since(start), "error", f.failure)
+		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result, "took", time.Since(start), "error", f.failure)
 	}
 	return result, f.failure
 }
@@ -210,7 +210,9 @@ func (f *fanOut) next() (Listed, bool) {
 			f.outOfTime = true
 		case l.err != nil:
 			f.end()
-			f.failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", f.to), Err: l.err}
+			if f.failure = fmt.Errorf("publish to %s: %w", f.to, l.err); !errors.Is(l.err, ErrInvalid) { // such as a cursor
+				f.failure = &Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", f.to), Err: l.err}
+			}
 		case l.ID == f.options.Except || f.options.Only != nil && *f.options.Only != l.Endpoint:
 			f.found, f.last = true, l.Cursor
 		case !f.inTurn(f.listing, l.Endpoint) || !f.place():

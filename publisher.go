@@ -129,12 +129,12 @@ func (p *Publisher) made(caller string) {
 	}
 }
 
-// Close closes idle connections. It does not close the store.
-func (p *Publisher) Close() error {
+// CloseIdleConnections closes the connections to management endpoints that carry no
+// call. The publisher may be used afterwards: it opens others. It does not close the store.
+func (p *Publisher) CloseIdleConnections() {
 	if p.stages != nil {
 		p.stages.close()
 	}
-	return nil
 }
 
 // PublishOptions are all optional.
@@ -158,9 +158,10 @@ type PublishOptions struct {
 // Publish posts data to every connection of an audience and returns when every
 // post has ended: a Lambda is frozen after it returns.
 //
-// The error is for what concerns the whole: invalid input, an audience that
-// cannot be read, a context that had ended. What became of the posts is in the
-// Result, which is complete as far as the publish came even with an error.
+// The error is for what concerns the whole. It is an [ErrInvalid] if the audience, the
+// data or the options cannot be, has the [Problem] [ProblemStore] if the audience could
+// not be read, and wraps the context's error if that had ended. The result of each post
+// is in the Result, which is complete as far as the publish came even with an error.
 //
 // Gone is no error. The row of a gone connection is removed if the post went to
 // the row's own endpoint and the connection is older than 30 s by the gateway's
@@ -180,10 +181,10 @@ func (p *Publisher) Publish(ctx context.Context, to Audience, data []byte, o *Pu
 	return p.fanOut(ctx, to, request{Request: management.Post(data)}, o)
 }
 
-// Disconnect closes every connection of an audience (DELETE @connections). API
+// CloseAll closes every connection of an audience (DELETE @connections). API
 // Gateway gives the client close code 1000 and runs $disconnect, which removes
 // the row.
-func (p *Publisher) Disconnect(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
+func (p *Publisher) CloseAll(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
 	return p.fanOut(ctx, to, request{Request: management.Delete()}, o)
 }
 
@@ -208,8 +209,8 @@ func (p *Publisher) Post(ctx context.Context, connectionID string, data []byte) 
 	return err
 }
 
-// Delete closes one connection. It returns [ErrGone] if it has ended already.
-func (p *Publisher) Delete(ctx context.Context, connectionID string) error {
+// Close closes one connection. It returns [ErrGone] if it has ended already.
+func (p *Publisher) Close(ctx context.Context, connectionID string) error {
 	_, err := p.one(ctx, connectionID, request{Request: management.Delete()})
 	return err
 }

@@ -64,7 +64,7 @@ func at(t *testing.T, url string, n int) *MemStore {
 
 func publisher(t *testing.T, s Store, o *PublisherOptions) *Publisher {
 	p := NewPublisher(s, o)
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(func() { p.CloseIdleConnections() })
 	return p
 }
 
@@ -400,7 +400,7 @@ func TestGetAndDeleteSayGoneAsAnError(t *testing.T) {
 	if _, err := p.Get(t.Context(), "c0"); !errors.Is(err, ErrGone) {
 		t.Errorf("Get: %v", err)
 	}
-	if err := p.Delete(t.Context(), "c0"); !errors.Is(err, ErrGone) {
+	if err := p.Close(t.Context(), "c0"); !errors.Is(err, ErrGone) {
 		t.Errorf("Delete: %v", err)
 	}
 }
@@ -412,7 +412,7 @@ func TestAResultIsOneLineForPeople(t *testing.T) {
 	}{
 		{Result{}, "sent 0"},
 		{Result{Sent: 2, Gone: 1, Removed: 1}, "sent 2, gone 1 (removed)"},
-		{Result{Sent: 2, Gone: 3, Removed: 1, Kept: map[string]int{"younger than 30 s": 2}}, "sent 2, gone 3 (1 removed, 2 kept: younger than 30 s)"},
+		{Result{Sent: 2, Gone: 3, Removed: 1, Kept: map[KeptReason]int{KeptTooYoung: 2}}, "sent 2, gone 3 (1 removed, 2 kept: younger than 30 s)"},
 		{Result{Failed: 2, Problems: map[Problem]int{ProblemThrottled: 2}}, "sent 0, failed 2 (throttled)"},
 		{Result{Failed: 3, Problems: map[Problem]int{ProblemThrottled: 2, ProblemNoAnswer: 1}, Next: "x"}, "sent 0, failed 3 (1 no-answer, 2 throttled), not finished"},
 	} {

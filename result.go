@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -18,38 +19,77 @@ type Outcome struct {
 	Err error
 	// Removed tells that the row of a gone connection was removed.
 	Removed bool
-	// Kept says why the row of a gone connection was not removed.
-	Kept string
+	// Kept says why the row of a gone connection was not removed; empty if it was, or
+	// if there was none.
+	Kept KeptReason
 }
 
-// Result counts the outcomes of a publish.
+// A KeptReason says why the row of a connection that answered 410 was not removed. It
+// is a stable kebab-case code, as a [Problem] is.
+type KeptReason string
+
+// The reasons.
+const (
+	// KeptTooYoung is a connection younger than 30 s: its $connect function may still
+	// be running, and until that has returned a live connection answers 410 too.
+	KeptTooYoung KeptReason = "too-young"
+	// KeptAgeUnknown is a row without the time at which its connection began.
+	KeptAgeUnknown KeptReason = "age-unknown"
+	// KeptNoDate is an answer without a Date header, so that the connection's age by the
+	// gateway's clock is not known.
+	KeptNoDate KeptReason = "no-date"
+	// KeptStoreFailed is a row that the store failed to remove.
+	KeptStoreFailed KeptReason = "store-failed"
+)
+
+// Sentence says the reason in words, without a full stop. Of a code that is not one of
+// this package's it is the code.
+func (r KeptReason) Sentence() string {
+	switch r {
+	case KeptTooYoung:
+		return "younger than 30 s"
+	case KeptAgeUnknown:
+		return "the store does not know its age"
+	case KeptNoDate:
+		return "the answer has no date"
+	case KeptStoreFailed:
+		return "the store did not answer"
+	}
+	return string(r)
+}
+
+// Result counts the outcomes of a publish. Its JSON has the counts and Next: what a
+// function may answer, or a service. It leaves out FirstMissed and Errors, which name
+// connections and say what endpoints answered.
 type Result struct {
-	Sent    int // accepted by API Gateway
-	Gone    int // connections that had ended
-	Removed int // rows of gone connections that were removed
-	Failed  int
+	Sent    int `json:"sent"`    // accepted by API Gateway
+	Gone    int `json:"gone"`    // connections that had ended
+	Removed int `json:"removed"` // rows of gone connections that were removed
+	Failed  int `json:"failed"`
 	// NotDelivered counts the failures after which the message certainly did not
 	// arrive ([Error.NotDelivered]), completely. After the others it may have.
-	NotDelivered int
+	NotDelivered int `json:"notDelivered,omitempty"`
 	// Missed counts the failures that a repeat may mend without giving the message to
 	// anybody twice, completely: those that NotDelivered counts, less the ones that are
 	// the connection's own fault (throttled to the end while the rest of its stage was
 	// not, or a connection ID that API Gateway refuses). With AtLeastOnce it also has
 	// those that may have arrived. [Job.Left] makes jobs of them.
-	Missed int
+	Missed int `json:"missed,omitempty"`
 	// FirstMissed has the first 100 of the failures that Missed counts.
-	FirstMissed []Outcome
+	FirstMissed []Outcome `json:"-"`
 	// Problems counts the failures by what explains them, completely.
-	Problems map[Problem]int
+	Problems map[Problem]int `json:"problems,omitempty"`
 	// Kept counts gone connections whose rows stayed, by reason.
-	Kept map[string]int
+	Kept map[KeptReason]int `json:"kept,omitempty"`
 	// Errors has the first 100 failures.
-	Errors []error
-	// Next is not empty if time ran out before every post was started: publish
-	// again with PublishOptions.After to send to the rest. With an error and nothing
-	// sent, gone or failed it may be empty: then nothing was started, and the whole is
-	// left.
-	Next Cursor
+	Errors []error `json:"-"`
+	// Next is where to go on if the publish ended before every post was started, for
+	// want of time or because the audience could not be read to its end: the same
+	// publish with [PublishOptions].After set to it sends to the others, and to nobody
+	// twice. It is empty if every post was started. If Publish returned an error and
+	// Sent, Gone and Failed are 0, it may be empty, too: then no post was started, and
+	// the publish is to be done again as it was.
+	Next Cursor `json:"next,omitempty"`
 }
 
 // String is the line that people read: "sent 2, gone 1 (removed), failed 1
@@ -68,9 +108,9 @@ func (r Result) String() string {
 		}
 		for _, reason := range sortedKeys(r.Kept) {
 			if n := r.Kept[reason]; n == r.Gone {
-				notes = append(notes, "kept: "+reason)
+				notes = append(notes, "kept: "+reason.Sentence())
 			} else {
-				notes = append(notes, fmt.Sprintf("%d kept: %s", n, reason))
+				notes = append(notes, fmt.Sprintf("%d kept: %s", n, reason.Sentence()))
 			}
 		}
 		if len(notes) > 0 {
@@ -93,6 +133,38 @@ func (r Result) String() string {
 		b.WriteString(", not finished")
 	}
 	return b.String()
+}
+
+// LogValue is a group with the names of the JSON: the counts that are not zero, always
+// sent, the problems, and whether the publish was finished.
+func (r Result) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Int("sent", r.Sent)}
+	for _, count := range [...]struct {
+		name string
+		n    int
+	}{{"gone", r.Gone}, {"removed", r.Removed}, {"failed", r.Failed}, {"notDelivered", r.NotDelivered}, {"missed", r.Missed}} {
+		if count.n != 0 {
+			attrs = append(attrs, slog.Int(count.name, count.n))
+		}
+	}
+	attrs = append(attrs, counts("problems", r.Problems)...)
+	attrs = append(attrs, counts("kept", r.Kept)...)
+	if r.Next != "" {
+		attrs = append(attrs, slog.Bool("finished", false))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// counts is a group of the counts of each code; nil if there is none.
+func counts[K ~string](name string, of map[K]int) []slog.Attr {
+	if len(of) == 0 {
+		return nil
+	}
+	var attrs []any
+	for _, code := range sortedKeys(of) {
+		attrs = append(attrs, slog.Int(string(code), of[code]))
+	}
+	return []slog.Attr{slog.Group(name, attrs...)}
 }
 
 // Err is nil if nothing failed and the publish was finished. Otherwise it is one error
@@ -145,7 +217,7 @@ func (r *Result) add(o Outcome) {
 			r.Removed++
 		} else if o.Kept != "" {
 			if r.Kept == nil {
-				r.Kept = map[string]int{}
+				r.Kept = map[KeptReason]int{}
 			}
 			r.Kept[o.Kept]++
 		}

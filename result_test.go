@@ -2,9 +2,11 @@ package wirepost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"path"
 	"reflect"
@@ -256,5 +258,37 @@ func TestDoingWhatIsLeftReachesEverybodyOnce(t *testing.T) {
 	// Later the ID is one of another stage's: that connection is not meant.
 	if r, err := p.Do(t.Context(), Job{Publish: "p", To: ToConnection("c0"), Text: "x", Parts: 1, Only: &other}); err != nil || r.Sent != 0 {
 		t.Errorf("%v, %v", r, err)
+	}
+}
+
+func TestAResultIsLoggedAndEncodedByTheSameNames(t *testing.T) {
+	r := Result{Sent: 2, Gone: 3, Removed: 1, Failed: 1, NotDelivered: 1, Missed: 1, Next: "c",
+		Problems: map[Problem]int{ProblemThrottled: 1}, Kept: map[KeptReason]int{KeptTooYoung: 2},
+		Errors: []error{errors.New("secret")}, FirstMissed: []Outcome{{ConnectionID: "secret"}}}
+	var b strings.Builder
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	log.Info("x", "result", r)
+	log.Info("y", "result", Result{Sent: 1})
+	want := "level=INFO msg=x result.sent=2 result.gone=3 result.removed=1 result.failed=1 result.notDelivered=1 result.missed=1 result.problems.throttled=1 result.kept.too-young=2 result.finished=false\n" +
+		"level=INFO msg=y result.sent=1\n"
+	if b.String() != want {
+		t.Errorf("logged\n%swant\n%s", b.String(), want)
+	}
+	out, err := json.Marshal(r)
+	if want := `{"sent":2,"gone":3,"removed":1,"failed":1,"notDelivered":1,"missed":1,"problems":{"throttled":1},"kept":{"too-young":2},"next":"c"}`; err != nil || string(out) != want {
+		t.Errorf("encoded as %s, %v\nwant %s", out, err, want)
+	}
+}
+
+func TestEachReasonToKeepARowHasASentence(t *testing.T) {
+	for _, r := range []KeptReason{KeptTooYoung, KeptAgeUnknown, KeptNoDate, KeptStoreFailed} {
+		if s := r.Sentence(); s == "" || s == string(r) {
+			t.Errorf("%s has the sentence %q", r, s)
+		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // MaxClaims is how many bytes [Connection].Claims may have. A write to DynamoDB
@@ -46,23 +45,13 @@ func (c Connection) Validate() error {
 		return err
 	}
 	if err := c.Endpoint.Validate(); err != nil {
-		return fmt.Errorf("connection %s: %w", c.ID, err)
+		return invalidf("connection %s: %w", c.ID, err)
 	}
-	if c.User != "" {
-		if err := ValidateName(c.User); err != nil {
-			return fmt.Errorf("connection %s: user: %w", c.ID, err)
-		}
-	}
-	for _, t := range c.Topics {
-		if err := ValidateName(t); err != nil {
-			return fmt.Errorf("connection %s: topic %q: %w", c.ID, clip(t), err)
-		}
-	}
-	if len(c.Claims) > MaxClaims || !utf8.ValidString(c.Claims) {
-		return fmt.Errorf("connection %s: the claims have %d bytes; they must be UTF-8 of %d bytes at most", c.ID, len(c.Claims), MaxClaims)
+	if err := (Accept{User: c.User, Topics: c.Topics, Claims: c.Claims}).Validate(); err != nil {
+		return invalidf("connection %s: %w", c.ID, err)
 	}
 	if c.ConnectedAt.IsZero() || c.ExpiresAt.IsZero() {
-		return fmt.Errorf("connection %s: connectedAt or expiresAt is missing", c.ID)
+		return invalidf("connection %s: connectedAt or expiresAt is missing", c.ID)
 	}
 	return nil
 }
@@ -97,7 +86,7 @@ type ListOptions struct {
 // Validate says what is wrong with the options.
 func (o ListOptions) Validate() error {
 	if o.Parts < 0 || o.Part < 0 || o.Part > 0 && o.Part >= o.Parts {
-		return fmt.Errorf("list part %d of %d: the part must be from 0 to parts-1", o.Part, o.Parts)
+		return invalidf("list part %d of %d: the part must be from 0 to parts-1", o.Part, o.Parts)
 	}
 	return nil
 }
@@ -137,8 +126,8 @@ func (l Listed) Key() ConnectionKey { return ConnectionKey{l.ID, l.Endpoint, l.C
 // method: an expired connection is not found, not listed and not subscribed, and
 // a Put finds nothing to add to.
 //
-// What cannot be a name, an identity or a row is refused with one sentence. An ID
-// that no gateway would make is an absent one.
+// What cannot be a name, an identity, a row or a cursor is refused with one sentence, of
+// an error that is an [ErrInvalid]. An ID that no gateway would make is an absent one.
 //
 // A listing or lookup that starts after a write has returned sees that write.
 type Store interface {

@@ -22,7 +22,7 @@ func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
 		return err
 	}
 	if ms := c.ConnectedAt.UnixMilli(); ms < 0 || ms > latestTime {
-		return fmt.Errorf("put connection %s: connectedAt is %v; it must be from 1970 to 2109", c.ID, c.ConnectedAt)
+		return fmt.Errorf("put connection %s: %w: connectedAt is %v; it must be from 1970 to 2109", c.ID, wirepost.ErrInvalid, c.ConnectedAt)
 	}
 	r := row{id: c.ID, endpoint: c.Endpoint, user: c.User, claims: c.Claims, connectedAt: milliseconds(c.ConnectedAt), expiresAt: milliseconds(c.ExpiresAt), version: s.firstVersion()}
 	var err error

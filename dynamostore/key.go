@@ -154,7 +154,7 @@ func parseCursor(c wirepost.Cursor) (partition int, s string, err error) {
 	number, s, ok := strings.Cut(string(c), ".")
 	partition, numErr := strconv.Atoi(number)
 	if !ok || numErr != nil || partition < 0 || partition >= maxShards || len(s) <= sliceWidth {
-		return 0, "", fmt.Errorf("the cursor %q is not of a listing of this store", c)
+		return 0, "", fmt.Errorf("%w: the cursor %q is not of a listing of this store", wirepost.ErrInvalid, c)
 	}
 	return partition, s, nil
 }

@@ -77,7 +77,7 @@ func TestEachAPIStageAndRegionOfATableGetsItsOwnMessages(t *testing.T) {
 		identities = append(identities, id)
 	}
 	p := wirepost.NewPublisher(again(t, s, endpoint, &dynamostore.Options{}), nil)
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	for i, c := range clients {
 		if r := publish(t, p, wirepost.ToUser(fmt.Sprintf("user%d", i)), fmt.Sprint("for ", i), nil); r.Sent != 1 {
 			t.Errorf("user%d: %v", i, r)
@@ -96,7 +96,7 @@ func TestAStageThatMovesTakesItsMessagesWithIt(t *testing.T) {
 	endpoint := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
 	s := create(t, endpoint, &dynamostore.Options{})
 	p := wirepost.NewPublisher(again(t, s, endpoint, &dynamostore.Options{}), nil)
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	same := func(g *gateway.Server) { g.APIID = "aaaaaaaaaa" }
 	first, stop, err := wireposttest.StartGateway(wirepost.NewMux(again(t, s, endpoint, &dynamostore.Options{}), &wirepost.MuxOptions{Connect: byUser}), same)
 	if err != nil {
@@ -139,7 +139,7 @@ func TestARecreatedAPIIsReachedBesideTheRowsOfTheOldOne(t *testing.T) {
 	g := api(t, s, endpoint, func(g *gateway.Server) { g.APIID = "newnewnew1" })
 	c := dial(t, g, "alice")
 	p := wirepost.NewPublisher(s, &wirepost.PublisherOptions{PostTimeout: time.Second})
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	r := publish(t, p, wirepost.ToTopic("lobby"), "hello", nil)
 	if r.Sent != 1 || r.Failed != 3 || r.Removed != 0 {
 		t.Errorf("publish: %v, want 1 sent and 3 failed: an API that does not answer says nothing of its connections", r)

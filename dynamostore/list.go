@@ -92,7 +92,7 @@ func (s *Store) plan(ctx context.Context, a wirepost.Audience, o wirepost.ListOp
 	}
 	for i := range plan {
 		if after >= plan[i].to {
-			return nil, 0, fmt.Errorf("the cursor %q is not of this part of the listing", o.After)
+			return nil, 0, fmt.Errorf("%w: the cursor %q is not of this part of the listing", wirepost.ErrInvalid, o.After)
 		}
 		if after > plan[i].from {
 			plan[i].from, plan[i].start = after, true

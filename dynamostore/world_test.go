@@ -92,7 +92,7 @@ func newWorld(t *testing.T, direct, faulty *dynamostore.Store, between *proxy) *
 		dynamostore.WriteShards(t, direct, topic, "4")
 	}
 	w.publisher = wirepost.NewPublisher(faulty, nil)
-	t.Cleanup(func() { w.publisher.Close() })
+	t.Cleanup(func() { w.publisher.CloseIdleConnections() })
 	return w
 }
 

@@ -194,6 +194,10 @@ func (s *Store) attempt(ctx context.Context, method string, body []byte, out any
 		return &answered{p.Error, wirepost.ErrUnknown}
 	case codeNotSupported:
 		return &answered{p.Error, wirepost.ErrNotSupported}
+	case codeInvalid:
+		if resp.StatusCode == http.StatusBadRequest {
+			return &answered{p.Error, wirepost.ErrInvalid}
+		}
 	case codeDeadline:
 		return &answered{"the call has taken longer than the server allows: " + p.Error, errTimeUp}
 	case codeCanceled:

@@ -256,6 +256,8 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, out any, er
 			status, p.Code = http.StatusInternalServerError, codeUnknown
 		case errors.Is(err, wirepost.ErrNotSupported):
 			status, p.Code = http.StatusNotImplemented, codeNotSupported
+		case errors.Is(err, wirepost.ErrInvalid): // of which the driver alone can tell, such as a cursor
+			status, p.Code = http.StatusBadRequest, codeInvalid
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			status, p.Code = http.StatusGatewayTimeout, codeDeadline
 		case ctx.Err() != nil:

@@ -187,7 +187,7 @@ func (s *Store) fail(err error, what string, args ...any) error {
 func unencodable(what string, texts ...string) error {
 	for _, t := range texts {
 		if !utf8.ValidString(t) {
-			return fmt.Errorf("%s %.100q is not UTF-8", what, t)
+			return fmt.Errorf("%w: %s %.100q is not UTF-8", wirepost.ErrInvalid, what, t)
 		}
 	}
 	return nil

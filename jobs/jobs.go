@@ -121,21 +121,21 @@ func (w *Worker) do(ctx context.Context, r Request, restart bool) error {
 		return failed(result, err)
 	}
 	if left.Lost > 0 {
-		w.logger.Error("more connections missed a message than jobs are made for; they do not get it", "job", job.String(), "connections", left.Lost, "result", result.String())
+		w.logger.Error("more connections missed a message than jobs are made for; they do not get it", "job", job.String(), "connections", left.Lost, "result", result)
 	}
 	if len(left.Jobs) == 0 {
 		return nil
 	}
 	queued, sendErr := w.Enqueue(ctx, left.Jobs...)
 	if sendErr == nil {
-		w.logger.Info("what is left of a publish goes on from the queue", "job", job.String(), "jobs", queued, "result", result.String(), "error", err)
+		w.logger.Info("what is left of a publish goes on from the queue", "job", job.String(), "jobs", queued, "result", result, "error", err)
 		return nil
 	}
 	mayHave := result.Sent + result.Failed - result.NotDelivered + queued
 	if job.AtLeastOnce || mayHave == 0 {
 		return &PublishFailed{fmt.Sprintf("what is left of %s could not go on from the queue: %v", job, sendErr)}
 	}
-	w.logger.Error("a publish was not finished, and its rest is lost: to begin again would reach some twice (atLeastOnce asks for that, WIREPOST_QUEUE_URL avoids it)", "job", job.String(), "jobs", len(left.Jobs)-queued, "result", result.String(), "error", sendErr)
+	w.logger.Error("a publish was not finished, and its rest is lost: to begin again would reach some twice (atLeastOnce asks for that, WIREPOST_QUEUE_URL avoids it)", "job", job.String(), "jobs", len(left.Jobs)-queued, "result", result, "error", sendErr)
 	return nil
 }
 

@@ -248,7 +248,7 @@ func TestAConnectionDoesWhatItsTokenAllowsUntilItEnds(t *testing.T) {
 	v := verifier(t, func(o *jwtauth.Options) { o.Now = clock })
 	store := wirepost.NewMemStore(&wirepost.MemStoreOptions{Now: clock})
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: v.Connect})
 	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: jwtauth.Allow, NewID: func() string { return "ID" }})
 	g := wireposttest.NewGateway(t, mux, func(s *gateway.Server) {

@@ -149,7 +149,7 @@ func BenchmarkPublishTo10000MessagesPerSecond(b *testing.B) {
 	}
 	frame := ws.MustCompileFrame(ws.NewTextFrame(benchMessage))
 	p := wirepost.NewPublisher(store, nil)
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	var took, bare time.Duration
 	for round := range 3 {
 		runtime.GC()
@@ -206,7 +206,7 @@ func BenchmarkMegabytesInUsePublishingTo50000(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(25)) // so that garbage hides little
 	peak := func(n int) float64 {
 		p := wirepost.NewPublisher(generated{benchStore(b, s.endpoint(), 0), n}, &wirepost.PublisherOptions{Credentials: fixedCredentials{}})
-		defer p.Close()
+		defer p.CloseIdleConnections()
 		debug.FreeOSMemory()
 		var most uint64
 		look := func() {

@@ -26,7 +26,7 @@ func newRig(b *testing.B, clients, concurrency int) *rig {
 	b.Helper()
 	r := &rig{store: wirepost.NewMemStore(nil), all: make(chan struct{}, 1)}
 	r.publisher = wirepost.NewPublisher(r.store, &wirepost.PublisherOptions{Concurrency: concurrency})
-	b.Cleanup(func() { r.publisher.Close() })
+	b.Cleanup(func() { r.publisher.CloseIdleConnections() })
 	g := wireposttest.NewGateway(b, wirepost.NewMux(r.store, nil), func(s *gateway.Server) { s.QueueBytes = 16 << 20 })
 	ctx, cancel := context.WithCancel(context.Background())
 	var reading sync.WaitGroup

@@ -244,7 +244,7 @@ func (c *chaos) cut(i int) {
 func (c *chaos) publish(t *testing.T, worker int) {
 	p := wirepost.NewPublisher(c.store, &wirepost.PublisherOptions{Concurrency: 1 + int(c.float()*12), PostTimeout: 2 * time.Second, Random: c.float,
 		Transport: failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.Dial() }, IdleConnTimeout: time.Second}}})
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	for i := range 6 {
 		time.Sleep(c.upTo(4 * time.Second))
 		pub := &chaosPublish{name: fmt.Sprintf("m%d.%d", worker, i), atLeastOnce: worker == 1, began: time.Now(), outcomes: map[string][]wirepost.Outcome{}}

@@ -251,7 +251,7 @@ var postings = []posting{
 			if r, err := p.Publish(b.Context(), wirepost.Everyone(), benchMessage, nil); err != nil || r.Sent != n {
 				b.Errorf("%v %v, %v", r, r.Errors, err)
 			}
-		}, func() { p.Close() }
+		}, func() { p.CloseIdleConnections() }
 	}},
 	{"AWS's client", awsClient(false)},
 	{"AWS's client, tuned", awsClient(true)},

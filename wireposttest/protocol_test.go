@@ -32,7 +32,7 @@ func startProtocol(t *testing.T, o *wirepost.ProtocolOptions) *protocolWorld {
 	w := &protocolWorld{now: &aheadClock{}}
 	w.store = wirepost.NewMemStore(&wirepost.MemStoreOptions{Now: w.now.Now})
 	publisher := wirepost.NewPublisher(w.store, nil)
-	t.Cleanup(func() { publisher.Close() })
+	t.Cleanup(func() { publisher.CloseIdleConnections() })
 	mux := wirepost.NewMux(w.store, &wirepost.MuxOptions{Connect: func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
 		a := wirepost.Accept{Topics: r.Query("topic"), Subprotocol: wirepost.Subprotocol}
 		if u := r.Query("user"); len(u) > 0 {

@@ -33,7 +33,7 @@ func dial(t *testing.T, url string) *wireposttest.Client {
 
 func newPublisher(t *testing.T, s wirepost.Store) *wirepost.Publisher {
 	p := wirepost.NewPublisher(s, nil)
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(func() { p.CloseIdleConnections() })
 	return p
 }
 
@@ -173,7 +173,7 @@ func TestEachFaultOfTheGatewayBecomesItsProblem(t *testing.T) {
 			})
 			dial(t, g.URL+"?user=alice")
 			p := wirepost.NewPublisher(store, &wirepost.PublisherOptions{PostTimeout: 700 * time.Millisecond})
-			defer p.Close()
+			defer p.CloseIdleConnections()
 			r, err := p.Publish(ctx, wirepost.Everyone(), []byte("x"), nil)
 			if err != nil || r.String() != tt.want {
 				t.Errorf("got %q (%v), %v, want %q", r, r.Errors, err, tt.want)
@@ -194,7 +194,7 @@ func TestGetTellsOfTheConnectionAndDeleteEndsIt(t *testing.T) {
 		if err != nil || rowErr != nil || info.Identity.SourceIP != "127.0.0.1" || !info.ConnectedAt.Equal(row.ConnectedAt) {
 			t.Errorf("Get = %+v, %v; the row is %+v, %v", info, err, row, rowErr)
 		}
-		if err := p.Delete(ctx, l.ID); err != nil {
+		if err := p.Close(ctx, l.ID); err != nil {
 			t.Error(err)
 		}
 		if err := p.Post(ctx, l.ID, []byte("x")); !errors.Is(err, wirepost.ErrGone) && !errors.Is(err, wirepost.ErrNoEndpoint) {

@@ -263,18 +263,18 @@ var rowChecks = []storeCheck{
 		for _, name := range bad {
 			changed := r
 			changed.Topics = []string{"b", name}
-			if err := s.Put(ctx, changed); err == nil {
-				return fmt.Errorf("Put with the topic %q: no error", name)
+			if err := s.Put(ctx, changed); !errors.Is(err, wirepost.ErrInvalid) {
+				return fmt.Errorf("Put with the topic %q: %v, want an ErrInvalid", name, err)
 			}
 			if name != "" {
 				changed = r
 				changed.User = name
-				if err := s.Put(ctx, changed); err == nil {
-					return fmt.Errorf("Put with the user %q: no error", name)
+				if err := s.Put(ctx, changed); !errors.Is(err, wirepost.ErrInvalid) {
+					return fmt.Errorf("Put with the user %q: %v, want an ErrInvalid", name, err)
 				}
 			}
-			if err := s.Subscribe(ctx, "c1", name); err == nil {
-				return fmt.Errorf("Subscribe to %q: no error", name)
+			if err := s.Subscribe(ctx, "c1", name); !errors.Is(err, wirepost.ErrInvalid) {
+				return fmt.Errorf("Subscribe to %q: %v, want an ErrInvalid", name, err)
 			}
 		}
 		for what, change := range map[string]func(*wirepost.Connection){
@@ -290,13 +290,13 @@ var rowChecks = []storeCheck{
 		} {
 			changed := r
 			change(&changed)
-			if err := s.Put(ctx, changed); err == nil {
-				return fmt.Errorf("Put of a row with %s: no error", what)
+			if err := s.Put(ctx, changed); !errors.Is(err, wirepost.ErrInvalid) {
+				return fmt.Errorf("Put of a row with %s: %v, want an ErrInvalid", what, err)
 			}
 		}
 		for _, id := range []wirepost.Identity{{}, {APIID: "a", Stage: "b"}, {APIID: "a/b", Stage: "c", Region: "eu-west-1"}} {
-			if _, err := s.PutStage(ctx, stage(id, "https://example.com", c.Now())); err == nil {
-				return fmt.Errorf("PutStage of %v: no error", id)
+			if _, err := s.PutStage(ctx, stage(id, "https://example.com", c.Now())); !errors.Is(err, wirepost.ErrInvalid) {
+				return fmt.Errorf("PutStage of %v: %v, want an ErrInvalid", id, err)
 			}
 		}
 		for what, r := range map[string]wirepost.StageRecord{

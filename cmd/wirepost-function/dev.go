@@ -28,5 +28,8 @@ func believe(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, er
 	} else if len(offered) > 0 {
 		return wirepost.Accept{}, wirepost.Refuse(http.StatusBadRequest, "the client offers subprotocols, and not "+wirepost.Subprotocol)
 	}
+	if err := accept.Validate(); err != nil { // which is what the client chose
+		return wirepost.Accept{}, wirepost.Refuse(http.StatusBadRequest, err.Error())
+	}
 	return accept, nil
 }

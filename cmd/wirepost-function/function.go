@@ -65,7 +65,7 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 		logger.Warn("NOBODY IS AUTHENTICATED: no key for tokens is set, and this is wirepost dev; everybody is who the URL says, and may do everything")
 	}
 	f.mux = wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: logger})
-	f.mux.HandleProtocol(f.publisher, &wirepost.ProtocolOptions{Allow: allow, Rest: f.restOfSend(), Margin: reserve})
+	f.mux.HandleProtocol(f.publisher, &wirepost.ProtocolOptions{Allow: allow, Unfinished: f.restOfSend(), Margin: reserve})
 	return f, nil
 }
 
@@ -104,17 +104,12 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 const reserve = 2 * time.Second
 
 // restOfSend puts what a client's send had no time for into the queue.
-func (f *function) restOfSend() func(context.Context, wirepost.Audience, []byte, wirepost.Result) error {
+func (f *function) restOfSend() func(context.Context, wirepost.Job) error {
 	if f.settings.queue == nil {
 		return nil
 	}
-	return func(ctx context.Context, to wirepost.Audience, frame []byte, r wirepost.Result) error {
-		parts, err := wirepost.Split(to, frame, 1, nil)
-		if err != nil {
-			return err
-		}
-		rest, _ := parts[0].Rest(r)
-		_, err = f.worker.Enqueue(ctx, rest)
+	return func(ctx context.Context, rest wirepost.Job) error {
+		_, err := f.worker.Enqueue(ctx, rest)
 		return err
 	}
 }

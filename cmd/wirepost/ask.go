@@ -118,7 +118,7 @@ func (a *answers) add(q *question, err error) {
 		return
 	case errors.Is(err, wirepost.ErrGone):
 		a.Gone++
-		kept := "younger than 30 s"
+		kept := wirepost.KeptTooYoung
 		switch {
 		case q.removed:
 			a.Removed++
@@ -133,7 +133,7 @@ func (a *answers) add(q *question, err error) {
 		}
 		if kept != "" {
 			if a.Kept == nil {
-				a.Kept = map[string]int{}
+				a.Kept = map[wirepost.KeptReason]int{}
 			}
 			a.Kept[kept]++
 		}

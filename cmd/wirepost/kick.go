@@ -32,6 +32,6 @@ func (c *command) kick(ctx context.Context, t *target, args []string) int {
 		return c.misuse(fmt.Sprintf("kick takes no argument %q", args[0]), "name whom to close with --to")
 	}
 	return c.deliver(ctx, t, to, "closed", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
-		return p.Disconnect(ctx, to, nil)
+		return p.CloseAll(ctx, to, nil)
 	})
 }

@@ -126,7 +126,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 		return c.failWith(err)
 	}
 	publisher := wirepost.NewPublisher(store, o)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	result, err := do(ctx, publisher)
 	if line := verb + strings.TrimPrefix(result.String(), "sent"); err == nil || result.Sent+result.Gone+result.Failed > 0 {
 		c.stdout.Printf("%s\n", line)

@@ -116,7 +116,7 @@ func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing
 		t.Errorf("send: %d, %s%s", status, out, errs)
 	}
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	if r, err := publisher.Publish(ctx, wirepost.ToUser("bob"), []byte("from elsewhere"), nil); err != nil || r.Sent != 1 {
 		t.Errorf("publish: %v, %v", r, err)
 	}

@@ -116,7 +116,7 @@ func (c *command) sweep(ctx context.Context, f sweepFlags) int {
 		return c.failWith(err)
 	}
 	s := &sweeping{c: c, store: store, asker: newAsker(store, *o), keep: f.dry, began: time.Now(), apis: map[wirepost.Identity]*swept{}}
-	defer s.asker.publisher.Close()
+	defer s.asker.publisher.CloseIdleConnections()
 	s.flag = storeFlag(f.store)
 
 	var leftovers *int

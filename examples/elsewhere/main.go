@@ -35,7 +35,7 @@ func main() {
 	}
 	defer store.Close()
 	publisher := wirepost.NewPublisher(store, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	if err := publishLines(ctx, publisher, wirepost.ToTopic(*topic), os.Stdin, os.Stdout); err != nil {
 		log.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestEachClientGetsEveryLineOnceAndInOrder(t *testing.T) {
 		fmt.Fprintf(&in, "line %d\n", n)
 	}
 	publisher := wirepost.NewPublisher(open(), nil) // it knows what is in the store, and nothing else
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	var out strings.Builder
 	if err := publishLines(ctx, publisher, wirepost.ToTopic("lobby"), strings.NewReader(in.String()), &out); err != nil {
 		t.Fatal(err)

@@ -155,7 +155,7 @@ func TestAQueueOfJobsReachesEverybodyOnceThroughInterruptions(t *testing.T) {
 	all := connect(t, g.URL, clients)
 
 	publisher := wirepost.NewPublisher(&interrupted{Store: store}, nil)
-	defer publisher.Close()
+	defer publisher.CloseIdleConnections()
 	q := &queue{}
 	f := Function(publisher, q, slog.New(slog.DiscardHandler))
 	if err := Start(t.Context(), q, wirepost.Everyone(), []byte("news"), 6); err != nil {
@@ -209,7 +209,7 @@ func TestWhatIsReportedIsOnlyWhatWasNotBegun(t *testing.T) {
 			q := &queue{refuses: func(string) bool { return tt.refuses }}
 			var log strings.Builder
 			publisher := wirepost.NewPublisher(listing, nil)
-			defer publisher.Close()
+			defer publisher.CloseIdleConnections()
 			f := Function(publisher, q, slog.New(slog.NewTextHandler(&log, nil)))
 			body := tt.body
 			if body == "" {

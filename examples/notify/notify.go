@@ -56,6 +56,9 @@ func accept(r *wirepost.ConnectRequest, allow func(origin string) bool) (wirepos
 		accept.User = users[0]
 	}
 	accept.Subprotocol = choose(r.Subprotocols())
+	if err := accept.Validate(); err != nil { // which is what the client chose
+		return wirepost.Accept{}, wirepost.Refuse(http.StatusBadRequest, err.Error())
+	}
 	return accept, nil
 }
 

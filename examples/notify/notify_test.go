@@ -19,7 +19,7 @@ func start(t *testing.T) (context.Context, *wireposttest.Gateway) {
 	t.Cleanup(cancel)
 	store := wirepost.NewMemStore(nil)
 	publisher := wirepost.NewPublisher(store, nil)
-	t.Cleanup(func() { publisher.Close() })
+	t.Cleanup(func() { publisher.CloseIdleConnections() })
 	mux := notify.New(store, publisher, nil)
 	return ctx, wireposttest.NewGateway(t, mux, func(s *gateway.Server) {
 		s.Routes = map[string]gateway.Route{}
@@ -49,6 +49,17 @@ func TestTheExampleAnswersEachOfItsMessages(t *testing.T) {
 		}
 		if got, err := c.Receive(ctx); err != nil || got != tt.want {
 			t.Errorf("%s is answered with %s, %v, want %s", tt.send, got, err, tt.want)
+		}
+	}
+}
+
+func TestAClientWithABadNameIsTheClientsMistake(t *testing.T) {
+	ctx, g := start(t)
+	for _, query := range []string{"?user=%00", "?topic=", "?topic=a%0Ab"} {
+		_, err := wireposttest.Dial(ctx, g.URL+query, nil)
+		var refused *wireposttest.HandshakeError
+		if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+			t.Errorf("%s: %v, want 400", query, err)
 		}
 	}
 }

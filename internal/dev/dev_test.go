@@ -143,7 +143,7 @@ func TestTwoDevsRunAtOnceInTwoFolders(t *testing.T) {
 			t.Errorf("%s: %v, %v, want one alice in each store", at, result, err)
 		}
 		expect(t, c, "", at)
-		publisher.Close()
+		publisher.CloseIdleConnections()
 		store.Close()
 	}
 	if a, b := partOf[*apiID](one.dev).id, partOf[*apiID](two.dev).id; a == b {

@@ -32,7 +32,7 @@ func (h *handler) start(context.Context) error {
 
 func (h *handler) stop(context.Context) error {
 	if h.publisher != nil {
-		h.publisher.Close()
+		h.publisher.CloseIdleConnections()
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (i *inspection) start(context.Context) error {
 func (i *inspection) stop(context.Context) error {
 	if i.page != nil {
 		i.page.Close()
-		i.publisher.Close()
+		i.publisher.CloseIdleConnections()
 	}
 	return nil
 }

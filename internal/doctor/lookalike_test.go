@@ -128,7 +128,7 @@ func (w *world) postOurs(raw string) error {
 	p := wirepost.NewPublisher(wirepost.NewMemStore(nil), &wirepost.PublisherOptions{
 		Endpoint: raw, Region: w.env["AWS_REGION"], Credentials: w.options.Credentials, Transport: w.transport(), PostTimeout: 1500 * time.Millisecond,
 	})
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	return p.Post(w.t.Context(), absentID, []byte("x"))
 }
 

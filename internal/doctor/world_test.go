@@ -270,7 +270,7 @@ func stsError(code, message string) http.HandlerFunc {
 // post sends to a connection as a program would.
 func (w *world) post(id, text string) {
 	p := wirepost.NewPublisher(wirepost.NewMemStore(nil), &wirepost.PublisherOptions{Endpoint: apiURL, Credentials: given(keys), Transport: w.transport()})
-	defer p.Close()
+	defer p.CloseIdleConnections()
 	if err := p.Post(w.t.Context(), id, []byte(text)); err != nil {
 		w.t.Errorf("post: %v", err)
 	}

@@ -309,7 +309,7 @@ func (i *Inspector) postKick(r *http.Request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), doTime)
 	defer cancel()
-	result, err := i.o.Publisher.Disconnect(ctx, to, nil)
+	result, err := i.o.Publisher.CloseAll(ctx, to, nil)
 	return publishedOf("closed", result, err)
 }
 

@@ -31,7 +31,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	store := wirepost.NewMemStore(nil)
 	publisher := wirepost.NewPublisher(store, nil)
-	t.Cleanup(func() { publisher.Close() })
+	t.Cleanup(func() { publisher.CloseIdleConnections() })
 	w := &world{recorder: inspector.NewRecorder(nil)}
 	mux := notify.New(store, publisher, nil)
 	faults := gateway.NewFaults(1, nil)
