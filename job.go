@@ -41,7 +41,9 @@ type Job struct {
 // One process posts some thousand messages a second, so an audience that is to be
 // reached within a Lambda's time needs about one part for each 50,000 connections.
 //
-// Of the options Part, Parts, After and OnResult have no meaning here.
+// Of the options Part, Parts, After and OnResult have no meaning here. A message that is
+// to be kept is appended first ([Publisher.Append]), and its frame is what is split:
+// Keep is an error here.
 func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error) {
 	if err := to.Validate(); err != nil {
 		return nil, err
@@ -58,6 +60,9 @@ func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error
 	if o == nil {
 		o = &PublishOptions{}
 	}
+	if o.Keep > 0 || o.Again {
+		return nil, invalidf("split the publish to %s: a message is kept before it is split; Publisher.Append does it", to)
+	}
 	publish, text := rand.Text(), string(data)
 	jobs := make([]Job, parts)
 	for i := range jobs {
@@ -69,7 +74,8 @@ func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error
 // Do does a job, as [Publisher.Publish] does a publish. If its time runs out
 // Result.Next is not empty, and [Job.Rest] is what is left.
 func (p *Publisher) Do(ctx context.Context, j Job) (Result, error) {
-	return p.Publish(ctx, j.To, []byte(j.Text), &PublishOptions{After: j.After, Part: j.Part, Parts: j.Parts, Only: j.Only, Except: j.Except, AtLeastOnce: j.AtLeastOnce})
+	return p.Publish(ctx, j.To, []byte(j.Text), &PublishOptions{After: j.After, Part: j.Part, Parts: j.Parts, Only: j.Only, Except: j.Except, AtLeastOnce: j.AtLeastOnce,
+		Keep: -1}) // what was to be kept was appended before the job was made
 }
 
 // Rest is the job that is left after a result of [Publisher.Do] whose time ran out:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +57,7 @@ func ParsePosition(s string) (Position, error) {
 	n, err := strconv.ParseUint(offset, 10, 64)
 	p := Position{epoch, n}
 	if !ok || err != nil || p.Validate() != nil {
-		return Position{}, fmt.Errorf("position %q: it is EPOCH:OFFSET, such as k3v9:41", clip(s))
+		return Position{}, invalidf("position %q: it is EPOCH:OFFSET, such as k3v9:41", clip(s))
 	}
 	return p, nil
 }
@@ -67,16 +66,16 @@ func ParsePosition(s string) (Position, error) {
 func (p Position) Validate() error {
 	for _, r := range p.Epoch {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
-			return fmt.Errorf("position: the epoch %q has other characters than letters, digits, - and _", clip(p.Epoch))
+			return invalidf("position: the epoch %q has other characters than letters, digits, - and _", clip(p.Epoch))
 		}
 	}
 	switch {
 	case len(p.Epoch) > 64:
-		return fmt.Errorf("position: the epoch %q is longer than 64 characters", clip(p.Epoch))
+		return invalidf("position: the epoch %q is longer than 64 characters", clip(p.Epoch))
 	case p.Offset > MaxOffset:
-		return fmt.Errorf("position: the offset %d is larger than %d", p.Offset, int64(MaxOffset))
+		return invalidf("position: the offset %d is larger than %d", p.Offset, int64(MaxOffset))
 	case p.Epoch == "" && p.Offset != 0:
-		return fmt.Errorf("position: the offset %d has no epoch", p.Offset)
+		return invalidf("position: the offset %d has no epoch", p.Offset)
 	}
 	return nil
 }
@@ -193,20 +192,20 @@ type Log interface {
 // ValidateAppend says what is wrong with an append. Drivers call it before they write.
 func ValidateAppend(topic string, entries []LogEntry) error {
 	if err := ValidateName(topic); err != nil {
-		return fmt.Errorf("append to topic %q: %w", clip(topic), err)
+		return invalidf("append to topic %q: %w", clip(topic), err)
 	}
 	if len(entries) == 0 || len(entries) > MaxAppendEntries {
-		return fmt.Errorf("append to topic %s: there are %d entries; one append has 1 to %d", topic, len(entries), MaxAppendEntries)
+		return invalidf("append to topic %s: there are %d entries; one append has 1 to %d", topic, len(entries), MaxAppendEntries)
 	}
 	size := 0
 	for _, e := range entries {
 		if err := e.Validate(); err != nil {
-			return fmt.Errorf("append to topic %s: %w", topic, err)
+			return invalidf("append to topic %s: %w", topic, err)
 		}
 		size += len(e.Data)
 	}
 	if len(entries) > 1 && size > MaxAppendBytes {
-		return fmt.Errorf("append to topic %s: %d entries have %d bytes; several have %d at most", topic, len(entries), size, MaxAppendBytes)
+		return invalidf("append to topic %s: %d entries have %d bytes; several have %d at most", topic, len(entries), size, MaxAppendBytes)
 	}
 	return nil
 }
@@ -215,13 +214,13 @@ func ValidateAppend(topic string, entries []LogEntry) error {
 func (e LogEntry) Validate() error {
 	switch {
 	case !isMessageID(e.ID):
-		return fmt.Errorf("message %q: the ID is not 1 to 128 visible ASCII characters", clip(e.ID))
+		return invalidf("message %q: the ID is not 1 to 128 visible ASCII characters", clip(e.ID))
 	case len(e.Data) > MaxKept:
-		return fmt.Errorf("message %s: it has %d bytes; a message that is kept has %d at most", e.ID, len(e.Data), MaxKept)
+		return invalidf("message %s: it has %d bytes; a message that is kept has %d at most", e.ID, len(e.Data), MaxKept)
 	case len(e.Data) < 2 || e.Data[0] != '{' || e.Data[len(e.Data)-1] != '}' || !utf8.Valid(e.Data):
-		return fmt.Errorf("message %s: it is not a JSON object in UTF-8; only frames can be kept", e.ID)
+		return invalidf("message %s: it is not a JSON object in UTF-8; only frames can be kept", e.ID)
 	case e.Keep < time.Millisecond || e.Keep > MaxKeep:
-		return fmt.Errorf("message %s: it is to be kept for %v; that is from 1ms to %v", e.ID, e.Keep, MaxKeep)
+		return invalidf("message %s: it is to be kept for %v; that is from 1ms to %v", e.ID, e.Keep, MaxKeep)
 	}
 	return nil
 }

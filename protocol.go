@@ -35,6 +35,13 @@ type ProtocolOptions struct {
 	Unfinished func(ctx context.Context, rest Job) error
 	// Margin is kept of the context's time for Unfinished and the answer. Default 1 s.
 	Margin time.Duration
+	// MaxAnswer is how many bytes of kept messages one answer has; a single message may
+	// have more. Default 30 KB, 96 KB at most.
+	MaxAnswer int
+	// Since says how far back a connection may read the log of a topic: messages that
+	// were appended before it are gone for that connection. Nil, or the zero time: as far
+	// as the log goes.
+	Since func(ctx context.Context, c Connection, topic string) time.Time
 	// NewID makes the IDs of messages. Default: 26 random characters.
 	NewID func() string
 }
@@ -71,6 +78,10 @@ func (m *Mux) HandleProtocol(publisher *Publisher, o *ProtocolOptions) {
 	if p.o.Margin <= 0 {
 		p.o.Margin = time.Second
 	}
+	if p.o.MaxAnswer <= 0 {
+		p.o.MaxAnswer = defaultAnswer
+	}
+	p.o.MaxAnswer = min(p.o.MaxAnswer, maxAnswer)
 	m.mu.Lock()
 	if m.publisher == nil {
 		m.publisher = publisher
@@ -95,6 +106,10 @@ type clientFrame struct {
 	Topic  *string         `json:"topic"`
 	To     *string         `json:"to"`
 	Data   json.RawMessage `json:"data"`
+
+	After  *Position           `json:"after"`
+	Last   *int                `json:"last"`
+	Topics map[string]Position `json:"topics"`
 }
 
 // serverFrame is what is answered, and the order of its members.
@@ -108,6 +123,9 @@ type serverFrame struct {
 	Sent   *int            `json:"sent,omitempty"`
 	Failed int             `json:"failed,omitempty"`
 	Queued bool            `json:"queued,omitempty"`
+
+	topicAnswer
+	Topics *map[string]topicAnswer `json:"topics,omitempty"`
 }
 
 // maxRef is the longest ref, in bytes of JSON.
@@ -178,6 +196,10 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 		return p.topic(ctx, m, c, f)
 	case ActionSend:
 		return p.send(ctx, m, c, f)
+	case actionRead:
+		return p.read(ctx, m, c, f)
+	case actionCheck:
+		return p.check(ctx, m, c, f)
 	}
 	return refuse("unknown-action", p.actions())
 }
@@ -186,7 +208,7 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 func (p *protocol) actions() string {
 	own := sortedKeys(p.mux.handlers)
 	own = slices.DeleteFunc(own, func(key string) bool { return key == "$default" || p.mux.protocol[key] != nil })
-	all := append([]string{"subscribe", "unsubscribe", "send", "ping"}, own...)
+	all := append([]string{"subscribe", "unsubscribe", "send", "read", "check", "ping"}, own...)
 	return `"action" must be ` + strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
@@ -197,6 +219,9 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 	}
 	if err := ValidateName(topic); err != nil {
 		return refuse("bad-topic", `"topic": `+err.Error())
+	}
+	if wrong := f.checkPosition(); wrong != "" {
+		return refuse("bad-position", wrong)
 	}
 	change := m.Unsubscribe
 	if *f.Action == ActionSubscribe {
@@ -215,7 +240,13 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		p.failed("the topics of a connection could not be changed", m, err)
 		return refuse("internal", "")
 	}
-	return serverFrame{Type: "ack", Topic: topic}
+	answer := serverFrame{Type: "ack", Topic: topic}
+	if *f.Action == ActionSubscribe && f.hasPosition() {
+		// The row was written before: a message is in this answer or in its publisher's
+		// listing, or in both.
+		answer.topicAnswer = p.replay(ctx, m, c, topic, f)
+	}
+	return answer
 }
 
 func (p *protocol) allows(ctx context.Context, c Connection, action string, to Audience) bool {
@@ -271,16 +302,21 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	reached := result.Sent+result.Gone+result.Failed > 0
 	switch {
 	case result.Next != "" && p.o.Unfinished != nil:
-		rest := Job{Publish: rand.Text(), To: to, Text: string(frame), Parts: 1, After: result.Next}
+		rest := Job{Publish: rand.Text(), To: to, Text: string(result.Position.Framed(frame)), Parts: 1, After: result.Next}
 		if err := p.o.Unfinished(ctx, rest); err != nil {
 			p.failed("what a send had no time for could not be handed on", m, err)
 			answer.Type, answer.Code = "error", "incomplete"
 		} else {
 			answer.Queued = true
 		}
-	case result.Next != "" || err != nil && reached:
+	case result.Position == (Position{}) && (result.Next != "" || err != nil && reached):
 		p.failed("a send was not finished", m, err)
 		answer.Type, answer.Code = "error", "incomplete"
+	case errors.Is(err, ErrUnknown):
+		p.failed("a message may have been kept, and was not sent", m, err)
+		return refuse("internal", "")
+	case err != nil && result.Position != (Position{}): // every subscriber finds it in the log
+		p.failed("a message was kept and could not be sent", m, err)
 	case err != nil:
 		p.failed("a message could not be sent", m, err)
 		return refuse("not-sent", "")

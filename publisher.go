@@ -52,6 +52,14 @@ type PublisherOptions struct {
 	// StageMaxAge is how long a stage record is used before it is read again.
 	// Default 30 s. An answer that says the endpoint is wrong reads it at once.
 	StageMaxAge time.Duration
+	// Keep says for how long messages to topics are kept whose publish does not say it,
+	// by the topic's name, or by a prefix that ends with *; the longest that fits counts,
+	// and 0 stands for "not kept". Default: WIREPOST_KEEP, such as
+	// "lobby=24h,orders/*=10m" ([ParseKeep]). All programs of a system need the same
+	// rules: what one of them does not keep is not in the log.
+	Keep map[string]time.Duration
+	// MaxKeep bounds Keep here and in PublishOptions. Default [DefaultMaxKeep].
+	MaxKeep time.Duration
 	// Transport replaces the pool of connections, for tests and proxies. It bounds the
 	// header of an answer itself, as the pool does with 32 KiB. A body that takes more
 	// than a second is closed while it is read, which net/http's bodies allow.
@@ -80,6 +88,7 @@ type Publisher struct {
 	counters counters
 	guards   []reapGuard
 	failures failureLog
+	keep     keepRules
 }
 
 // NewPublisher makes a publisher on a store. It panics if the store is nil, or the
@@ -105,6 +114,10 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 	if p.o.StageMaxAge <= 0 {
 		p.o.StageMaxAge = 30 * time.Second
 	}
+	if p.o.MaxKeep <= 0 {
+		p.o.MaxKeep = DefaultMaxKeep
+	}
+	p.keep = newKeepRules(p.o.Keep)
 	if p.o.Logger == nil {
 		p.o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -151,6 +164,19 @@ type PublishOptions struct {
 	// at all) until the deadline. A client may then get the message twice. Without
 	// it such a post is counted as failed, and no client gets a message twice.
 	AtLeastOnce bool
+	// Keep is for how long the message stays in the log of its topic, from which clients
+	// get what they missed. Zero means what the publisher's rules say, a negative value
+	// that it is not kept. The data has to be a frame of [Envelope.Frame] then, of
+	// [MaxKept] bytes at most, and the audience a topic as a whole: After, Part, Except and
+	// Only are errors.
+	Keep time.Duration
+	// Again says that the message may have been kept before under its ID: after an
+	// [ErrUnknown], or when a queue delivers it twice. The log is looked through for it,
+	// from the end back to FirstSent, 1 MB at most; one that is there is sent again
+	// under its old offset. One that is further back is appended a second time under
+	// the same ID, which clients drop while they remember it.
+	Again     bool
+	FirstSent time.Time
 	// OnResult is told every outcome, from many goroutines at once.
 	OnResult func(Outcome)
 }
@@ -171,14 +197,46 @@ type PublishOptions struct {
 // At most once: repeated are a failed dial and a 429, which cannot have
 // delivered. See [PublishOptions].AtLeastOnce.
 //
+// A publish that is kept ([PublishOptions].Keep) is appended to the log of its topic
+// before anything is sent, and has three ends: Result.Position is set, and every
+// subscriber will have the message, whatever the result of its post; an error without
+// [ErrUnknown] in its chain and without a position: nothing was kept or sent; and an
+// error with it: a repeat with the same ID and Again is safe.
+//
 // Two publishes reach a connection in order if the second starts after the first
 // has returned with that post sent. Data must be UTF-8 of at most [MaxMessage]
 // bytes.
 func (p *Publisher) Publish(ctx context.Context, to Audience, data []byte, o *PublishOptions) (Result, error) {
+	p.made("wirepost")
 	if err := CheckMessage(data); err != nil {
 		return Result{}, err
 	}
-	return p.fanOut(ctx, to, request{Request: management.Post(data)}, o)
+	if o == nil {
+		o = &PublishOptions{}
+	}
+	if err := to.Validate(); err != nil {
+		return Result{}, err
+	}
+	keep, err := p.keepFor(to, o)
+	if err != nil {
+		return Result{}, err
+	}
+	if keep == 0 {
+		return p.fanOut(ctx, to, request{Request: management.Post(data)}, o)
+	}
+	kept, err := p.append(ctx, to, data, keep, o)
+	if err != nil {
+		return Result{}, err
+	}
+	return p.sendKept(ctx, to, kept, o)
+}
+
+// sendKept sends a message that was appended. The listing begins after that: whoever
+// subscribes later reads the log.
+func (p *Publisher) sendKept(ctx context.Context, to Audience, kept Kept, o *PublishOptions) (Result, error) {
+	r, err := p.fanOut(ctx, to, request{Request: management.Post(kept.Frame)}, o)
+	r.Position, r.Repeated = kept.Position, kept.Repeated
+	return r, err
 }
 
 // CloseAll closes every connection of an audience (DELETE @connections). API

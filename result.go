@@ -90,6 +90,11 @@ type Result struct {
 	// Sent, Gone and Failed are 0, it may be empty, too: then no post was started, and
 	// the publish is to be done again as it was.
 	Next Cursor `json:"next,omitempty"`
+	// Position is that of a message that was kept, also with an error. The rest of such
+	// a publish sends Position.Framed(data), with Next and without Keep.
+	Position Position `json:"position,omitzero"`
+	// Repeated says that the message was in the log before: see [PublishOptions].Again.
+	Repeated bool `json:"repeated,omitempty"`
 }
 
 // String is the line that people read: "sent 2, gone 1 (removed), failed 1
