@@ -174,7 +174,8 @@ type Store struct {
 	shards     map[string]knownShards       // of topics
 	unknown    map[string]time.Time         // codes that no stage row explained, and when
 
-	logs topicLogs
+	logs   topicLogs
+	breaks logBreaks // only tests set it
 }
 
 var _ wirepost.Store = (*Store)(nil)

@@ -24,11 +24,10 @@ import (
 //  2. Nobody appends behind a newest item whose z is over by a day, nor into an epoch that
 //     shows no item and was known to be empty more than six days ago. That epoch is
 //     sealed, and the next one begun.
-//  3. A reader calls offsets delivered or gone for certain only if it saw the item that
-//     contains its position (not needed at the beginning, or at the end that the epoch row
-//     names), every offset behind it, and, as the end, an item whose z is not over by more
-//     than six days, or a seal that proves the end. Otherwise it is told that messages
-//     may be gone.
+//  3. A reader calls offsets delivered or gone for certain only if it saw, as the end, an
+//     item whose z is not over by more than six days, or a seal that proves the end, or
+//     the end that the epoch row names. Otherwise it is told that messages may be gone.
+//     What is missing before the end is a hole in the offsets, and told as gone.
 //  4. A seal proves the end only if z of the item before it was not over by more than six
 //     days when it was put.
 //  5. What a process remembers of an epoch or a head is good for ten minutes.
@@ -49,6 +48,19 @@ import (
 // seal the epoch, and an empty one is noted to be empty still.
 
 var _ wirepost.Log = (*Store)(nil)
+
+// logBreaks take rules away, for the tests that find out whether a rule is needed.
+type logBreaks struct {
+	endsMayFall   bool // rule 1
+	noSeal        bool // rule 2, of an epoch with items
+	noEmptySeal   bool // rule 2, of an epoch without
+	endUnproved   bool // rule 3: whatever is the last to be seen is the end
+	sealProves    bool // rule 4
+	neverForgets  bool // rule 5
+	holesUntold   bool // vanished items are passed over
+	repeatsPuts   bool // an own item counts as another's
+	sealsAreQuiet bool // a reader goes on behind any seal as if nothing could be missing
+}
 
 // topicLog is what this process knows of the log of one topic.
 type topicLog struct {

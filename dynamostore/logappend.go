@@ -212,7 +212,7 @@ func (l *topicLog) place(i *logItem, h logHead) {
 	for _, e := range i.entries {
 		i.latest = max(i.latest, i.appended+e.keep)
 	}
-	if h.newest != nil {
+	if h.newest != nil && !l.s.breaks.endsMayFall {
 		i.latest = max(i.latest, h.newest.latest)
 	}
 }
@@ -258,6 +258,9 @@ func (l *topicLog) putItem(ctx context.Context, epoch string, i logItem) (there 
 	if err != nil {
 		return nil, false, l.s.explain("read", k.String(), err)
 	}
+	if l.s.breaks.repeatsPuts {
+		i.name = ""
+	}
 	return &i, false, nil
 }
 
@@ -273,8 +276,8 @@ func (l *topicLog) appendable(ctx context.Context) (logHead, error) {
 		case h.newest != nil && h.newest.isSeal():
 			l.forgetHead()
 			_, err = l.advance(ctx, h.epoch.name, *h.newest)
-		case h.over(now):
-			_, err = l.seal(ctx, h, h.proved(now))
+		case h.over(now) && !(l.s.breaks.noSeal && h.newest != nil) && !(l.s.breaks.noEmptySeal && h.newest == nil):
+			_, err = l.seal(ctx, h, h.proved(now) || l.s.breaks.sealProves)
 		default:
 			return h, nil
 		}
@@ -309,7 +312,7 @@ func (l *topicLog) head(ctx context.Context, begin bool) (logHead, error) {
 	known := l.end
 	l.mu.Unlock()
 	now := l.s.o.Now()
-	if begin && known != nil && now.Sub(known.read) < freshHead && !now.Before(known.read) && now.Sub(known.epoch.read) < remembered {
+	if begin && known != nil && (now.Sub(known.read) < freshHead && !now.Before(known.read) && now.Sub(known.epoch.read) < remembered || l.s.breaks.neverForgets) {
 		return *known, nil
 	}
 	e, err := l.epoch(ctx)

@@ -57,7 +57,7 @@ func (l *topicLog) epoch(ctx context.Context) (*logEpoch, error) {
 	l.mu.Lock()
 	known := l.known
 	l.mu.Unlock()
-	if known != nil && l.s.o.Now().Sub(known.read) < remembered && !l.s.o.Now().Before(known.read) {
+	if known != nil && (l.s.o.Now().Sub(known.read) < remembered && !l.s.o.Now().Before(known.read) || l.s.breaks.neverForgets) {
 		return known, nil
 	}
 	return l.readEpoch(ctx)

@@ -112,9 +112,8 @@ type view struct {
 	size     int
 	full     bool // there is more than the limit allows
 
-	contained bool     // the item that contains the position was seen
-	newest    *logItem // the last one that was seen
-	seal      *logItem // which ends the epoch
+	newest *logItem // the last one that was seen
+	seal   *logItem // which ends the epoch
 
 	next wirepost.Position // where the reader goes on, if there is nothing to tell here
 }
@@ -122,7 +121,6 @@ type view struct {
 // load reads until the answer is full, or the epoch ends.
 func (v *view) load(ctx context.Context) error {
 	v.upTo = v.after.Offset
-	v.contained = v.after.Offset == 0
 	start, near := v.remembered()
 	if v.full {
 		return nil
@@ -186,9 +184,6 @@ func (v *view) remembered() (start uint64, near bool) {
 // see takes an item into the view, and reports whether it is full.
 func (v *view) see(i *logItem) bool {
 	v.newest = i
-	if i.first <= v.after.Offset && i.last() >= v.after.Offset && !i.isSeal() {
-		v.contained = true
-	}
 	if i.last() <= v.after.Offset {
 		return false
 	}
@@ -218,6 +213,9 @@ func (v *view) see(i *logItem) bool {
 
 // lose adds a range to the gaps, if there is anything in it. One that goes on is one.
 func (v *view) lose(from, to uint64) {
+	if v.l.s.breaks.holesUntold {
+		return
+	}
 	if n := len(v.gaps); n > 0 && v.gaps[n-1].To == from-1 && from <= to {
 		v.gaps[n-1].To = to
 		return
@@ -277,7 +275,7 @@ func (v *view) atSeal(ctx context.Context, e **logEpoch, r *wirepost.Replay) (do
 		v.answer(r, v.upTo, true)
 		return true, nil
 	}
-	if !v.seal.proved {
+	if !v.seal.proved && !v.l.s.breaks.sealsAreQuiet {
 		r.Gaps = lost
 	}
 	v.next = wirepost.Position{Epoch: v.seal.next}
@@ -302,9 +300,9 @@ func (v *view) atEnd(ctx context.Context, e **logEpoch, r *wirepost.Replay) (don
 		v.seal, r.Gaps = h.newest, lost
 		return v.atSeal(ctx, e, r)
 	case h.newest.last() < v.after.Offset:
-		v.upTo, v.contained = h.newest.last(), true
+		v.upTo = h.newest.last()
 	}
-	if h.proved(v.now) && (h.newest != nil || v.after.Offset == 0) {
+	if h.proved(v.now) && (h.newest != nil || v.after.Offset == 0) || v.l.s.breaks.endUnproved {
 		return v.atCertainEnd(ctx, e, h, r)
 	}
 	if v.tells() { // the next read finds out
@@ -329,15 +327,12 @@ func (v *view) atCertainEnd(ctx context.Context, e **logEpoch, h logHead, r *wir
 	if v.now-h.since() > renewed.Milliseconds() {
 		if h.newest == nil {
 			v.l.confirm(ctx, h.epoch, v.now)
-		} else if !v.tells() && v.contained {
+		} else if !v.tells() {
 			if there, err := v.l.seal(ctx, h, true); err == nil && there.isSeal() {
 				v.seal = there
 				return v.atSeal(ctx, e, r)
 			}
 		}
-	}
-	if !v.contained {
-		r.Gaps = lost
 	}
 	v.answer(r, h.last(), false)
 	return true, nil
