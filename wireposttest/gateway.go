@@ -33,10 +33,9 @@ type Gateway struct {
 }
 
 // NewGateway runs a gateway with one function on a free loopback port until the
-// test ends. The routes are those of the function if it says which it has, as a
-// [wirepost.Mux] does with RouteKeys: each but $connect and $disconnect has a route
-// response, so that what a handler returns reaches the client. Any other function gets
-// $connect, $disconnect and $default, without one.
+// test ends. The routes are $connect, $disconnect and $default, and those that the
+// function says it has, as a [wirepost.Mux] does with RouteKeys: these have a route
+// response, so that what a handler returns reaches the client.
 //
 // configure may be nil; it changes the server before it starts, the routes too. No rate
 // is throttled unless configure sets ConnectRate or RequestRate. The
@@ -80,7 +79,8 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 	return g, stop, nil
 }
 
-// routesOf are the routes of a function that says which it has; nil otherwise.
+// routesOf are the routes of a function that says which it has; nil, which is the
+// gateway's default, otherwise.
 func routesOf(function gateway.Function) map[string]gateway.Route {
 	if mux, ok := function.(*wirepost.Mux); ok && mux == nil {
 		return nil
@@ -89,12 +89,8 @@ func routesOf(function gateway.Function) map[string]gateway.Route {
 	if !ok {
 		return nil
 	}
-	keys := said.RouteKeys()
-	if len(keys) == 0 {
-		return nil
-	}
-	routes := map[string]gateway.Route{}
-	for _, key := range keys {
+	routes := map[string]gateway.Route{"$connect": {}, "$disconnect": {}, "$default": {}}
+	for _, key := range said.RouteKeys() {
 		routes[key] = gateway.Route{RouteResponse: key != "$connect" && key != "$disconnect"}
 	}
 	return routes
