@@ -37,7 +37,7 @@ var importRules = []struct {
 	{"sdkclient", []string{""}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi", "github.com/aws/smithy-go"}, "AWS's client, and the steps that it is made of, are linked only by those who want it"},
 	{"internal/accept", nil, nil, "what every listener here needs where net/http gives up: patience while descriptors are short"},
 	{"gateway", []string{"internal/accept"}, []string{"github.com/gobwas/", "golang.org/x/sys"}, "the gateway cannot know the library's secrets, so neither can agree with the other's mistake"},
-	{"wireposttest", []string{"", "gateway"}, []string{"github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
+	{"wireposttest", []string{"", "gateway"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/gobwas/ws"}, "the one place where library and gateway meet for tests"},
 	{"internal/terminal", nil, nil, "makes text from outside harmless before it is printed; every package that prints may import it"},
 	{"internal/memlisten", nil, nil, "a listener in memory, for tests in fake time; only tests import it"},
 	{"internal/dynamolocal", nil, nil, "starts the DynamoDB servers that tests speak to"},

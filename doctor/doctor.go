@@ -76,6 +76,15 @@ type handler struct {
 	o    Options
 }
 
+// RouteKeys are those of the function, if it says them as a wirepost.Mux does; otherwise
+// none. Package wireposttest asks for them.
+func (h *handler) RouteKeys() []string {
+	if mux, ok := h.next.(interface{ RouteKeys() []string }); ok {
+		return mux.RouteKeys()
+	}
+	return nil
+}
+
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if os.Getenv(Variable) != "1" || !asked(payload) {
 		return h.next.Invoke(ctx, payload)

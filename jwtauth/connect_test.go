@@ -1,6 +1,7 @@
 package jwtauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -310,5 +311,33 @@ func TestAConnectionDoesWhatItsTokenAllowsUntilItEnds(t *testing.T) {
 	var refused *wireposttest.HandshakeError
 	if _, err := wireposttest.Dial(ctx, g.URL, header); !errors.As(err, &refused) || refused.Status != 401 {
 		t.Errorf("connecting again with it: %v, want 401", err)
+	}
+}
+
+// A program with rights of its own has tokens without the claim, and each of its
+// connections was told to be one that may do nothing.
+func TestTokensWithoutRightsAreToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	tokens := wireposttest.NewTokens()
+	v, err := jwtauth.New(&jwtauth.Options{Key: tokens.Key, Issuer: tokens.Issuer, Audience: tokens.Audience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := wirepost.NewMux(wirepost.NewMemStore(nil), &wirepost.MuxOptions{Connect: v.Connect})
+	g := wireposttest.NewGateway(t, mux, nil)
+	for range 3 {
+		c, err := wireposttest.Dial(t.Context(), g.URL, tokens.Header("alice", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Cut()
+	}
+	with, err := wireposttest.Dial(t.Context(), g.URL, tokens.Header("alice", &wireposttest.Token{Claims: wireposttest.Allow()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with.Cut()
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "jwtauth.Allow allows its connection nothing") {
+		t.Errorf("logged %s", text)
 	}
 }

@@ -46,6 +46,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -109,6 +110,7 @@ type Verifier struct {
 	fixed   *key
 	set     *keySet
 	origins map[string]bool
+	rights  sync.Once // tells of the first token without rights
 }
 
 // New makes a verifier, or says what is wrong with the options. It fetches
@@ -337,7 +339,10 @@ func (v *Verifier) Connect(ctx context.Context, r *wirepost.ConnectRequest) (wir
 		return refuse(http.StatusUnauthorized, "the token's claim %q: %v", v.o.Claim, err)
 	}
 	if len(t.Rights.Subscribe)+len(t.Rights.Publish) == 0 {
-		v.o.Logger.InfoContext(ctx, "a token gives no rights: its connection may do nothing", "connectionId", r.ConnectionID, "claim", v.o.Claim)
+		// Where the program has rights of its own, each token is one.
+		v.rights.Do(func() {
+			v.o.Logger.InfoContext(ctx, "a token has no rights in its claim, so jwtauth.Allow allows its connection nothing; of other tokens like it nothing is said", "connectionId", r.ConnectionID, "claim", v.o.Claim)
+		})
 	}
 	return wirepost.Accept{User: t.User, Topics: topics, Claims: text, Subprotocol: subprotocol, ExpiresAt: t.ExpiresAt}, nil
 }

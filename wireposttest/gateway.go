@@ -1,6 +1,3 @@
-// Package wireposttest is for tests of programs that use wirepost: a gateway in
-// the test's own process, a WebSocket client, and the conformance suite that
-// every store driver passes.
 package wireposttest
 
 import (
@@ -18,6 +15,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
 )
 
@@ -30,10 +28,16 @@ type Gateway struct {
 	URL string
 	// Endpoint is where publishers post: http://localhost:PORT/STAGE.
 	Endpoint string
+
+	listener *listener
 }
 
 // NewGateway runs a gateway with one function on a free loopback port until the
-// test ends. configure may be nil; it changes the server before it starts. No rate
+// test ends. The routes are $connect, $disconnect and $default, and those that the
+// function says it has, as a [wirepost.Mux] does with RouteKeys: these have a route
+// response, so that what a handler returns reaches the client.
+//
+// configure may be nil; it changes the server before it starts, the routes too. No rate
 // is throttled unless configure sets ConnectRate or RequestRate. The
 // development key pair (wirepost, wirepost, us-east-1) signs.
 func NewGateway(t testing.TB, function gateway.Function, configure func(*gateway.Server)) *Gateway {
@@ -49,12 +53,13 @@ func NewGateway(t testing.TB, function gateway.Function, configure func(*gateway
 // StartGateway is [NewGateway] for programs and examples without a testing.TB.
 // stop ends every connection, lets each $disconnect run, and returns within 10 s.
 func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g *Gateway, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for a test gateway: %w", err)
 	}
+	l := &listener{Listener: tcp, slow: map[string]bool{}}
 	port := l.Addr().(*net.TCPAddr).Port
-	s := &gateway.Server{Function: function, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port), ConnectRate: -1, RequestRate: -1}
+	s := &gateway.Server{Function: function, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port), ConnectRate: -1, RequestRate: -1, Routes: routesOf(function)}
 	if configure != nil {
 		configure(s)
 	}
@@ -62,7 +67,7 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 		l.Close()
 		return nil, nil, err
 	}
-	g = &Gateway{Server: s, URL: fmt.Sprintf("ws://127.0.0.1:%d/%s", port, s.Stage), Endpoint: fmt.Sprintf("http://%s/%s", s.Domain, s.Stage)}
+	g = &Gateway{Server: s, URL: fmt.Sprintf("ws://127.0.0.1:%d/%s", port, s.Stage), Endpoint: fmt.Sprintf("http://%s/%s", s.Domain, s.Stage), listener: l}
 	var serving sync.WaitGroup
 	serving.Go(func() { s.Serve(l) })
 	stop = sync.OnceFunc(func() {
@@ -72,6 +77,23 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 		serving.Wait()
 	})
 	return g, stop, nil
+}
+
+// routesOf are the routes of a function that says which it has; nil, which is the
+// gateway's default, otherwise.
+func routesOf(function gateway.Function) map[string]gateway.Route {
+	if mux, ok := function.(*wirepost.Mux); ok && mux == nil {
+		return nil
+	}
+	said, ok := function.(interface{ RouteKeys() []string })
+	if !ok {
+		return nil
+	}
+	routes := map[string]gateway.Route{"$connect": {}, "$disconnect": {}, "$default": {}}
+	for _, key := range said.RouteKeys() {
+		routes[key] = gateway.Route{RouteResponse: key != "$connect" && key != "$disconnect"}
+	}
+	return routes
 }
 
 // Client is a WebSocket client. One goroutine may send while another receives.
@@ -101,8 +123,12 @@ func (e *CloseError) Error() string { return fmt.Sprintf("closed with %d %q", e.
 // Dial connects a client. header may be nil; a refused handshake is a
 // [*HandshakeError]. The caller closes the client.
 func Dial(ctx context.Context, url string, header http.Header) (*Client, error) {
+	return dial(ctx, url, header, nil)
+}
+
+func dial(ctx context.Context, url string, header http.Header, via func(context.Context, string, string) (net.Conn, error)) (*Client, error) {
 	c := &Client{}
-	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header), Timeout: 30 * time.Second}
+	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP(header), Timeout: 30 * time.Second, NetDial: via}
 	if p := header.Get("Sec-WebSocket-Protocol"); p != "" {
 		header = header.Clone()
 		header.Del("Sec-WebSocket-Protocol")

@@ -42,6 +42,8 @@ export interface Ack {
     failed?: number;
     /** The time did not suffice: the rest goes on from a queue. */
     queued?: boolean;
+    /** What a route of the function's own has answered. */
+    data?: any;
 }
 /**
  * Why something was not done. The codes of the client itself:
@@ -158,6 +160,14 @@ export interface Client {
      * waits for each answer.
      */
     send(to: string, data: unknown): Promise<Ack>;
+    /**
+     * Sends `{...fields, action}` to a route of the function's own, or queues it as `send`
+     * does. The promise has the `data` of the answer, or a `Refusal` with the code and text
+     * of the function's error. The function answers as `wirepost.HandleJSON` does: with an
+     * ack, or an error, that has the frame's `ref`. What is answered `expired` is sent again
+     * on the next connection.
+     */
+    request(action: string, fields?: object): Promise<any>;
     /** Ends the connection and what waits, for good. */
     close(): void;
 }

@@ -41,7 +41,7 @@ func (h *handler) stop(context.Context) error {
 func (h *handler) routes() map[string]gateway.Route {
 	all := map[string]gateway.Route{}
 	for _, key := range h.mux.RouteKeys() {
-		all[key] = gateway.Route{Function: h.mux, RouteResponse: key != "$connect" && key != "$disconnect"}
+		all[key] = gateway.Route{Function: h.mux, RouteResponse: twoWay(key)}
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost/gateway"
@@ -23,6 +24,9 @@ func (r *routes) ofNamed(ctx context.Context) (map[string]gateway.Route, error) 
 		for _, key := range []string{"$connect", "$disconnect", "$default"} {
 			table[key] = gateway.Route{Function: function}
 		}
+		for _, key := range r.ownRoutes(ctx, function) {
+			table[key] = gateway.Route{Function: function, RouteResponse: twoWay(key)}
+		}
 	}
 	for _, route := range n.Routes {
 		if _, twice := table[route.Key]; twice && !forAll {
@@ -32,7 +36,10 @@ func (r *routes) ofNamed(ctx context.Context) (map[string]gateway.Route, error) 
 		if err != nil {
 			return nil, fmt.Errorf("--route %s: %w", route.Key, err)
 		}
-		table[route.Key] = gateway.Route{Function: function}
+		// A frame that no handler of its own takes goes to that of $default.
+		own := r.ownRoutes(ctx, function)
+		answers := slices.Contains(own, route.Key) || slices.Contains(own, "$default")
+		table[route.Key] = gateway.Route{Function: function, RouteResponse: answers && twoWay(route.Key)}
 	}
 	for _, key := range n.RouteResponses {
 		route, ok := table[key]
@@ -47,6 +54,25 @@ func (r *routes) ofNamed(ctx context.Context) (map[string]gateway.Route, error) 
 	}
 	return table, r.authorize(ctx, table)
 }
+
+// ownRoutes are those of a function, which is asked once; only those that the gateway
+// can have.
+func (r *routes) ownRoutes(ctx context.Context, function gateway.Function) []string {
+	keys, asked := r.own[function]
+	if !asked {
+		keys = slices.DeleteFunc(ownRoutes(ctx, function, r.c.Logger), func(key string) bool {
+			return validate(key, gateway.Route{Function: function}) != nil
+		})
+		if r.own == nil {
+			r.own = map[gateway.Function][]string{}
+		}
+		r.own[function] = keys
+	}
+	return keys
+}
+
+// twoWay reports whether the answer of a Mux for a route is for the client.
+func twoWay(key string) bool { return key != "$connect" && key != "$disconnect" }
 
 // authorize asks the named authorizer, if there is one, before $connect.
 func (r *routes) authorize(ctx context.Context, table map[string]gateway.Route) error {

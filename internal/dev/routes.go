@@ -17,6 +17,7 @@ type routes struct {
 
 	table          map[string]gateway.Route
 	stageVariables map[string]string
+	own            map[gateway.Function][]string // the routes that named functions have said
 }
 
 func (r *routes) start(ctx context.Context) (err error) {

@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -33,6 +34,13 @@ func TestMain(m *testing.M) {
 		lambda.Start(func(_ context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
 			return events.APIGatewayProxyResponse{StatusCode: 200, Body: e.Body}, nil
 		})
+	case "mux": // with routes of its own
+		mux := wirepost.NewMux(wirepost.NewMemStore(nil), nil)
+		wirepost.HandleJSON(mux, "track", func(_ context.Context, m *wirepost.Message, in struct{ Order int }) (any, error) {
+			return fmt.Sprintf("order %d by %s", in.Order, m.Event.RequestContext.RouteKey), nil
+		})
+		mux.Handle("ping", func(context.Context, *wirepost.Message) ([]byte, error) { return []byte("its own"), nil })
+		lambda.Start(mux)
 	case "hang": // it never asks for an invocation
 		select {}
 	default:

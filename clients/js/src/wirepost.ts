@@ -46,6 +46,8 @@ export interface Ack {
   failed?: number;
   /** The time did not suffice: the rest goes on from a queue. */
   queued?: boolean;
+  /** What a route of the function's own has answered. */
+  data?: any;
 }
 
 /**
@@ -173,6 +175,14 @@ export interface Client {
    * waits for each answer.
    */
   send(to: string, data: unknown): Promise<Ack>;
+  /**
+   * Sends `{...fields, action}` to a route of the function's own, or queues it as `send`
+   * does. The promise has the `data` of the answer, or a `Refusal` with the code and text
+   * of the function's error. The function answers as `wirepost.HandleJSON` does: with an
+   * ack, or an error, that has the frame's `ref`. What is answered `expired` is sent again
+   * on the next connection.
+   */
+  request(action: string, fields?: object): Promise<any>;
   /** Ends the connection and what waits, for good. */
   close(): void;
 }
@@ -413,7 +423,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
     link._socket!.send(item._text);
   };
 
-  const request = (fields: object, done: Done): Item => {
+  const itemOf = (fields: object, done: Done): Item => {
     const ref = (++refs).toString(36);
     return { _ref: ref, _text: JSON.stringify({ ...fields, ref }), _done: done };
   };
@@ -427,7 +437,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       link._busy.add(topic);
       ask(
         link,
-        request({ action: wish ? "subscribe" : "unsubscribe", topic }, (error) => {
+        itemOf({ action: wish ? "subscribe" : "unsubscribe", topic }, (error) => {
           link._busy.delete(topic);
           if (link._dead || link._retired) return;
           if (error && passing.includes(error.code)) return drop(link);
@@ -573,6 +583,22 @@ export function connect(url: string | (() => string | Promise<string>), options:
     } else if (current) ping(current);
   };
 
+  /** Sends a frame, or queues it until there is a connection. */
+  const submit = (fields: object): Promise<Ack> =>
+    new Promise((resolve, reject) => {
+      const item = itemOf(fields, (error, ack) => {
+        // It was refused unseen: to send it again cannot deliver it twice.
+        if (error && error.code === expired && state !== "closed") queue.push(item);
+        else if (error) reject(error);
+        else resolve(ack!);
+      });
+      if (state === "closed") reject(new Refusal("closed"));
+      else if (new TextEncoder().encode(item._text).length > frameBytes) reject(new Refusal("too-large", "more than 32 KiB in a frame"));
+      else if (current?._socket!.readyState === 1) ask(current, item);
+      else if (queue.length < bound) queue.push(item);
+      else reject(new Refusal("queue-full", `${bound} messages wait for a connection already`));
+    });
+
   const client: Client = {
     get state() {
       return state;
@@ -605,21 +631,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
       wishes.delete(topic);
       change();
     },
-    send(to, data) {
-      return new Promise((resolve, reject) => {
-        const item = request({ action: "send", to, data }, (error, ack) => {
-          // It was refused unseen: to send it again cannot deliver it twice.
-          if (error && error.code === expired && state !== "closed") queue.push(item);
-          else if (error) reject(error);
-          else resolve(ack!);
-        });
-        if (state === "closed") reject(new Refusal("closed"));
-        else if (new TextEncoder().encode(item._text).length > frameBytes) reject(new Refusal("too-large", "more than 32 KiB in a frame"));
-        else if (current?._socket!.readyState === 1) ask(current, item);
-        else if (queue.length < bound) queue.push(item);
-        else reject(new Refusal("queue-full", `${bound} messages wait for a connection already`));
-      });
-    },
+    send: (to, data) => submit({ action: "send", to, data }),
+    request: (action, fields) => submit({ ...fields, action }).then((ack) => ack.data),
     close() {
       if (state === "closed") return;
       clear(retry);

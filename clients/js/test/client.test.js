@@ -121,6 +121,26 @@ test("what is sent is answered, and a refusal tells its code", async () => {
   await refused;
 });
 
+test("a request goes to a route of the function's own, and has the answer's data", async () => {
+  const { world, client, clock } = start({ queue: 1 });
+  const early = client.request("track", { order: "17", ref: "mine", action: "another" });
+  await assert.rejects(client.request("track"), { code: "queue-full" });
+  world.handle = (c, frame) => ({ type: "ack", ref: frame.ref, data: { at: "Ålesund", of: frame.order } });
+  await clock.advance(1000);
+  assert.deepEqual(await early, { at: "Ålesund", of: "17" });
+  assert.deepEqual(frames(world.latest), [{ order: "17", ref: "1", action: "track" }]);
+  world.handle = (c, frame) => ({ type: "ack", ref: frame.ref });
+  const nothing = client.request("forget");
+  await clock.advance(1000);
+  assert.equal(await nothing, undefined);
+  world.handle = (c, frame) => ({ type: "error", ref: frame.ref, code: "no-order", text: "there is no order 0" });
+  const refused = assert.rejects(client.request("track", { order: "0" }), (e) => e instanceof Refusal && e.code === "no-order" && e.message === "there is no order 0");
+  await clock.advance(1000);
+  await refused;
+  client.close();
+  await assert.rejects(client.request("track"), { code: "closed" });
+});
+
 test("a send that is not answered in time is refused, and not sent again", async () => {
   const { world, client, clock } = start();
   await clock.advance(1000);

@@ -9,5 +9,6 @@ const off: () => void = client.on("error", (e) => {
   if (e instanceof Refusal) show(e.code, e.message);
 });
 client.send("topic:lobby", { text: "hi" }).then(({ sent = 0 }) => show(undefined, sent.toFixed()));
+client.request("track", { order: "17" }).then(({ at }) => show(undefined, at));
 // @ts-expect-error there is no such event
 client.on("massage", off);
