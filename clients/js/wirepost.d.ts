@@ -29,6 +29,21 @@ export interface Message {
     to: string;
     from?: string;
     data: any;
+    /** Of a message that was kept: its place in the log of its topic. */
+    epoch?: string;
+    offset?: number;
+}
+/** A place in the log of a topic. */
+export interface Position {
+    epoch: string;
+    offset: number;
+}
+/** Messages of a topic that were missed and that nobody can get any more. */
+export interface Gap {
+    topic: string;
+    /** The first and the last offset; `from` is 0 where nobody knows how many there were. */
+    from: number;
+    to: number;
 }
 /** The function's answer to what was sent. */
 export interface Ack {
@@ -72,6 +87,8 @@ export declare class Refusal extends Error {
 export interface Events {
     state: (state: State, change: Change) => void;
     message: (message: Message) => void;
+    /** Kept messages that are missing for good. All others come once, and in order. */
+    gap: (gap: Gap) => void;
     /** What came and is not of the protocol: bytes that were published as they are. */
     raw: (text: string) => void;
     /**
@@ -111,8 +128,20 @@ export interface Options {
     tokenIn?: "subprotocol" | "query";
     /** Sends that may wait for a connection; default 100. */
     queue?: number;
-    /** A connection that has said nothing for this long is asked; default 4 minutes. */
+    /**
+     * A connection that has said nothing for this long is asked, and so is the log of each
+     * topic, whatever came; default 4 minutes.
+     */
     pingAfter?: number;
+    /**
+     * Keeps the positions of topics over a reload of the page, as in sessionStorage. `save`
+     * is called after the listeners have returned, at most once a second and on `pagehide`:
+     * after a reload the last messages may come twice.
+     */
+    positions?: {
+        load(): Record<string, Position> | undefined;
+        save(positions: Record<string, Position>): void;
+    };
     /** How long it may take to say something then; default 10 s. */
     pongTimeout?: number;
     /** How long opening may take, and each answer; default 30 s, since a function has 29. */
@@ -149,8 +178,13 @@ export interface Client {
      * Subscribes, now and on every later connection. The promise is settled by the
      * function's first answer; nothing happens if it is ignored, since an `error` event
      * tells of a refusal too. A refused topic is forgotten.
+     *
+     * Of a topic with a log the page gets what is published from now on, and before that the
+     * newest `last` messages, 300 at most, if no position is known.
      */
-    subscribe(topic: string): Promise<void>;
+    subscribe(topic: string, options?: {
+        last?: number;
+    }): Promise<void>;
     /** Ends a subscription. */
     unsubscribe(topic: string): void;
     /**

@@ -1,3 +1,5 @@
+import { keepPositions } from "./log.js";
+
 /**
  * A client of wirepost's protocol, version 1, that stays connected.
  *
@@ -32,6 +34,23 @@ export interface Message {
   to: string;
   from?: string;
   data: any;
+  /** Of a message that was kept: its place in the log of its topic. */
+  epoch?: string;
+  offset?: number;
+}
+
+/** A place in the log of a topic. */
+export interface Position {
+  epoch: string;
+  offset: number;
+}
+
+/** Messages of a topic that were missed and that nobody can get any more. */
+export interface Gap {
+  topic: string;
+  /** The first and the last offset; `from` is 0 where nobody knows how many there were. */
+  from: number;
+  to: number;
 }
 
 /** The function's answer to what was sent. */
@@ -83,6 +102,8 @@ export class Refusal extends Error {
 export interface Events {
   state: (state: State, change: Change) => void;
   message: (message: Message) => void;
+  /** Kept messages that are missing for good. All others come once, and in order. */
+  gap: (gap: Gap) => void;
   /** What came and is not of the protocol: bytes that were published as they are. */
   raw: (text: string) => void;
   /**
@@ -125,8 +146,20 @@ export interface Options {
   tokenIn?: "subprotocol" | "query";
   /** Sends that may wait for a connection; default 100. */
   queue?: number;
-  /** A connection that has said nothing for this long is asked; default 4 minutes. */
+  /**
+   * A connection that has said nothing for this long is asked, and so is the log of each
+   * topic, whatever came; default 4 minutes.
+   */
   pingAfter?: number;
+  /**
+   * Keeps the positions of topics over a reload of the page, as in sessionStorage. `save`
+   * is called after the listeners have returned, at most once a second and on `pagehide`:
+   * after a reload the last messages may come twice.
+   */
+  positions?: {
+    load(): Record<string, Position> | undefined;
+    save(positions: Record<string, Position>): void;
+  };
   /** How long it may take to say something then; default 10 s. */
   pongTimeout?: number;
   /** How long opening may take, and each answer; default 30 s, since a function has 29. */
@@ -164,8 +197,11 @@ export interface Client {
    * Subscribes, now and on every later connection. The promise is settled by the
    * function's first answer; nothing happens if it is ignored, since an `error` event
    * tells of a refusal too. A refused topic is forgotten.
+   *
+   * Of a topic with a log the page gets what is published from now on, and before that the
+   * newest `last` messages, 300 at most, if no position is known.
    */
-  subscribe(topic: string): Promise<void>;
+  subscribe(topic: string, options?: { last?: number }): Promise<void>;
   /** Ends a subscription. */
   unsubscribe(topic: string): void;
   /**
@@ -215,6 +251,7 @@ interface Link {
 }
 
 interface Wish {
+  _last?: number;
   _promise: Promise<void>;
   _resolve: () => void;
   _reject: (error: Refusal) => void;
@@ -235,6 +272,7 @@ const expired = "expired";
 const passing = [expired, "unanswered", "internal"];
 
 const nothing = () => {};
+const wakers = ["online", "visibilitychange", "pagehide"];
 
 /** Two new tokens of one issuer appear to be equally old, within this time. */
 const slack = 5000;
@@ -383,6 +421,37 @@ export function connect(url: string | (() => string | Promise<string>), options:
     });
   };
 
+  const deliver = (frame: Message) => {
+    if (frame.id) {
+      if (seen.has(frame.id)) return;
+      seen.add(frame.id);
+      if (seen.size > rememberedIDs) seen.delete(seen.values().next().value!);
+    }
+    emit("message", frame);
+  };
+
+  const logs = keepPositions(
+    {
+      _later: later,
+      _clear: clear,
+      _random: random,
+      _deliver: deliver,
+      _gap: (topic, from, to) => emit("gap", { topic, from, to }),
+      _ask: (fields, done) => {
+        if (current?._socket!.readyState !== 1) return false;
+        ask(current, itemOf(fields, done));
+        return true;
+      },
+      _again: (topic) => {
+        current?._topics.delete(topic);
+        change();
+      },
+      _save: options.positions && ((all) => options.positions!.save(all)),
+    },
+    pingAfter,
+    options.positions?.load(),
+  );
+
   /** Ends a link. If it was the current or the next one, another attempt follows. */
   const drop = (link: Link, change?: Change) => {
     if (link._dead) return;
@@ -437,8 +506,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
       link._busy.add(topic);
       ask(
         link,
-        itemOf({ action: wish ? "subscribe" : "unsubscribe", topic }, (error) => {
+        itemOf({ action: wish ? "subscribe" : "unsubscribe", topic, ...(wish && logs._begin(topic, wish._last)) }, (error, ack) => {
           link._busy.delete(topic);
+          if (wish) logs._end(topic, ack && !error ? ack : undefined);
           if (link._dead || link._retired) return;
           if (error && passing.includes(error.code)) return drop(link);
           if (!wish) link._topics.delete(topic);
@@ -447,6 +517,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
             wishes.get(topic)?._resolve();
           } else if (wishes.get(topic) === wish) {
             wishes.delete(topic);
+            logs._forget(topic);
             error.topic = topic;
             wish._reject(error);
             emit("error", error);
@@ -499,6 +570,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       }, overlap);
     }
     flush();
+    logs._open();
     become("open");
   };
 
@@ -541,12 +613,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
     } catch {}
     const type = frame?.type;
     if (type === "message") {
-      if (frame.id) {
-        if (seen.has(frame.id)) return;
-        seen.add(frame.id);
-        if (seen.size > rememberedIDs) seen.delete(seen.values().next().value!);
-      }
-      emit("message", frame);
+      const topic = typeof frame.to === "string" && frame.to.startsWith("topic:") && frame.to.slice(6);
+      if (topic && typeof frame.epoch === "string" && frame.offset > 0) logs._accept(topic, frame);
+      else deliver(frame);
     } else if (type === "ack" || type === "error") {
       const error = type === "error" ? new Refusal(frame.code, frame.text, frame) : undefined;
       const done = link._pending.get(frame.ref);
@@ -575,7 +644,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
 
   /** The machine is back on the network, or the page is looked at again. */
   const wake = (event: Event) => {
+    if (event.type === "pagehide") return logs._save();
     if (event.type !== "online" && globalThis.document?.hidden) return;
+    logs._wake();
     if (retry) {
       clear(retry);
       retry = undefined;
@@ -611,10 +682,10 @@ export function connect(url: string | (() => string | Promise<string>), options:
       all.add(listener);
       return () => void all.delete(listener);
     },
-    subscribe(topic) {
+    subscribe(topic, { last } = {}) {
       let wish = wishes.get(topic);
       if (!wish) {
-        wish = {} as Wish;
+        wish = { _last: last } as Wish;
         wish._promise = new Promise((resolve, reject) => {
           wish!._resolve = resolve;
           wish!._reject = reject;
@@ -629,6 +700,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
     unsubscribe(topic) {
       wishes.get(topic)?._reject(new Refusal("unsubscribed"));
       wishes.delete(topic);
+      logs._forget(topic);
       change();
     },
     send: (to, data) => submit({ action: "send", to, data }),
@@ -641,7 +713,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
       for (const item of queue.splice(0)) item._done(new Refusal("closed"));
       for (const wish of wishes.values()) wish._reject(new Refusal("closed"));
       wishes.clear();
-      for (const name of ["online", "visibilitychange"]) events?.removeEventListener(name, wake);
+      logs._save();
+      logs._close();
+      for (const name of wakers) events?.removeEventListener(name, wake);
     },
   };
 
@@ -650,7 +724,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
   };
 
   for (const topic of options.topics || []) client.subscribe(topic);
-  for (const name of ["online", "visibilitychange"]) events?.addEventListener(name, wake);
+  for (const name of wakers) events?.addEventListener(name, wake);
   attempt();
   return client;
 }
