@@ -49,6 +49,7 @@ var importRules = []struct {
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"examples/fanout", []string{"", "jobs"}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"examples/chat", nil, nil, "a page is files"},
+	{"client", []string{""}, []string{"github.com/coder/websocket"}, "a client of the protocol, linked by those who listen: a WebSocket library that many use, and of ours the names and positions"},
 	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/control", []string{"gateway"}, []string{"github.com/prometheus/client_golang/prometheus"}, "what only this machine may do to a gateway that runs, and its counts in Prometheus's own words: the gateway links no metrics library"},
 	{"internal/inspector", []string{"", "gateway"}, []string{"github.com/gobwas/"}, "records and shows traffic: posts through the library as anybody would, and connects clients of its own"},
