@@ -28,8 +28,14 @@ type location struct {
 //     without empty segments in a row, that of requestContext is whole.
 //   - A function's URL gives rawPath as it was sent, and the path of requestContext decoded.
 //
-// ok is false if AWS answers such a path with the failure.
+// The failure is what AWS answers to such a path, or none.
 func locate(kind app.HTTPKind, stage, escaped string) (l location, wrong failure) {
+	if escaped == "" { // http://HOST alone in the request line
+		escaped = "/"
+	}
+	if escaped[0] != '/' { // OPTIONS *
+		return l, badRequest
+	}
 	switch kind {
 	case app.RESTAPI:
 		first, rest, more := strings.Cut(strings.TrimPrefix(escaped, "/"), "/")

@@ -181,7 +181,7 @@ func FuzzARouteIsFoundForAnyPath(f *testing.F) {
 			t.Fatalf("%s %q: no route, and there is $default", method, l.match)
 		}
 		for name, value := range parameters {
-			if !strings.Contains(r.Path, "{"+name) || !strings.Contains(strings.ReplaceAll(l.match, "//", "/"), value) && !rest {
+			if !strings.Contains(r.Path, "{"+name) || !rest && !strings.Contains(l.match, value) {
 				t.Errorf("%s: %s=%q of %q", r.key, name, value, l.match)
 			}
 		}
