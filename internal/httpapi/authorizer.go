@@ -57,11 +57,13 @@ func (x *exchange) askFunction() *reply {
 		limit = restTimeout
 	}
 	began := time.Now()
-	result, err := h.invoke(x.r.Context(), f, x.authorizerEvent(values), limit)
+	result, err := h.invoke(x.r.Context(), f, x.authorizerEvent(values), limit, "the authorizer of "+x.cause())
 	latency := time.Since(began)
 	switch {
 	case errors.Is(err, errTooMany):
 		return h.fail(tooMany, err.Error())
+	case errors.Is(err, ErrUnavailable):
+		return h.cannotRun(x.route, "its authorizer: "+err.Error())
 	case err != nil && saysUnauthorized(err):
 		// AWS docs' samples of authorizers of REST APIs; UNCERTAIN for HTTP APIs.
 		return h.fail(unauthorized, "the authorizer failed with Unauthorized")

@@ -144,7 +144,10 @@ func TestWithoutItsIdentitySourceARequestIsRefusedUnasked(t *testing.T) {
 		api.StageVariables = map[string]string{"v": "1"}
 		s := serve(t, api, `{}`)
 		asked := false
-		s.functions["Z"] = func(context.Context, []byte) ([]byte, error) { asked = true; return []byte(`{"isAuthorized":true}`), nil }
+		s.functions["Z"] = func(context.Context, []byte) ([]byte, error) {
+			asked = true
+			return []byte(`{"isAuthorized":true}`), nil
+		}
 		w := s.ask("GET", c.target, "", with(c.header+"-", "v"), with(c.header, "v"))
 		if w.Code != c.status || asked != (c.status == 200) {
 			t.Errorf("%s: %d, asked %v", source, w.Code, asked)

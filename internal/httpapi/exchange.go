@@ -164,10 +164,14 @@ func (x *exchange) ask() *reply {
 		return h.cannotRun(x.route, fmt.Sprintf("its function %q is not run here", app.Clip(x.route.Function)))
 	}
 	x.invoked = x.route.Function
-	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route))
+	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), x.cause())
 	switch {
 	case errors.Is(err, errTooMany):
 		return h.fail(tooMany, err.Error())
+	case errors.Is(err, ErrUnavailable):
+		return h.cannotRun(x.route, err.Error())
+	case errors.Is(err, ErrThrottled):
+		return h.fail(throttled, err.Error())
 	case errors.Is(err, errTimeout):
 		return h.fail(timedOut, fmt.Sprintf("the function took longer than %v", h.timeout(x.route)))
 	case err != nil && errors.Is(err, context.Canceled) && x.r.Context().Err() != nil:
@@ -185,7 +189,7 @@ func (x *exchange) ask() *reply {
 
 func (x *exchange) parse(result []byte) (*functionAnswer, error) {
 	api := x.h.c.API
-	if api.InvokeMode == "RESPONSE_STREAM" && len(result) > 0 {
+	if api.Kind == app.FunctionURL && api.InvokeMode == "RESPONSE_STREAM" && len(result) > 0 {
 		if a, ok, err := parseStream(result); ok {
 			return a, err
 		}

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -177,6 +179,43 @@ func TestTooManyInvocationsAreRefused(t *testing.T) {
 			t.Errorf("%d", w.Code)
 		}
 	})
+}
+
+func TestAFunctionKnowsItsCauseAndMayRefuse(t *testing.T) {
+	url := apiOf(app.FunctionURL)
+	url.LogicalID = "F"
+	for _, c := range []struct {
+		api            *app.HTTPAPI
+		target, cause  string
+		busy, not, all int
+	}{
+		{httpAPI("GET /a/{id}"), "/a/1", "GET /a/{id} of the HTTP API Api", 503, 500, 500},
+		{restAPI("GET /a/{id}"), "/prod/a/1", "GET /a/{id} of the REST API Api", 500, 500, 502},
+		{url, "/a/1", "GET /a/1 of its URL", 429, 500, 502},
+	} {
+		s := serve(t, c.api, "")
+		for err, status := range map[error]int{fmt.Errorf("function F: %w", ErrThrottled): c.busy, fmt.Errorf("function F: %w", ErrUnavailable): c.not, errors.New("boom"): c.all} {
+			s.functions["F"] = func(ctx context.Context, _ []byte) ([]byte, error) {
+				if got := Cause(ctx); got != c.cause {
+					t.Errorf("the cause is %q, want %q", got, c.cause)
+				}
+				return nil, err
+			}
+			if w := s.ask("GET", c.target, ""); w.Code != status {
+				t.Errorf("%s, %v: %d, want %d", c.api.Kind, err, w.Code, status)
+			}
+		}
+		if len(s.notices) != 1 || !strings.Contains(s.notices[0], "cannot be run here") {
+			t.Errorf("%q", s.notices)
+		}
+	}
+	url.InvokeMode = "RESPONSE_STREAM"
+	if s := serve(t, url, ""); len(s.notices) != 1 || !strings.Contains(s.notices[0], "streams") {
+		t.Errorf("%q", s.notices)
+	}
+	if Cause(t.Context()) != "" {
+		t.Error("any context has a cause")
+	}
 }
 
 func TestAFunctionThatPanicsHasFailed(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	deniedExplicitly         // denied by a statement of its policy
 	authorizerFailed         // it failed, or its result is malformed
 	notRun                   // the route's function or authorizer cannot be run here
+	throttled                // the function has no place
 	functionFailed           // or its result is malformed
 	timedOut                 // longer than the integration's timeout
 )
@@ -52,6 +53,7 @@ var answers = map[app.HTTPKind]map[failure]answerOf{
 		authorizerFailed: {http.StatusInternalServerError, "", `{"message":"Internal Server Error"}`},
 		notRun:           {http.StatusInternalServerError, "", `{"message":"Internal Server Error"}`},
 		functionFailed:   {http.StatusInternalServerError, "", `{"message":"Internal Server Error"}`},
+		throttled:        {http.StatusServiceUnavailable, "", `{"message":"Service Unavailable"}`},
 		timedOut:         {http.StatusServiceUnavailable, "", `{"message":"Service Unavailable"}`},
 	},
 	app.RESTAPI: {
@@ -70,6 +72,7 @@ var answers = map[app.HTTPKind]map[failure]answerOf{
 		// AWS docs, "Handling Lambda errors with an API Gateway API": 500 if Lambda refuses
 		// the invocation, 502 if the function fails or its result is malformed.
 		notRun:         {http.StatusInternalServerError, "InternalServerErrorException", `{"message": "Internal server error"}`},
+		throttled:      {http.StatusInternalServerError, "InternalServerErrorException", `{"message": "Internal server error"}`},
 		functionFailed: {http.StatusBadGateway, "InternalServerErrorException", `{"message": "Internal server error"}`},
 		timedOut:       {http.StatusGatewayTimeout, "InternalServerErrorException", `{"message": "Endpoint request timed out"}`},
 	},
@@ -79,6 +82,7 @@ var answers = map[app.HTTPKind]map[failure]answerOf{
 		longHeader:       {http.StatusRequestHeaderFieldsTooLarge, "", `{"Message":"Request Header Fields Too Large"}`},
 		tooLarge:         {http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", `{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}`},
 		tooMany:          {http.StatusTooManyRequests, "TooManyRequestsException", `{"Message":"Rate Exceeded."}`}, // the status: AWS docs, "Throttling function URLs"
+		throttled:        {http.StatusTooManyRequests, "TooManyRequestsException", `{"Message":"Rate Exceeded."}`},
 		notRun:           {http.StatusInternalServerError, "", `Internal Server Error`},
 		functionFailed:   {http.StatusBadGateway, "", `Internal Server Error`}, // awsdocs/aws-lambda-developer-guide#430
 		timedOut:         {http.StatusBadGateway, "", `Internal Server Error`},

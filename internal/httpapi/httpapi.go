@@ -18,8 +18,10 @@ import (
 	"github.com/wirepost/wirepost/internal/app"
 )
 
-// Function is what an API invokes. An error is a failed invocation; one whose text is
-// Unauthorized, or ends in ": Unauthorized", is an authorizer's refusal.
+// Function is what an API invokes. It may be invoked concurrently. An error is a failed
+// invocation, but for those that wrap ErrUnavailable or ErrThrottled; of an authorizer one
+// whose text is Unauthorized, or ends in ": Unauthorized", is a refusal. The context ends
+// when the handler is closed, not with the request; Cause says what it is invoked by.
 type Function interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
@@ -116,6 +118,9 @@ func New(c Config) (*Handler, error) {
 	}
 	if c.API.Kind == app.FunctionURL && t.fallback == nil && len(t.routes) == 0 {
 		t.fallback = &route{HTTPRoute: &app.HTTPRoute{Function: c.API.LogicalID}, key: "$default"}
+	}
+	if c.API.Kind == app.FunctionURL && c.API.InvokeMode == "RESPONSE_STREAM" {
+		h.notice("stream", "%s streams its answers on AWS; here an answer comes whole, when the function has ended", h.routeName(h.urlRoute()))
 	}
 	return h, nil
 }

@@ -5,6 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/app"
+)
+
+// Errors that a Function's may wrap. ErrUnavailable is of a function that cannot be run
+// here: people are told, and the answer is that to an invocation that Lambda refuses.
+// ErrThrottled is of one that has no place for another invocation.
+var (
+	ErrUnavailable = errors.New("the function cannot be run here")
+	ErrThrottled   = errors.New("the function has no place for another invocation")
 )
 
 var (
@@ -15,7 +25,7 @@ var (
 
 // invoke asks a function and waits for it no longer than limit. The function goes on
 // after that, as on AWS, until it ends or the handler is closed.
-func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit time.Duration) ([]byte, error) {
+func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit time.Duration, cause string) ([]byte, error) {
 	type result struct {
 		payload []byte
 		err     error
@@ -24,7 +34,7 @@ func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit ti
 	if err := h.begin(); err != nil {
 		return nil, err
 	}
-	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	life, cancel := context.WithCancel(context.WithoutCancel(context.WithValue(ctx, causeKey{}, cause)))
 	stop := context.AfterFunc(h.life, cancel)
 	go func() { // ends with the invocation, and at the latest after Close
 		defer h.end()
@@ -43,6 +53,24 @@ func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit ti
 	case <-ctx.Done(): // the client has gone
 		return nil, ctx.Err()
 	}
+}
+
+type causeKey struct{}
+
+// Cause is what a Function is invoked by, for people, from the context that it is given,
+// such as "GET /pets of the HTTP API Shop"; empty for any other context.
+func Cause(ctx context.Context) string {
+	cause, _ := ctx.Value(causeKey{}).(string)
+	return cause
+}
+
+// cause is that of the request's invocations.
+func (x *exchange) cause() string {
+	api := x.h.c.API
+	if api.Kind == app.FunctionURL {
+		return x.r.Method + " " + app.Clip(x.location.match) + " of its URL"
+	}
+	return x.route.key + " of the " + string(api.Kind) + " " + api.LogicalID
 }
 
 // protected gives the panic of a function as an error.
