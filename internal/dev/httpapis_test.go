@@ -94,8 +94,11 @@ func echoEvent(_ context.Context, event []byte) ([]byte, error) {
 }
 
 func TestEachHTTPAPIHasAnAddressOfItsOwn(t *testing.T) {
-	folder := Folder(t.TempDir())
-	r := serveHTTP(t, folder, appWithHTTP(), "127.0.0.1:0", echoEvent)
+	first, next := twoPorts(t)
+	first.Close()
+	next.Close()
+	folder, gateway := Folder(t.TempDir()), first.Addr().String()
+	r := serveHTTP(t, folder, appWithHTTP(), gateway, echoEvent)
 	at := r.listeners.addresses()
 	if len(at[app.HTTPOfAPI]) != 1 || len(at[app.RESTAPI]) != 1 || len(at[app.FunctionURL]) != 1 {
 		t.Fatalf("addresses %v", at)
@@ -125,7 +128,7 @@ func TestEachHTTPAPIHasAnAddressOfItsOwn(t *testing.T) {
 	// The addresses survive a restart, also if an API comes before them.
 	changed := appWithHTTP()
 	changed.HTTPAPIs = append([]app.HTTPAPI{{Kind: app.HTTPOfAPI, LogicalID: "New", Stage: "$default"}}, changed.HTTPAPIs...)
-	r = serveHTTP(t, folder, changed, "127.0.0.1:0", echoEvent)
+	r = serveHTTP(t, folder, changed, gateway, echoEvent)
 	defer r.stop(t)
 	for kind, byID := range at {
 		for id, address := range byID {
@@ -139,7 +142,7 @@ func TestEachHTTPAPIHasAnAddressOfItsOwn(t *testing.T) {
 func TestAPortThatWasTakenMeanwhileIsSaid(t *testing.T) {
 	folder := Folder(t.TempDir())
 	r := serveHTTP(t, folder, appWithHTTP(), "127.0.0.1:0", echoEvent)
-	before := strings.TrimPrefix(r.listeners.addresses()[app.HTTPOfAPI]["Api"], "http://")
+	before, other := strings.TrimPrefix(r.listeners.addresses()[app.HTTPOfAPI]["Api"], "http://"), r.listeners.addresses()[app.RESTAPI]["Api"]
 	r.stop(t)
 	taken, err := net.Listen("tcp", before)
 	if err != nil {
@@ -151,6 +154,9 @@ func TestAPortThatWasTakenMeanwhileIsSaid(t *testing.T) {
 	hint, _ := r.find("hint: ")
 	if !strings.Contains(hint, "the HTTP API Api is at 127.0.0.1:") || !strings.Contains(hint, "taken") {
 		t.Errorf("it says\n%s", r)
+	}
+	if again := r.listeners.addresses()[app.RESTAPI]["Api"]; again != other {
+		t.Errorf("the REST API is at %s, before at %s", again, other)
 	}
 }
 

@@ -104,8 +104,6 @@ func (x *exchange) answer(w http.ResponseWriter) *reply {
 	if x.body, wrong = readBody(w, x.r); wrong != none {
 		return h.fail(wrong, "the body is too large, or broke off")
 	}
-	// The deadline was the body's. The end of it would look like a client that has gone.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return x.ask()
 }
 
