@@ -30,12 +30,12 @@ func (x *exchange) preflight() *reply {
 // it is not allowed. A function's URL names the origin even if any is allowed, which
 // reports about doubled headers show (powertools-lambda-python#4163).
 func (x *exchange) allowOrigin(c *app.CORS, origin string) string {
-	any := slices.Contains(c.Origins, "*")
+	all := slices.Contains(c.Origins, "*")
 	scheme, _, _ := strings.Cut(origin, "://")
 	switch {
-	case any && !c.Credentials && x.h.c.API.Kind != app.FunctionURL:
+	case all && !c.Credentials && x.h.c.API.Kind != app.FunctionURL:
 		return "*"
-	case any, slices.Contains(c.Origins, origin), slices.Contains(c.Origins, scheme+"://*"):
+	case all, slices.Contains(c.Origins, origin), slices.Contains(c.Origins, scheme+"://*"):
 		return origin
 	}
 	return ""
