@@ -58,8 +58,8 @@ type HTTPRoute struct {
 	// route asks for: empty, AWS_IAM, JWT, COGNITO, REQUEST or TOKEN.
 	Authorizer, AuthorizerKind string
 	IdentitySources            []string
+	AuthorizerPayload          string // format of the event of a REQUEST authorizer: 1.0 or 2.0
 	SimpleAnswers              bool   // of a REQUEST authorizer with payload 2.0
-	AuthorizerPayload          string // of a REQUEST authorizer of an HTTP API; empty means 2.0
 
 	// JWT says which tokens an authorizer of kind JWT or COGNITO takes. Nil means that
 	// it is not known. Of Scopes, if there are any, a token has to have one.

@@ -10,77 +10,81 @@ import (
 	"github.com/wirepost/wirepost/internal/app"
 )
 
+const (
+	ofV2   = "2.0"
+	ofV1   = "1.0"
+	ofREST = "REST"
+	ofURL  = "URL"
+)
+
+// answerCases are those of TestAnAnswerIsReadByTheRulesOfItsAPI.
+var answerCases = []struct {
+	name, api, result string
+	status            int
+	body              string
+	header            string // NAME: VALUE, with | between several
+}{
+	{"a string is the body without its quotes", ofV2, `"Hello from Lambda!"`, 200, "Hello from Lambda!", "Content-Type: application/json"},
+	{"an object is the body", ofV2, "{ \"message\": \"Hi\" }\n", 200, `{ "message": "Hi" }`, "Content-Type: application/json"},
+	{"a list is the body", ofV2, `[1]`, 200, `[1]`, "Content-Type: application/json"},
+	{"null is the body", ofV2, `null`, 200, `null`, ""},
+	{"nothing is null", ofV2, ``, 200, `null`, ""},
+	{"headers without a status are the body", ofV2, `{"headers":{"a":"b"}}`, 200, `{"headers":{"a":"b"}}`, ""},
+	{"a status of null is none", ofV2, `{"statusCode":null}`, 200, `{"statusCode":null}`, ""},
+	{"the whole form", ofV2, `{"statusCode":201,"headers":{"X-A":"b","content-type":"text/html"},"body":"<p>","cookies":["a=1; Path=/","b=2"]}`, 201, "<p>", "Content-Type: text/html|X-A: b|Set-Cookie: a=1; Path=/,b=2"},
+	{"base64", ofV2, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk="}`, 200, "hi", ""},
+	{"base64 that is none", ofV2, `{"statusCode":200,"isBase64Encoded":true,"body":"hi!"}`, 500, "", ""},
+	{"no body", ofV2, `{"statusCode":204}`, 204, "", ""},
+	{"headers of null", ofV2, `{"statusCode":200,"headers":null,"cookies":null,"multiValueHeaders":null,"body":null,"isBase64Encoded":null}`, 200, "", ""},
+	{"a header of null", ofV2, `{"statusCode":200,"headers":{"x-a":null,"x-b":1,"x-c":true,"x-d":1.5}}`, 200, "", "X-B: 1|X-C: true|X-D: 1.5"},
+	{"a status in a string", ofV2, `{"statusCode":"201"}`, 201, "", ""},
+	{"a status that is a float", ofV2, `{"statusCode":201.0}`, 201, "", ""},
+	{"multiValueHeaders are of 1.0", ofV2, `{"statusCode":200,"multiValueHeaders":{"x-a":["b"]}}`, 200, "", "X-A: "},
+	{"a status that is none", ofV2, `{"statusCode":"ok"}`, 500, "", ""},
+	{"a status below", ofV2, `{"statusCode":99}`, 500, "", ""},
+	{"a status of information", ofV2, `{"statusCode":101}`, 500, "", ""},
+	{"a status above", ofV2, `{"statusCode":1000}`, 500, "", ""},
+	{"a body that is an object", ofV2, `{"statusCode":200,"body":{"a":1}}`, 500, "", ""},
+	{"headers that are a list", ofV2, `{"statusCode":200,"headers":[]}`, 500, "", ""},
+	{"a header that is a list", ofV2, `{"statusCode":200,"headers":{"a":["b"]}}`, 500, "", ""},
+	{"a header with a line break", ofV2, `{"statusCode":200,"headers":{"a":"b\r\nSet-Cookie: x=1"}}`, 500, "", ""},
+	{"a header whose name is none", ofV2, `{"statusCode":200,"headers":{"a b":"c"}}`, 500, "", ""},
+	{"a cookie with a line break", ofV2, `{"statusCode":200,"cookies":["a=1\nX: y"]}`, 500, "", ""},
+	{"what is not JSON", ofV2, `<html>`, 500, "", ""},
+	{"half of JSON", ofV2, `{"statusCode":200`, 500, "", ""},
+	{"headers of the connection", ofV2, `{"statusCode":200,"headers":{"Content-Length":"7","Connection":"close","Transfer-Encoding":"chunked"},"body":"hi"}`, 200, "hi", "Content-Length: 2|Connection: "},
+
+	{"1.0: the whole form", ofV1, `{"statusCode":200,"headers":{"X-A":"1"},"multiValueHeaders":{"x-a":["1","2"],"set-cookie":["a=1","b=2"]},"body":"b","more":1}`, 200, "b", "X-A: 1,2|Set-Cookie: a=1,b=2"},
+	{"1.0: no status", ofV1, `{"body":"b"}`, 500, "", ""},
+	{"1.0: a string", ofV1, `"b"`, 500, "", ""},
+	{"1.0: cookies are of 2.0", ofV1, `{"statusCode":200,"cookies":["a=1"]}`, 200, "", "Set-Cookie: "},
+
+	{"REST: the whole form", ofREST, `{"statusCode":200,"headers":{"X-A":"1"},"multiValueHeaders":{"X-A":["2"]},"body":"b","isBase64Encoded":false}`, 200, "b", "X-A: 2,1|Content-Type: application/json"},
+	{"REST: an empty object", ofREST, `{}`, 200, "", ""},
+	{"REST: no body", ofREST, `{"statusCode":200,"headers":{"test-header":"value"}}`, 200, "", "Test-Header: value"},
+	{"REST: a status in a string", ofREST, `{"statusCode":"201"}`, 201, "", ""},
+	{"REST: another member", ofREST, `{"statusCode":200,"wrongValue":"value"}`, 502, "", ""},
+	{"REST: null", ofREST, `null`, 502, "", ""},
+	{"REST: a string", ofREST, `"x"`, 502, "", ""},
+	{"REST: a body that is an object", ofREST, `{"statusCode":200,"body":{}}`, 502, "", ""},
+	{"REST: base64 stays for a type that is not binary", ofREST, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk="}`, 200, "aGk=", ""},
+	{"REST: some headers have another name", ofREST, `{"statusCode":401,"headers":{"WWW-Authenticate":"Basic"}}`, 401, "", "Www-Authenticate: |X-Amzn-Remapped-Www-Authenticate: Basic"},
+
+	{"URL: a string is the body with its quotes", ofURL, `"Hello, world!"`, 200, `"Hello, world!"`, "Content-Type: application/json|Content-Length: 15"},
+	{"URL: the whole form", ofURL, `{"statusCode":201,"body":"b","cookies":["a=1"]}`, 201, "b", "Set-Cookie: a=1|Content-Type: application/json"},
+	{"URL: what is not JSON", ofURL, `x`, 502, "", ""},
+}
+
 func TestAnAnswerIsReadByTheRulesOfItsAPI(t *testing.T) {
-	const (
-		v2   = "2.0"
-		v1   = "1.0"
-		rest = "REST"
-		url  = "URL"
-	)
-	for _, c := range []struct {
-		name, api, result string
-		status            int
-		body              string
-		header            string // NAME: VALUE, with | between several
-	}{
-		{"a string is the body without its quotes", v2, `"Hello from Lambda!"`, 200, "Hello from Lambda!", "Content-Type: application/json"},
-		{"an object is the body", v2, "{ \"message\": \"Hi\" }\n", 200, `{ "message": "Hi" }`, "Content-Type: application/json"},
-		{"a list is the body", v2, `[1]`, 200, `[1]`, "Content-Type: application/json"},
-		{"null is the body", v2, `null`, 200, `null`, ""},
-		{"nothing is null", v2, ``, 200, `null`, ""},
-		{"headers without a status are the body", v2, `{"headers":{"a":"b"}}`, 200, `{"headers":{"a":"b"}}`, ""},
-		{"a status of null is none", v2, `{"statusCode":null}`, 200, `{"statusCode":null}`, ""},
-		{"the whole form", v2, `{"statusCode":201,"headers":{"X-A":"b","content-type":"text/html"},"body":"<p>","cookies":["a=1; Path=/","b=2"]}`, 201, "<p>", "Content-Type: text/html|X-A: b|Set-Cookie: a=1; Path=/,b=2"},
-		{"base64", v2, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk="}`, 200, "hi", ""},
-		{"base64 that is none", v2, `{"statusCode":200,"isBase64Encoded":true,"body":"hi!"}`, 500, "", ""},
-		{"no body", v2, `{"statusCode":204}`, 204, "", ""},
-		{"headers of null", v2, `{"statusCode":200,"headers":null,"cookies":null,"multiValueHeaders":null,"body":null,"isBase64Encoded":null}`, 200, "", ""},
-		{"a header of null", v2, `{"statusCode":200,"headers":{"x-a":null,"x-b":1,"x-c":true,"x-d":1.5}}`, 200, "", "X-B: 1|X-C: true|X-D: 1.5"},
-		{"a status in a string", v2, `{"statusCode":"201"}`, 201, "", ""},
-		{"a status that is a float", v2, `{"statusCode":201.0}`, 201, "", ""},
-		{"multiValueHeaders are of 1.0", v2, `{"statusCode":200,"multiValueHeaders":{"x-a":["b"]}}`, 200, "", "X-A: "},
-		{"a status that is none", v2, `{"statusCode":"ok"}`, 500, "", ""},
-		{"a status below", v2, `{"statusCode":99}`, 500, "", ""},
-		{"a status of information", v2, `{"statusCode":101}`, 500, "", ""},
-		{"a status above", v2, `{"statusCode":1000}`, 500, "", ""},
-		{"a body that is an object", v2, `{"statusCode":200,"body":{"a":1}}`, 500, "", ""},
-		{"headers that are a list", v2, `{"statusCode":200,"headers":[]}`, 500, "", ""},
-		{"a header that is a list", v2, `{"statusCode":200,"headers":{"a":["b"]}}`, 500, "", ""},
-		{"a header with a line break", v2, `{"statusCode":200,"headers":{"a":"b\r\nSet-Cookie: x=1"}}`, 500, "", ""},
-		{"a header whose name is none", v2, `{"statusCode":200,"headers":{"a b":"c"}}`, 500, "", ""},
-		{"a cookie with a line break", v2, `{"statusCode":200,"cookies":["a=1\nX: y"]}`, 500, "", ""},
-		{"what is not JSON", v2, `<html>`, 500, "", ""},
-		{"half of JSON", v2, `{"statusCode":200`, 500, "", ""},
-		{"headers of the connection", v2, `{"statusCode":200,"headers":{"Content-Length":"7","Connection":"close","Transfer-Encoding":"chunked"},"body":"hi"}`, 200, "hi", "Content-Length: 2|Connection: "},
-
-		{"1.0: the whole form", v1, `{"statusCode":200,"headers":{"X-A":"1"},"multiValueHeaders":{"x-a":["1","2"],"set-cookie":["a=1","b=2"]},"body":"b","more":1}`, 200, "b", "X-A: 1,2|Set-Cookie: a=1,b=2"},
-		{"1.0: no status", v1, `{"body":"b"}`, 500, "", ""},
-		{"1.0: a string", v1, `"b"`, 500, "", ""},
-		{"1.0: cookies are of 2.0", v1, `{"statusCode":200,"cookies":["a=1"]}`, 200, "", "Set-Cookie: "},
-
-		{"REST: the whole form", rest, `{"statusCode":200,"headers":{"X-A":"1"},"multiValueHeaders":{"X-A":["2"]},"body":"b","isBase64Encoded":false}`, 200, "b", "X-A: 2,1|Content-Type: application/json"},
-		{"REST: an empty object", rest, `{}`, 200, "", ""},
-		{"REST: no body", rest, `{"statusCode":200,"headers":{"test-header":"value"}}`, 200, "", "Test-Header: value"},
-		{"REST: a status in a string", rest, `{"statusCode":"201"}`, 201, "", ""},
-		{"REST: another member", rest, `{"statusCode":200,"wrongValue":"value"}`, 502, "", ""},
-		{"REST: null", rest, `null`, 502, "", ""},
-		{"REST: a string", rest, `"x"`, 502, "", ""},
-		{"REST: a body that is an object", rest, `{"statusCode":200,"body":{}}`, 502, "", ""},
-		{"REST: base64 stays for a type that is not binary", rest, `{"statusCode":200,"isBase64Encoded":true,"body":"aGk="}`, 200, "aGk=", ""},
-		{"REST: some headers have another name", rest, `{"statusCode":401,"headers":{"WWW-Authenticate":"Basic"}}`, 401, "", "Www-Authenticate: |X-Amzn-Remapped-Www-Authenticate: Basic"},
-
-		{"URL: a string is the body with its quotes", url, `"Hello, world!"`, 200, `"Hello, world!"`, "Content-Type: application/json|Content-Length: 15"},
-		{"URL: the whole form", url, `{"statusCode":201,"body":"b","cookies":["a=1"]}`, 201, "b", "Set-Cookie: a=1|Content-Type: application/json"},
-		{"URL: what is not JSON", url, `x`, 502, "", ""},
-	} {
+	for _, c := range answerCases {
 		t.Run(c.name, func(t *testing.T) {
 			api, target := httpAPI("GET /"), "/"
 			switch c.api {
-			case v1:
-				api.Routes[0].Payload = v1
-			case rest:
+			case ofV1:
+				api.Routes[0].Payload = ofV1
+			case ofREST:
 				api, target = restAPI("GET /"), "/prod"
-			case url:
+			case ofURL:
 				api = apiOf(app.FunctionURL)
 				api.LogicalID = "F"
 			}

@@ -209,10 +209,6 @@ func TestAFunctionKnowsItsCauseAndMayRefuse(t *testing.T) {
 			t.Errorf("%q", s.notices)
 		}
 	}
-	url.InvokeMode = "RESPONSE_STREAM"
-	if s := serve(t, url, ""); len(s.notices) != 1 || !strings.Contains(s.notices[0], "streams") {
-		t.Errorf("%q", s.notices)
-	}
 	if Cause(t.Context()) != "" {
 		t.Error("any context has a cause")
 	}

@@ -119,9 +119,6 @@ func New(c Config) (*Handler, error) {
 	if c.API.Kind == app.FunctionURL && t.fallback == nil && len(t.routes) == 0 {
 		t.fallback = &route{HTTPRoute: &app.HTTPRoute{Function: c.API.LogicalID}, key: "$default"}
 	}
-	if c.API.Kind == app.FunctionURL && c.API.InvokeMode == "RESPONSE_STREAM" {
-		h.notice("stream", "%s streams its answers on AWS; here an answer comes whole, when the function has ended", h.routeName(h.urlRoute()))
-	}
 	return h, nil
 }
 
