@@ -201,7 +201,7 @@ func (h *httpAPIs) start(context.Context) error {
 			continue
 		}
 		h.running = append(h.running, h.serve(key, handler, at))
-		h.c.Report.Address(string(api.Kind), httpAddress(api, at.Addr().String()))
+		h.c.Report.Address(h.nameOf(api), httpAddress(api, at.Addr().String()))
 	}
 	return nil
 }
@@ -213,6 +213,16 @@ func (h *httpAPIs) runs(key httpKey) bool {
 		}
 	}
 	return false
+}
+
+// nameOf is the kind of an API, with its logical ID if there are several of the kind.
+func (h *httpAPIs) nameOf(api *app.HTTPAPI) string {
+	for key := range h.listeners.all {
+		if key.kind == api.Kind && key.id != api.LogicalID {
+			return string(api.Kind) + " " + app.Clip(api.LogicalID)
+		}
+	}
+	return string(api.Kind)
 }
 
 // httpAddress is where an API is called, with its stage.

@@ -130,6 +130,11 @@ func TestEachHTTPAPIHasAnAddressOfItsOwn(t *testing.T) {
 	changed.HTTPAPIs = append([]app.HTTPAPI{{Kind: app.HTTPOfAPI, LogicalID: "New", Stage: "$default"}}, changed.HTTPAPIs...)
 	r = serveHTTP(t, folder, changed, gateway, echoEvent)
 	defer r.stop(t)
+	for _, name := range []string{"HTTP API New ", "HTTP API Api ", "REST API http"} {
+		if line, _ := r.find(name); line == "" {
+			t.Errorf("no %q in\n%s", name, r)
+		}
+	}
 	for kind, byID := range at {
 		for id, address := range byID {
 			if again := r.listeners.addresses()[kind][id]; again != address {
