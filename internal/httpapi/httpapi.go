@@ -138,6 +138,7 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       bodyTime,
+		WriteTimeout:      bodyTime + urlTimeout + answerTime, // a handler shortens it when it answers
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),

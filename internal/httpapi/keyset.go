@@ -55,7 +55,7 @@ type issuer struct {
 
 func newTokens(transport http.RoundTripper, now func() time.Time) *tokens {
 	if transport == nil {
-		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true}
+		transport = &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
 	}
 	return &tokens{now: now, issuers: map[string]*issuer{}, client: &http.Client{
 		Transport:     transport,
