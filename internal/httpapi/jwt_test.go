@@ -204,3 +204,16 @@ func TestWithoutAnIssuerATokenCannotBeChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestARedirectOfAnIssuerIsNotFollowed(t *testing.T) {
+	p := newIdentityProvider(t)
+	elsewhere := httptest.NewServer(http.RedirectHandler(p.issuer()+"/.well-known/openid-configuration", http.StatusFound))
+	defer elsewhere.Close()
+	api := tokenAPI(p, app.HTTPOfAPI)
+	api.Routes[0].JWT.Issuer = elsewhere.URL
+	s := serve(t, api, `{}`)
+	w := s.ask("GET", "/test/a/1", "", with("Authorization", p.sign(func(c jwt.MapClaims, _ map[string]any) { c["iss"] = elsewhere.URL })))
+	if w.Code != 401 || p.fetched.Load() != 0 || len(s.notices) != 1 || !strings.Contains(s.notices[0], "302") {
+		t.Errorf("%d, %d fetches, %q", w.Code, p.fetched.Load(), s.notices)
+	}
+}
