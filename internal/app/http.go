@@ -20,6 +20,14 @@ type HTTPAPI struct {
 	Routes []HTTPRoute
 	CORS   *CORS // nil if the API does nothing about it
 
+	// BinaryTypes are the media types of a REST API whose bodies are binary, such as
+	// image/png or */*. The other kinds have rules of their own.
+	BinaryTypes []string
+
+	// InvokeMode is that of a function's URL: BUFFERED, which empty means, or
+	// RESPONSE_STREAM.
+	InvokeMode string
+
 	// Unrunnable says why the API is not served here; nil if it is.
 	Unrunnable *Unrunnable
 
@@ -50,10 +58,27 @@ type HTTPRoute struct {
 	// route asks for: empty, AWS_IAM, JWT, COGNITO, REQUEST or TOKEN.
 	Authorizer, AuthorizerKind string
 	IdentitySources            []string
-	SimpleAnswers              bool // of a REQUEST authorizer with payload 2.0
+	AuthorizerPayload          string // format of the event of a REQUEST authorizer: 1.0 or 2.0
+	SimpleAnswers              bool   // of a REQUEST authorizer with payload 2.0
+
+	// JWT says which tokens an authorizer of kind JWT or COGNITO takes. Nil means that
+	// it is not known. Of Scopes, if there are any, a token has to have one.
+	JWT    *JWT
+	Scopes []string
 
 	Unrunnable *Unrunnable
 	Position   Position
+}
+
+// JWT says which tokens an authorizer takes.
+type JWT struct {
+	// Issuer is what iss has to be, and where the keys are found. That of a user pool
+	// of Cognito is https://cognito-idp.REGION.amazonaws.com/POOL.
+	Issuer string
+
+	// Audiences are those of which aud has to have one, or client_id where a token has
+	// no aud. None means any, which only COGNITO has.
+	Audiences []string
 }
 
 // CORS is what an HTTP API or a function's URL answers to pages of other origins.

@@ -25,14 +25,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // maxBody bounds what a request may send here.
@@ -139,7 +138,7 @@ func Handler(o Options) http.Handler {
 			o.Live.serve(w, r, func(l *live) http.Handler { return l.inspector })
 		case len(r.Header["Origin"]) > 0 || r.Header.Get("Sec-Fetch-Site") != "":
 			refuse(w, http.StatusForbidden, "the control address answers no page of a browser")
-		case !o.Public && !isLocal(r.Host):
+		case !o.Public && !accept.IsLocal(r.Host):
 			refuse(w, http.StatusForbidden, fmt.Sprintf("the control address is not %q; use 127.0.0.1 or localhost", r.Host))
 		case subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+o.Token)) != 1:
 			refuse(w, http.StatusUnauthorized, "the token is missing or that of another run; it is in .wirepost/control.json")
@@ -187,16 +186,4 @@ func answer(w http.ResponseWriter, status int, v any) {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.Encode(v)
-}
-
-// isLocal reports whether a Host header names this machine. A page whose own name
-// was pointed here (DNS rebinding) sends that name.
-func isLocal(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.Trim(name, "[]")
-	a, err := netip.ParseAddr(name)
-	return strings.EqualFold(name, "localhost") || err == nil && a.IsLoopback()
 }

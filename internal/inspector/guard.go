@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // askHeader is what the page's own requests have. A page of another origin cannot
@@ -90,7 +91,7 @@ func (i *Inspector) refused(r *http.Request) string {
 	origins := r.Header["Origin"]
 	site := r.Header.Get("Sec-Fetch-Site")
 	switch {
-	case !isLocal(r.Host):
+	case !accept.IsLocal(r.Host):
 		return fmt.Sprintf("the inspector is not at %q; use 127.0.0.1 or localhost", r.Host)
 	case len(origins) > 1 || len(origins) == 1 && origins[0] != "http://"+r.Host:
 		return "the inspector answers no page of another origin"
@@ -125,17 +126,6 @@ func (i *Inspector) unknown(w http.ResponseWriter, path string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusUnauthorized)
 	fmt.Fprintf(w, "wirepost inspector: %s\n", sentence)
-}
-
-// isLocal reports whether a Host header names this machine: a page whose own name was
-// pointed here sends that name.
-func isLocal(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	return strings.EqualFold(name, "localhost") || err == nil && a.IsLoopback()
 }
 
 // problem is a mistake of the caller, in a sentence.
