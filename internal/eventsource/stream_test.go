@@ -45,7 +45,7 @@ func streamOf(t *testing.T, fake *fakeStream, batch app.Batch, fails func(keys [
 		Batch: batch, Folder: t.TempDir(), Notice: said.say, Rand: func() float64 { return 1 },
 		Function: functionOf(func(_ context.Context, payload []byte) ([]byte, error) {
 			keys := keysOf(t, payload)
-			*got = append(*got, keys)
+			fake.do(func() { *got = append(*got, keys) })
 			if fails == nil {
 				return nil, nil
 			}
