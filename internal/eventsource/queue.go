@@ -69,6 +69,12 @@ type Queue struct {
 	Rand   func() float64 // from 0 up to 1; nil means one of its own
 }
 
+// Check reports a filter that cannot be read. Run would return the same error.
+func (q *Queue) Check() error {
+	_, err := parsePatterns(q.Batch.Filters)
+	return err
+}
+
 // Run polls until ctx ends. An error is a filter that cannot be read, and is returned at
 // once; a server that does not answer is none.
 func (q *Queue) Run(ctx context.Context) error {

@@ -21,7 +21,7 @@ import (
 // Server is a server of SQS or DynamoDB. All fields are required, and it may be used
 // concurrently.
 //
-// AWS's own client of SQS is not linked: five operations of one JSON protocol are what
+// AWS's own client of SQS is not linked: eight operations of one JSON protocol are what
 // this package needs of two services.
 type Server struct {
 	URL         string // without a path

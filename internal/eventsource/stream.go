@@ -61,6 +61,12 @@ type Stream struct {
 	Rand   func() float64 // from 0 up to 1; nil means one of its own
 }
 
+// Check reports a filter that cannot be read. Run would return the same error.
+func (s *Stream) Check() error {
+	_, err := parsePatterns(s.Batch.Filters)
+	return err
+}
+
 // Run reads until ctx ends. An error is a filter that cannot be read, and is returned at
 // once; a server that does not answer is none.
 func (s *Stream) Run(ctx context.Context) error {
