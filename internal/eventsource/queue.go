@@ -245,7 +245,7 @@ func (r *queueRun) fill(b *batch) (full bool) {
 }
 
 // handle invokes the function and does with the messages what the answer says. It
-// reports whether the invocation has failed.
+// reports whether the invocation has failed, or found no place.
 func (r *queueRun) handle(ctx context.Context, b *batch) (failed bool) {
 	event := eventOf(b.records)
 	for tries := 1; ; tries++ {
@@ -262,7 +262,7 @@ func (r *queueRun) handle(ctx context.Context, b *batch) (failed bool) {
 		d := backoff(tries, r.reach.rand)
 		if time.Since(b.first)+d >= r.visibility {
 			r.once.say(r.Notice, "place", "the function of queue %s had no place for a batch within the queue's visibility timeout of %v: its messages come again, and count as received", r.Name, r.visibility)
-			return false
+			return true
 		}
 		if !sleep(ctx, d) {
 			r.giveBack(b.messages)

@@ -88,8 +88,8 @@ func TestAfterAKillInTheMiddleOf1000MessagesEachArrivesAtLeastOnce(t *testing.T)
 
 	var mu sync.Mutex
 	arrived := map[string]int{}
-	half, all := make(chan struct{}), make(chan struct{})
-	note := func(payload []byte) {
+	half, all, killed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	note := func(payload []byte) (middle bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		before := len(arrived)
@@ -102,10 +102,13 @@ func TestAfterAKillInTheMiddleOf1000MessagesEachArrivesAtLeastOnce(t *testing.T)
 		if before < 1000 && len(arrived) == 1000 {
 			close(all)
 		}
+		return len(arrived) >= 500
 	}
 	transport := &killable{}
 	first := &Queue{Name: "kill", URL: url, ARN: "arn:aws:sqs:eu-west-1:000000000000:kill", Region: "eu-west-1", Server: testServer(server.URL, transport), Function: functionOf(func(_ context.Context, payload []byte) ([]byte, error) {
-		note(payload)
+		if note(payload) {
+			<-killed // so it is with the function when that happens
+		}
 		return nil, nil
 	})}
 	var ended sync.WaitGroup
@@ -118,6 +121,7 @@ func TestAfterAKillInTheMiddleOf1000MessagesEachArrivesAtLeastOnce(t *testing.T)
 	}
 	transport.dead.Store(true)
 	kill()
+	close(killed)
 
 	second := *first
 	second.Server = server
@@ -139,6 +143,9 @@ func TestAfterAKillInTheMiddleOf1000MessagesEachArrivesAtLeastOnce(t *testing.T)
 		}
 	}
 	t.Logf("%d messages arrived more than once", twice)
+	if twice == 0 {
+		t.Error("nothing was with the function when it was killed")
+	}
 	if left := waiting(t, server, url); left != 0 {
 		t.Errorf("%d messages are still in the queue", left)
 	}

@@ -208,19 +208,23 @@ func TestWhatHasFailedComesAgainAfterItsVisibilityTimeout(t *testing.T) {
 }
 
 func TestAQueueWithoutAVisibilityTimeoutAndAFunctionThatFailsIsNoStorm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := newFakeQueue(0)
-		fake.send("a")
-		var n atomic.Int32
-		q := &Queue{Name: "q", URL: "q", Server: fake.server(), Batch: app.Batch{MaxConcurrency: 2}, Function: functionOf(func(context.Context, []byte) ([]byte, error) {
-			n.Add(1)
-			return nil, errors.New("it failed")
-		})}
-		runQueue(t, q, 5*time.Minute)
-		if n.Load() > 120 {
-			t.Errorf("it was invoked %d times in five minutes", n.Load())
-		}
-	})
+	for _, failure := range []error{errors.New("it failed"), ErrNoPlace} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeQueue(0)
+			fake.send("a")
+			var n atomic.Int32
+			q := &Queue{Name: "q", URL: "q", Server: fake.server(), Batch: app.Batch{MaxConcurrency: 2}, Function: functionOf(func(context.Context, []byte) ([]byte, error) {
+				if n.Add(1) > 1000 {
+					time.Sleep(time.Hour) // in fake time
+				}
+				return nil, failure
+			})}
+			runQueue(t, q, 5*time.Minute)
+			if n.Load() > 120 {
+				t.Errorf("%v: it was invoked %d times in five minutes", failure, n.Load())
+			}
+		})
+	}
 }
 
 func TestAnInvocationWithoutAPlaceIsTriedAgainUntilTheVisibilityTimeoutIsOver(t *testing.T) {

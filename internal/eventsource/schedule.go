@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // Windows has no time zones by these names
 
 	"github.com/wirepost/wirepost/internal/app"
 )
