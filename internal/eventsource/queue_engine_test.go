@@ -134,6 +134,9 @@ func TestAfterAKillInTheMiddleOf1000MessagesEachArrivesAtLeastOnce(t *testing.T)
 		t.Errorf("%d of 1000 messages arrived", len(arrived))
 		mu.Unlock()
 	}
+	// What was with the function is visible again after two seconds.
+	for waiting(t, server, url) > 0 && sleep(ctx, 50*time.Millisecond) {
+	}
 	stop()
 	ended.Wait()
 	twice := 0
