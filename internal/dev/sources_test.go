@@ -179,6 +179,9 @@ func TestQueuesStreamsAndSchedulesInvokeTheirFunctions(t *testing.T) {
 	if _, err := db.CreateTable(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // the next run of the test makes it again
+		db.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: aws.String("sources-rows")})
+	})
 	if _, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("sources-rows"), Item: map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "a"}}}); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ func streamedTable(t *testing.T, name string) *Server {
 		"AttributeDefinitions": []any{map[string]string{"AttributeName": "id", "AttributeType": "S"}},
 		"StreamSpecification":  map[string]any{"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 	})
+	t.Cleanup(func() { // the next run of the test makes it again
+		s.call(context.Background(), dynamodb, "DeleteTable", callTime, map[string]string{"TableName": name}, nil)
+	})
 	return s
 }
 
