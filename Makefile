@@ -63,6 +63,14 @@ vuln: ## govulncheck, where its database can be reached
 bench: ## Measure every row that has a goal, beside its reference
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./gateway ./wireposttest ./dynamostore ./internal/inspector ./cmd/wirepost ./cmd/wirepost-function | scripts/bench-table
 
+# How many seeds each simulation has.
+SEEDS ?= 20
+
+.PHONY: chaos
+chaos: ## Run the simulations with SEEDS seeds (20), a line of result for each
+	@go test -count=1 -timeout 60m -run 'TestInChaos|TestNothingOfALog' ./wireposttest -chaos-seeds $(SEEDS)
+	go test -count=1 -timeout 60m -run 'TestInChaos|TestNothingOfALog' ./dynamostore -chaos-seeds $(SEEDS) -log-seeds $(SEEDS) -v | grep -v '^=== \|^---'
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz $(FUZZTIME)

@@ -68,6 +68,10 @@ type Config struct {
 	// functions are told. Empty means that there are no tables.
 	DynamoDB string
 
+	// Schedules has the schedules of App invoke their functions. Otherwise one line says
+	// that they do not: a schedule may send mails or delete rows.
+	Schedules bool
+
 	// More are more variables for functions, as ReadEnvFile gives them. What an app says
 	// of a function comes before them.
 	More Environment
