@@ -24,8 +24,10 @@ type functions struct {
 	calls  *awsCalls
 
 	keeping sync.Mutex // a function may start when one of its files changes
+	ended   bool
 	started []*lambdart.Function
-	watched []watchedFunction
+	watched []watchedFunction // until the watcher runs
+	watch   func(watchedFunction)
 	failed  []error // of functions of an app that have not started
 	bySpec  map[string]gateway.Function
 	config  lambdart.Config // but for name and source
@@ -60,16 +62,57 @@ func (all *functions) start(context.Context) error {
 	return nil
 }
 
-// keep has a function closed at the end. Those that watch have ended by then.
-func (all *functions) keep(f *lambdart.Function) {
+// keep has a function closed at the end; at once if that has come.
+func (all *functions) keep(ctx context.Context, f *lambdart.Function) {
+	all.keeping.Lock()
+	ended := all.ended
+	if !ended {
+		all.started = append(all.started, f)
+	}
+	all.keeping.Unlock()
+	if ended {
+		_ = f.Close(ctx) // it has just been made: nothing runs
+	}
+}
+
+// observe has a function watched, also one that is made when the watcher runs.
+func (all *functions) observe(f watchedFunction) {
+	all.keeping.Lock()
+	watch := all.watch
+	if watch == nil {
+		all.watched = append(all.watched, f)
+	}
+	all.keeping.Unlock()
+	if watch != nil {
+		watch(f)
+	}
+}
+
+// watchWith gives each function to watch: those that there are, and those that come.
+func (all *functions) watchWith(watch func(watchedFunction)) {
+	all.keeping.Lock()
+	there := all.watched
+	all.watch, all.watched = watch, nil
+	all.keeping.Unlock()
+	for _, f := range there {
+		watch(f)
+	}
+}
+
+// layersOf are the contents of a function's layers.
+func (all *functions) layersOf(name string) []string {
 	all.keeping.Lock()
 	defer all.keeping.Unlock()
-	all.started = append(all.started, f)
+	return all.layered[name]
 }
 
 func (all *functions) stop(ctx context.Context) error {
+	all.keeping.Lock()
+	all.ended = true
+	started := all.started
+	all.keeping.Unlock()
 	var errs []error
-	for _, f := range all.started {
+	for _, f := range started {
 		errs = append(errs, f.Close(ctx))
 	}
 	return errors.Join(errs...)
@@ -93,28 +136,40 @@ func (all *functions) named(ctx context.Context, args []string, handler string) 
 	config := all.config
 	if b := TypeScript(args, handler); b != nil && all.c.Bundle != nil {
 		config.Name = all.nameOf(args, handler)
-		return all.launchBundle(ctx, nil, b, config)
+		return all.launchBundle(ctx, b, config, launching{})
 	}
 	source, err := lambdart.ParseSource(args, handler)
 	if err != nil {
 		return nil, misnamed(err)
 	}
 	config.Source, config.Name = source, all.nameOf(args, handler)
-	return all.launch(ctx, config, nil, nil)
+	return all.launch(ctx, config, launching{})
+}
+
+// launching says how a function is launched.
+type launching struct {
+	of     *app.Function // in its template, or nil
+	bundle *bundled      // that it is made of, or nil
+	lazy   bool          // it starts when it is first invoked
 }
 
 // launch starts a function. One of an app that does not start is reported, and tried
 // again when it is invoked: nothing of an app stops the whole.
-func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function, bundle *bundled) (gateway.Function, error) {
-	all.c.Report.Begins("starting the functions")
-	all.c.Report.Launches()
+func (all *functions) launch(ctx context.Context, config lambdart.Config, how launching) (gateway.Function, error) {
+	if !how.lazy {
+		all.c.Report.Begins("starting the functions")
+		all.c.Report.Launches()
+	}
 	f, err := lambdart.New(all.heard(config))
 	if err != nil {
 		return nil, err
 	}
-	made := &process{Function: f, name: config.Name, of: of, c: all.c, calls: all.calls}
-	all.keep(f)
-	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths(), bundle})
+	made := &process{Function: f, name: config.Name, of: how.of, c: all.c, calls: all.calls}
+	all.keep(ctx, f)
+	all.observe(watchedFunction{made, config.Name, config.Source.WatchPaths(), how.bundle})
+	if how.lazy {
+		return made, nil
+	}
 	switch err := f.Restart(ctx); {
 	case err == nil:
 	case all.c.App == nil || ctx.Err() != nil || notStarted(err) == "":
