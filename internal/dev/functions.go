@@ -30,7 +30,8 @@ type functions struct {
 	watch   func(watchedFunction)
 	failed  []error // of functions of an app that have not started
 	bySpec  map[string]gateway.Function
-	config  lambdart.Config // but for name and source
+	known   map[string]gateway.Function // those that were named one by one
+	config  lambdart.Config             // but for name and source
 	names   map[string]bool
 	opt     opt
 	layered map[string][]string // the contents of layers, by the function's name
@@ -52,7 +53,7 @@ type restartable interface {
 
 func (all *functions) start(context.Context) error {
 	p := all.c.Processes
-	all.bySpec, all.names = map[string]gateway.Function{}, map[string]bool{}
+	all.bySpec, all.known, all.names = map[string]gateway.Function{}, map[string]gateway.Function{}, map[string]bool{}
 	all.calls.variables("--env-file", all.env.more)
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
@@ -136,14 +137,18 @@ func (all *functions) named(ctx context.Context, args []string, handler string) 
 	config := all.config
 	if b := TypeScript(args, handler); b != nil && all.c.Bundle != nil {
 		config.Name = all.nameOf(args, handler)
-		return all.launchBundle(ctx, b, config, launching{})
+		f, err := all.launchBundle(ctx, b, config, launching{})
+		all.known[config.Name] = f
+		return f, err
 	}
 	source, err := lambdart.ParseSource(args, handler)
 	if err != nil {
 		return nil, misnamed(err)
 	}
 	config.Source, config.Name = source, all.nameOf(args, handler)
-	return all.launch(ctx, config, launching{})
+	f, err := all.launch(ctx, config, launching{})
+	all.known[config.Name] = f
+	return f, err
 }
 
 // launching says how a function is launched.
@@ -185,6 +190,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, how la
 func (all *functions) heard(config lambdart.Config) lambdart.Config {
 	config.OnLog = func(ctx context.Context, _, line string) {
 		inspector.Log(ctx, line)
+		logged(ctx, line)
 		all.readOpt(line)
 		all.calls.failed(ctx, config.Name, line)
 	}
@@ -209,10 +215,11 @@ func (all *functions) nameOf(args []string, handler string) string {
 	if base == "" {
 		base = "function"
 	}
-	base = base[:min(len(base), 50)]
+	base = base[:min(len(base), 64)] // Lambda's own bound, of names of templates too
 	name := base
 	for n := 2; all.names[name]; n++ {
-		name = fmt.Sprintf("%s-%d", base, n)
+		end := fmt.Sprintf("-%d", n)
+		name = base[:min(len(base), 64-len(end))] + end
 	}
 	all.names[name] = true
 	return name

@@ -14,6 +14,8 @@ type routes struct {
 	handler   *handler
 	functions *functions
 	apps      *appFunctions
+
+	invocations *invocations
 	nothingToStop
 
 	table          map[string]gateway.Route

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		lambda.Start(func(_ context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
 			return events.APIGatewayProxyResponse{StatusCode: 200, Body: e.Body}, nil
 		})
+	case "chain": // of functions that invoke each other
+		lambda.Start(invokesNext)
 	case "hang": // it never asks for an invocation
 		select {}
 	default:

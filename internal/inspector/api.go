@@ -189,6 +189,7 @@ func exchange(records []*Record, seq uint64) []part {
 	call := func(r *Record) bool {
 		return is(r, gateway.ObservedPost) || is(r, gateway.ObservedGet) || is(r, gateway.ObservedDelete)
 	}
+	invocation := func(r *Record) bool { return is(r, gateway.ObservedInvocation) || is(r, Called) }
 	belongs := func(r *Record) bool {
 		switch {
 		case r == of:
@@ -219,7 +220,7 @@ func exchange(records []*Record, seq uint64) []part {
 			continue
 		}
 		for _, o := range own {
-			if is(o, gateway.ObservedInvocation) && call(r) && ran(o, r) || call(o) && is(r, gateway.ObservedInvocation) && ran(r, o) {
+			if invocation(o) && call(r) && ran(o, r) || call(o) && invocation(r) && ran(r, o) {
 				parts = append(parts, part{r, true})
 				extra++
 				break

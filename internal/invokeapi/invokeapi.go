@@ -50,6 +50,9 @@ type Call struct {
 	Qualifier     string // the version or alias that was named, or empty
 	Event         bool   // asynchronous: it waits for a place, and another call is ErrBusy
 
+	// Value is the caller's own, for Functions. It is nil for calls of the API.
+	Value any
+
 	// Line, if not nil, gets each line that the invocation logs.
 	Line func(string)
 }

@@ -12,6 +12,7 @@ import (
 type logTail struct {
 	mu    sync.Mutex
 	text  []byte
+	lines int
 	ended bool
 }
 
@@ -22,11 +23,33 @@ func (l *logTail) add(line string) {
 	if l.ended {
 		return
 	}
+	l.lines++
 	l.text = append(append(l.text, line...), '\n')
 	if extra := len(l.text) - maxLogTail; extra > maxLogTail {
 		l.text = append(l.text[:0], l.text[extra:]...)
 	}
 }
+
+// settle waits for the lines that a function has written before its answer, and that are
+// still on their way: until none has come for a moment.
+func (l *logTail) settle() {
+	for before, waited := -1, time.Duration(0); waited < maxSettle; waited += settleStep {
+		l.mu.Lock()
+		n := l.lines
+		l.mu.Unlock()
+		if n == before {
+			return
+		}
+		before = n
+		time.Sleep(settleStep)
+	}
+}
+
+// An answer with a log waits for its last lines so long.
+const (
+	settleStep = 15 * time.Millisecond
+	maxSettle  = 150 * time.Millisecond
+)
 
 // result is the header's value: the lines between those that Lambda writes itself, cut to
 // their end. (AWS docs, "Viewing CloudWatch logs for Lambda functions". The line REPORT

@@ -69,7 +69,7 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 
 // serve answers one request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, host func(string) bool) {
-	id := newRequestID()
+	id := NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	refuse := func(e *apiError) { e.write(w) }
 	control := http.NewResponseController(w)
@@ -296,14 +296,15 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function string, b
 		return
 	}
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
-	if tail {
-		w.Header().Set("X-Amz-Log-Result", log.result(call.RequestID, time.Since(began)))
+	if took := time.Since(began); tail {
+		log.settle()
+		w.Header().Set("X-Amz-Log-Result", log.result(call.RequestID, took))
 	}
 	answer(w, http.StatusOK, said)
 }
 
-// newRequestID is a UUID of version 4.
-func newRequestID() string {
+// NewRequestID is the ID of a new invocation, a UUID of version 4.
+func NewRequestID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
