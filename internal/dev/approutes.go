@@ -71,17 +71,22 @@ func (a *appRoutes) integration(ctx context.Context, route *app.Route) (gateway.
 	switch i := route.Integration; i.Kind {
 	case app.AWSProxy:
 		return a.apps.running(ctx, i.Function)
+	case app.AWS:
+		return a.mapped(ctx, route)
 	case app.HTTPProxy:
-		var parameters []gateway.RequestParameter
-		for _, p := range i.Parameters {
-			parameters = append(parameters, gateway.RequestParameter{In: p.In, Name: p.Name, Source: p.Source})
-		}
-		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parameters}, nil
+		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parametersOf(i)}, nil
 	case app.Mock:
 		return &gateway.Mock{Body: i.Answer}, nil
 	default:
-		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are", i.Kind)), nil
+		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, AWS, HTTP_PROXY and MOCK are", i.Kind)), nil
 	}
+}
+
+func parametersOf(i app.Integration) (all []gateway.RequestParameter) {
+	for _, p := range i.Parameters {
+		all = append(all, gateway.RequestParameter{In: p.In, Name: p.Name, Source: p.Source})
+	}
+	return all
 }
 
 // authorizer is who is asked before a route.

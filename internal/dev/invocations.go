@@ -54,6 +54,9 @@ type How struct {
 
 	// Line, if not nil, gets each line that the function logs meanwhile.
 	Line func(string)
+
+	// Told says that somebody else tells people of a function that cannot run.
+	Told bool
 }
 
 // Event names an event of a socket, as an inspector finds it.
@@ -132,7 +135,7 @@ func (i *invocations) Invoke(ctx context.Context, id string, payload []byte, how
 	} else {
 		answer, err = with.InvokeWith(ctx, payload, &lambdart.InvokeOptions{Try: how.Try, RequestID: how.RequestID, ClientContext: how.ClientContext, Qualifier: how.Qualifier})
 	}
-	if not, ok := errors.AsType[*gateway.Unavailable](err); ok {
+	if not, ok := errors.AsType[*gateway.Unavailable](err); ok && !how.Told {
 		i.tell(id, how.Cause, not)
 	}
 	return answer, err
