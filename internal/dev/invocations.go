@@ -74,7 +74,7 @@ func (i *invocations) start(context.Context) error {
 		Functions: invokeFunctions{i}, Queue: i.queue, Region: i.c.Region, Account: cmp.Or(i.c.account(), app.DefaultAccount), Verify: verifier.Verify, Refused: refusedSignature, Notice: i.c.Report.Hint,
 	}
 	if i.c.Inherit {
-		i.server.Forward = (&lambdaForward{pair: i.credentials.functions}).forward
+		i.server.Forward = newLambdaForward(i.credentials.functions).forward
 	}
 	i.lambda.serve(i.server.Handler(i.lambda.isOwn))
 	return nil

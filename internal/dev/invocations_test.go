@@ -309,7 +309,9 @@ func TestWhatIsNotOfTheAppIsSignedAnewAndSentToAWSWithInheritedCredentials(t *te
 	defer aws.Close()
 	front := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		(&lambdaForward{pair: pair, base: "http://" + l.Addr().String()}).forward(w, r, "eu-west-1", body)
+		f := newLambdaForward(pair)
+		f.base = "http://" + l.Addr().String()
+		f.forward(w, r, "eu-west-1", body)
 	})}
 	at, err := listen(t.Context(), "127.0.0.1:0")
 	if err != nil {

@@ -23,8 +23,14 @@ import (
 // with the same pair.
 type lambdaForward struct {
 	pair   gateway.Credentials
-	client *http.Client // nil: http.DefaultClient's transport, without redirects
-	base   string       // of tests; empty: AWS in the region of the call
+	client *http.Client
+	base   string // of tests; empty: AWS in the region of the call
+}
+
+// newLambdaForward makes one for a pair.
+func newLambdaForward(pair gateway.Credentials) *lambdaForward {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}
+	return &lambdaForward{pair: pair, client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 var regionName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
@@ -77,9 +83,5 @@ func (l *lambdaForward) send(r *http.Request, region string, body []byte) (*http
 	if err := v4.NewSigner().SignHTTP(r.Context(), pair, out, hex.EncodeToString(sum[:]), "lambda", region, time.Now()); err != nil {
 		return nil, err
 	}
-	client := l.client
-	if client == nil {
-		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
-	return client.Do(out)
+	return l.client.Do(out)
 }
