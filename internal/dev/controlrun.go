@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/invokeapi"
 )
 
 // Description is what a dev that runs says of itself at its control address, GET
@@ -125,6 +126,7 @@ func (r *controlRun) invoke(w http.ResponseWriter, q *http.Request) {
 	control.SetReadDeadline(time.Time{})
 	var lines lineKeeper
 	answer, err := r.invocations.Invoke(q.Context(), id, event, How{Cause: "'wirepost invoke'", Told: true, Line: lines.add})
+	invokeapi.Settle(func() int { return len(lines.all()) })
 	out := Invoked{Lines: lines.all()}
 	switch {
 	case err != nil:

@@ -30,25 +30,34 @@ func (l *logTail) add(line string) {
 	}
 }
 
-// settle waits for the lines that a function has written before its answer, and that are
-// still on their way: until none has come for a moment.
-func (l *logTail) settle() {
-	for before, waited := -1, time.Duration(0); waited < maxSettle; waited += settleStep {
-		l.mu.Lock()
-		n := l.lines
-		l.mu.Unlock()
-		if n == before {
-			return
-		}
-		before = n
+// count is how many lines there were.
+func (l *logTail) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines
+}
+
+// Settle waits for the lines that a function has written before its answer, and that are
+// still on their way through a pipe: until none has come for a moment. count is how many
+// have come.
+func Settle(count func() int) {
+	quiet, before := 0, count()
+	for waited := time.Duration(0); quiet < settleSteps && waited < maxSettle; waited += settleStep {
 		time.Sleep(settleStep)
+		if n := count(); n == before {
+			quiet++
+		} else {
+			quiet, before = 0, n
+		}
 	}
 }
 
-// An answer with a log waits for its last lines so long.
+// An answer with a log waits for its last lines so long: until settleSteps have passed
+// without one, and maxSettle at most.
 const (
-	settleStep = 15 * time.Millisecond
-	maxSettle  = 150 * time.Millisecond
+	settleStep  = 20 * time.Millisecond
+	settleSteps = 3
+	maxSettle   = 300 * time.Millisecond
 )
 
 // result is the header's value: the lines between those that Lambda writes itself, cut to

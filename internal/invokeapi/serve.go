@@ -297,7 +297,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, function string, b
 	}
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
 	if took := time.Since(began); tail {
-		log.settle()
+		Settle(log.count)
 		w.Header().Set("X-Amz-Log-Result", log.result(call.RequestID, took))
 	}
 	answer(w, http.StatusOK, said)
