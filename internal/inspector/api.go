@@ -189,7 +189,6 @@ func exchange(records []*Record, seq uint64) []part {
 	call := func(r *Record) bool {
 		return is(r, gateway.ObservedPost) || is(r, gateway.ObservedGet) || is(r, gateway.ObservedDelete)
 	}
-	invocation := func(r *Record) bool { return is(r, gateway.ObservedInvocation) || is(r, Called) }
 	belongs := func(r *Record) bool {
 		switch {
 		case r == of:
@@ -220,7 +219,7 @@ func exchange(records []*Record, seq uint64) []part {
 			continue
 		}
 		for _, o := range own {
-			if invocation(o) && call(r) && ran(o, r) || call(o) && invocation(r) && ran(r, o) {
+			if o.isInvocation() && call(r) && ran(o, r) || call(o) && r.isInvocation() && ran(r, o) {
 				parts = append(parts, part{r, true})
 				extra++
 				break

@@ -88,6 +88,11 @@ func (r *Record) size() int {
 	return 512 + len(r.Connection) + len(r.Request) + len(r.Reason) + len(r.Detail) + len(r.Target) + len(r.Text) + len(r.Answer) + len(r.Error) + len(r.Function) + len(r.Cause) + r.lineBytes
 }
 
+// isInvocation reports whether a record is of a function that was invoked, by whatever.
+func (r *Record) isInvocation() bool {
+	return r.Kind == string(gateway.ObservedInvocation) || r.Kind == string(Called)
+}
+
 // settle decides whether a record is a failure.
 func (r *Record) settle() {
 	switch gateway.ObservationKind(r.Kind) {

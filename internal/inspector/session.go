@@ -91,7 +91,7 @@ func (r *Recorder) addForeign(record *Record) error {
 	}
 	record.Size, record.AnswerSize = max(record.Size, len(record.Text)), max(record.AnswerSize, len(record.Answer))
 	text := []byte(record.Text)
-	if record.Kind == string(gateway.ObservedInvocation) || record.Kind == string(Called) {
+	if record.isInvocation() {
 		text = r.mask.event(text)
 	}
 	record.Text = r.keep(text, &record.Masked)
