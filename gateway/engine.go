@@ -269,8 +269,11 @@ func (e *engine) setAuthorizer(a *Authorizer) error {
 // validateFunction says what is wrong with a function of this package, before anybody
 // connects.
 func validateFunction(f Function) error {
-	if h, ok := f.(*HTTPProxy); ok {
-		return h.Validate()
+	switch f := f.(type) {
+	case *HTTPProxy:
+		return f.Validate()
+	case *Integration:
+		return f.Validate()
 	}
 	return nil
 }

@@ -29,8 +29,8 @@
 // # Limits
 //
 // A connection is HTTP/1.1 with an upgrade; permessage-deflate is never
-// negotiated and HTTP/2 is not offered. Models, VTL templates and the integration
-// types AWS and HTTP are not emulated.
+// negotiated and HTTP/2 is not offered. Models and the integration type HTTP are not
+// emulated; templates of the type AWS are functions of the caller's.
 package gateway
 
 import (

@@ -23,6 +23,15 @@ func (f refusal) because(c cause, format string, args ...any) *refusal {
 	return &f
 }
 
+// message is the text in its body.
+func (f *refusal) message() string {
+	value, found := member([]byte(f.body), "message")
+	if !found {
+		return ""
+	}
+	return string(appendText(nil, value))
+}
+
 // answer answers with it.
 func (f *refusal) answer(w http.ResponseWriter) outcome {
 	if f.errorType != "" {

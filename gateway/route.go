@@ -189,6 +189,19 @@ func (s selection) wholeBody() bool {
 	return slices.ContainsFunc(s, func(part selectionPart) bool { return part.isPath && len(part.path) == 0 })
 }
 
+// RouteOf is the key of the route that a message would select. ok is false if it would
+// get the error frame Forbidden, or if the Server's configuration is wrong.
+func (s *Server) RouteOf(message []byte) (key string, ok bool) {
+	e, err := s.ready()
+	if err != nil {
+		return "", false
+	}
+	if r := e.find(message); r != nil {
+		return r.key, true
+	}
+	return "", false
+}
+
 // find selects the route of a message, nil if there is none.
 func (e *engine) find(body []byte) *route {
 	if key, ok := e.selection.key(body); ok {

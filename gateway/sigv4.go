@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -112,7 +113,8 @@ func (a *authorization) signs(name string) bool {
 type keyring struct {
 	configured bool
 	listed     []Credentials
-	region     string
+	service    string
+	region     string // empty: that of each request
 	skew       time.Duration
 	skewName   string // by which people change it
 
@@ -121,8 +123,8 @@ type keyring struct {
 	signing   map[signingKeyID][sha256.Size]byte
 }
 
-// signingKeyID names a derived key. Region and service are the keyring's.
-type signingKeyID struct{ secret, day string }
+// signingKeyID names a derived key. The service is the keyring's.
+type signingKeyID struct{ secret, day, region string }
 
 // maxSigningKeys bounds the cache. A key is derived for known secrets and days
 // inside the skew only, so few are ever needed at one time.
@@ -130,7 +132,7 @@ const maxSigningKeys = 64
 
 func newKeyring(listed []Credentials, region string, skew time.Duration) *keyring {
 	return &keyring{
-		configured: listed != nil, listed: slices.Clone(listed), region: region, skew: skew,
+		configured: listed != nil, listed: slices.Clone(listed), service: service, region: region, skew: skew,
 		signing: make(map[signingKeyID][sha256.Size]byte),
 	}
 }
@@ -147,7 +149,7 @@ type claim struct {
 func (k *keyring) check(r *http.Request, credentials []Credentials, now time.Time) (*claim, *refusal) {
 	header := r.Header["Authorization"]
 	if len(header) == 0 {
-		return nil, missingToken.because(causeUnsigned, "it has no Authorization header; sign it for %s in %s", service, k.region)
+		return nil, missingToken.because(causeUnsigned, "it has no Authorization header; sign it for %s in %s", k.service, cmp.Or(k.region, "any region"))
 	}
 	a, ok := parseAuthorization(header[0])
 	switch {
@@ -190,13 +192,13 @@ func (k *keyring) check(r *http.Request, credentials []Credentials, now time.Tim
 func (k *keyring) checkScope(a *authorization, stamp string) *refusal {
 	var wrong string
 	var why []string
-	if a.region != k.region {
+	if k.region != "" && a.region != k.region {
 		wrong += "Credential should be scoped to a valid region, not '" + a.region + "'. "
 		why = append(why, "it is signed for the region "+quoted(a.region)+", and this is "+k.region)
 	}
-	if a.service != service {
-		wrong += "Credential should be scoped to correct service: '" + service + "'. "
-		why = append(why, "it is signed for the service "+quoted(a.service)+", and this is "+service)
+	if a.service != k.service {
+		wrong += "Credential should be scoped to correct service: '" + k.service + "'. "
+		why = append(why, "it is signed for the service "+quoted(a.service)+", and this is "+k.service)
 	}
 	if a.terminator != terminator {
 		wrong += "Credential should be scoped with a valid terminator: '" + terminator + "', not '" + a.terminator + "'. "
@@ -271,7 +273,7 @@ func (k *keyring) verify(r *http.Request, c *claim, body []byte) *refusal {
 	text = append(text, '\n')
 	text = append(text, c.time...)
 	text = append(text, '\n')
-	for _, part := range [...]string{c.day, k.region, service} {
+	for _, part := range [...]string{c.day, c.region, k.service} {
 		text = append(text, part...)
 		text = append(text, '/')
 	}
@@ -280,7 +282,7 @@ func (k *keyring) verify(r *http.Request, c *claim, body []byte) *refusal {
 	text = hex.AppendEncode(text, sum[:])
 	*buffer = text
 
-	key := k.signingKey(c.credentials.SecretAccessKey, c.day)
+	key := k.signingKey(c.credentials.SecretAccessKey, c.day, c.region)
 	expected := hmacSHA256(key[:], text)
 	if subtle.ConstantTimeCompare(expected[:], c.signature[:]) != 1 {
 		return signatureMismatch.because(causeSignature, "it is not that of the request: another secret access key, or the path, a signed header or the body changed on the way (the path is signed as it was sent, escaped once more)")
@@ -288,22 +290,22 @@ func (k *keyring) verify(r *http.Request, c *claim, body []byte) *refusal {
 	return nil
 }
 
-func (k *keyring) signingKey(secret, day string) [sha256.Size]byte {
-	id := signingKeyID{secret, day}
+func (k *keyring) signingKey(secret, day, region string) [sha256.Size]byte {
+	id := signingKeyID{secret, day, region}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if key, known := k.signing[id]; known {
 		return key
 	}
 	key := hmacSHA256([]byte("AWS4"+secret), []byte(day))
-	key = hmacSHA256(key[:], []byte(k.region))
-	key = hmacSHA256(key[:], []byte(service))
+	key = hmacSHA256(key[:], []byte(region))
+	key = hmacSHA256(key[:], []byte(k.service))
 	key = hmacSHA256(key[:], []byte(terminator))
 	if len(k.signing) >= maxSigningKeys {
 		clear(k.signing)
 	}
-	// The map keeps its own copy of day: the request's is part of a header.
-	k.signing[signingKeyID{secret, strings.Clone(day)}] = key
+	// The map keeps its own copies: the request's are parts of a header.
+	k.signing[signingKeyID{secret, strings.Clone(day), strings.Clone(region)}] = key
 	return key
 }
 

@@ -232,14 +232,14 @@ func TestAWSsOwnClientIsUnderstoodAndRefused(t *testing.T) {
 
 func TestSigningKeysAreCachedWithinABound(t *testing.T) {
 	k := newKeyring(nil, "us-east-1", time.Minute)
-	first := k.signingKey("SECRET", "20261123")
+	first := k.signingKey("SECRET", "20261123", "us-east-1")
 	for i := range 3 * maxSigningKeys {
-		k.signingKey("SECRET", time.Unix(int64(i)*86400, 0).Format("20060102"))
+		k.signingKey("SECRET", time.Unix(int64(i)*86400, 0).Format("20060102"), "us-east-1")
 	}
 	if n := len(k.signing); n > maxSigningKeys {
 		t.Errorf("%d keys are cached, want at most %d", n, maxSigningKeys)
 	}
-	if k.signingKey("SECRET", "20261123") != first {
+	if k.signingKey("SECRET", "20261123", "us-east-1") != first {
 		t.Error("the key of a day changed")
 	}
 }

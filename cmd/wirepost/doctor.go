@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -89,11 +88,11 @@ func (f *doctorFlags) check(flags *pflag.FlagSet, args []string) *hint.Error {
 		return wrong("--header and --subprotocol are what a client sends, and there is none without --live", "add --live")
 	}
 	for _, h := range f.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok || strings.TrimSpace(name) == "" {
+		name, value, ok := parseHeader(h)
+		if !ok {
 			return wrong("--header is not NAME: VALUE", "write it as in --header 'Authorization: Bearer TOKEN'")
 		}
-		f.o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+		f.o.Header.Add(name, value)
 	}
 	return nil
 }

@@ -15,6 +15,13 @@ import (
 // its slices cut values at commas.
 type many = []string
 
+// parseHeader reads a header as --header has it, NAME: VALUE.
+func parseHeader(text string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(text, ":")
+	name = strings.TrimSpace(name)
+	return name, strings.TrimSpace(value), ok && name != "" && !strings.ContainsAny(name, " =")
+}
+
 // program is an annotation of commands whose last arguments are a program and its
 // own arguments.
 const program = "program"

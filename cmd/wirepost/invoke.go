@@ -37,6 +37,7 @@ type invocation struct {
 	print, inherit                     bool
 	timeout                            time.Duration
 	file                               string // of the event, if it has no name
+	name                               string // of a function of the dev that runs
 	function                           []string
 	payload                            []byte
 	bundledFrom                        string // the folder, if the function is made of TypeScript
@@ -46,20 +47,26 @@ type invocation struct {
 const closeTime = 10 * time.Second
 
 func (c *command) invokeCommand() *cobra.Command {
-	i := &invocation{sample: sample{now: time.Now()}}
+	i := &invocation{sample: sample{now: time.Now(), at: nowhere}}
 	cmd := &cobra.Command{
-		Use: `invoke [FLAGS] --event NAME -- PROGRAM [ARGS...]
-wirepost invoke [FLAGS] FILE -- PROGRAM [ARGS...]`,
-		Short: "give a sample event or a publish to a function on this machine",
-		Long: `Starts a function on this machine as AWS Lambda would, gives it one event, prints
-what it answers, and ends it. The event is a sample or the JSON of FILE; - is
-standard input. PROGRAM is named as for 'wirepost dev': ./bootstrap, go:DIR, or with
---handler a folder. What the function logs goes to standard error.`,
-		Annotations: map[string]string{program: "yes", notes: `A sample event comes from http://localhost:3001/dev, where 'wirepost dev' is. The
-function does with the store what it does with every event.
+		Use: `invoke [FLAGS] NAME [--event SAMPLE|FILE]
+wirepost invoke [FLAGS] --event SAMPLE|FILE -- PROGRAM [ARGS...]`,
+		Short: "give an event to a function of the running dev, or to a program",
+		Long: `Gives one event to a function and prints what it answers. NAME is a function of the
+'wirepost dev' that runs in this folder, by its logical ID or its name on AWS, whether
+a route has it or not. PROGRAM is started on this machine as AWS Lambda would, and
+ended; it is named as for 'wirepost dev': ./bootstrap, go:DIR, or with --handler a
+folder. The event is a sample or the JSON of FILE; - is standard input; NAME without
+one gets {}. What the function logs goes to standard error.`,
+		Annotations: map[string]string{program: "yes", notes: `A sample event comes from the 'wirepost dev' that runs in this folder: its address,
+stage, API ID, region and account are in it, and a message has the route that it would
+get there. Without one it comes from http://localhost:3001/dev. The function does with
+the store what it does with every event.
 
 Exit status: 0 the function answered, 1 it failed, 2 wrong usage.`},
-		Example:           `    $ wirepost invoke --event publish --to user:alice --data '{"n":1}' -- ./bootstrap`,
+		Example: `    $ wirepost invoke Nightly --event schedule
+    $ wirepost invoke Jobs --event sqs --body '{"order":7}'
+    $ wirepost invoke --event publish --to user:alice --data '{"n":1}' -- ./bootstrap`,
 		SuggestFor:        []string{"call", "test"},
 		ValidArgsFunction: files,
 	}
@@ -75,14 +82,24 @@ Exit status: 0 the function answered, 1 it failed, 2 wrong usage.`},
 		if err := i.split(args, cmd.ArgsLenAtDash()); err != nil {
 			return c.misuse(err.Error(), err.Fix())
 		}
-		if i.event == "" {
-			var err error
-			if i.payload, err = readEvent(i.file, c.stdin); err != nil {
-				return c.fail(err)
-			}
+		if err := i.forName(cmd.Flags()); err != nil {
+			return c.misuse(err.Error(), err.Fix())
 		}
-		if !i.print && len(i.function) == 0 && i.handler == "" {
-			return c.misuse("invoke needs a function", "name it behind --, such as 'wirepost invoke --event connect -- ./bootstrap'")
+		if err := i.lookAround(cmd.Context()); err != nil {
+			return c.failWith(err)
+		}
+		switch err := i.makeEvent(c.stdin); {
+		case err == nil:
+		case i.file == "":
+			return c.misuse(err.Error(), "the events are "+sampleNames)
+		default:
+			return c.fail(err)
+		}
+		if !i.print && len(i.function) == 0 && i.handler == "" && i.name == "" {
+			return c.misuse("invoke needs a function", "name one of the running 'wirepost dev', or a program behind --, such as 'wirepost invoke --event connect -- ./bootstrap'")
+		}
+		if i.name != "" && !i.print {
+			return c.invokeNamed(cmd.Context(), i)
 		}
 		return c.invoke(cmd.Context(), i)
 	})
@@ -90,13 +107,13 @@ Exit status: 0 the function answered, 1 it failed, 2 wrong usage.`},
 }
 
 func (i *invocation) eventFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&i.event, "event", "", "`NAME` "+sampleNames)
+	flags.StringVar(&i.event, "event", "", "`SAMPLE|FILE` "+sampleNames+"; or a file with a dot or a slash in its name")
 	flags.StringVar(&i.to, "to", "topic:lobby", "`AUDIENCE` of a publish; default topic:lobby")
 	flags.StringVar(&i.dataFlag, "data", "", "`JSON` of a publish; default {\"text\":\"hi\"}")
 	flags.StringVar(&i.textFlag, "text", "", "`TEXT` the same, posted as it is")
-	flags.StringVar(&i.body, "body", `{"action":"ping"}`, "`TEXT` of message; default {\"action\":\"ping\"}, whose route is ping")
-	flags.StringArrayVar(&i.queries, "query", nil, "`NAME=VALUE` of connect; may be given more than once")
-	flags.StringArrayVar(&i.headers, "header", nil, "`NAME=VALUE` of connect; may be given more than once")
+	flags.StringVar(&i.body, "body", `{"action":"ping"}`, "`TEXT` of message, default {\"action\":\"ping\"}; or what sqs, sns or http has, sqs and sns in the place of a publish")
+	flags.StringArrayVar(&i.queries, "query", nil, "`NAME=VALUE` of connect, authorizer and http; may be given more than once")
+	flags.StringArrayVar(&i.headers, "header", nil, "`'NAME: VALUE'` the same; may be given more than once")
 	flags.BoolVar(&i.print, "print", false, "print the event and invoke nothing")
 }
 
@@ -182,11 +199,15 @@ func (i *invocation) source(ctx context.Context) (_ lambdart.Source, remove func
 // check says what is wrong with the flags, and makes the event of one with a name.
 func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
 	wrong := func(message, cure string) *hint.Error { return hint.New(errors.New(message), cure) }
-	of := map[string][]string{"to": publishSamples, "data": publishSamples, "text": publishSamples, "body": {"message"}, "query": {"connect"}, "header": {"connect"}}
+	of := map[string][]string{"to": publishSamples, "data": publishSamples, "text": publishSamples, "body": {"message", "sqs", "sns", "http"}, "query": {"connect", "authorizer", "http"}, "header": {"connect", "authorizer", "http"}}
 	for _, name := range []string{"to", "data", "text", "body", "query", "header"} {
 		if flags.Changed(name) && !slices.Contains(of[name], i.event) {
 			return wrong(fmt.Sprintf("--%s is of the events %s", name, strings.Join(of[name], ", ")), "")
 		}
+	}
+	i.hasBody = flags.Changed("body")
+	if i.hasBody && (flags.Changed("to") || flags.Changed("data") || flags.Changed("text")) {
+		return wrong("an event has --body, or a publish, not both", "")
 	}
 	i.inherit = i.credentials == "inherit"
 	hasData, hasText := flags.Changed("data"), flags.Changed("text")
@@ -213,11 +234,27 @@ func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
 	if _, err := wirepost.ParseAudience(i.to); err != nil {
 		return wrong("--to: "+strings.TrimPrefix(err.Error(), "wirepost: "), "")
 	}
-	var err error
-	if i.payload, err = i.make(i.event); err != nil {
-		return wrong(err.Error(), "the events are "+sampleNames)
+	switch {
+	case slices.Contains(sampleEvents, i.event):
+	case i.event == "-" || strings.ContainsAny(i.event, "./"):
+		i.file, i.event = i.event, ""
+	default:
+		return wrong(fmt.Sprintf("there is no sample event %q", i.event), "the events are "+sampleNames)
 	}
 	return nil
+}
+
+// makeEvent makes the event of a sample, or reads the file.
+func (i *invocation) makeEvent(stdin io.Reader) (err error) {
+	switch {
+	case i.event != "":
+		i.payload, err = i.make(i.event)
+	case i.file != "":
+		i.payload, err = readEvent(i.file, stdin)
+	default:
+		i.payload = []byte("{}")
+	}
+	return err
 }
 
 // split tells the file of the event, if it has no name, from the function. dash is
@@ -225,6 +262,11 @@ func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
 func (i *invocation) split(args []string, dash int) *hint.Error {
 	i.function = args
 	switch {
+	case dash < 0 && len(args) == 1 && i.handler == "" && functionName.MatchString(args[0]):
+		i.name, i.function = args[0], nil
+	case i.file != "" && dash > 0:
+		return hint.New(fmt.Errorf("invoke takes --event or a file, and there are --event %s and %q", i.file, args[0]), "leave one of them out; the function comes behind --")
+	case i.file != "":
 	case i.event == "" && (len(args) == 0 || dash == 0):
 		return hint.New(errors.New("invoke needs --event NAME or a FILE"), "the events are "+sampleNames)
 	case i.event == "":
@@ -298,7 +340,7 @@ func (i *invocation) environment(store string) dev.Environment {
 	}
 	if !i.inherit {
 		e = e.Isolated(gateway.DevelopmentCredentials())
-		e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://"+sampleHost+"/dev") // as dev does
+		e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", i.at.endpoint) // as dev does
 	}
 	if i.event == "doctor" {
 		e = e.Set("WIREPOST_DOCTOR", "1") // or the function refuses

@@ -258,7 +258,7 @@ func TestATemplateWhoseZipIsNotBuiltSaysHow(t *testing.T) {
 }
 
 func TestASampleEventIsOneOfItsKind(t *testing.T) {
-	s := sample{now: time.Now(), to: "user:alice", body: `{"action":"send"}`, data: json.RawMessage(`{"n":1}`), queries: many{"topic=a", "topic=b"}, headers: many{"authorization=x"}}
+	s := sample{now: time.Now(), to: "user:alice", body: `{"action":"send"}`, data: json.RawMessage(`{"n":1}`), queries: many{"topic=a", "topic=b"}, headers: many{"authorization: x"}}
 	for name, want := range map[string]string{
 		"connect":     `"multiValueQueryStringParameters":\{"topic":\["a","b"\]\}.*"eventType":"CONNECT"`,
 		"message":     `"body":"\{\\"action\\":\\"send\\"\}".*"routeKey":"send"`,
@@ -267,6 +267,11 @@ func TestASampleEventIsOneOfItsKind(t *testing.T) {
 		"sqs":         `"body":"\{\\"data\\":\{\\"n\\":1\},\\"to\\":\\"user:alice\\"\}".*"eventSource":"aws:sqs"`,
 		"sns":         `"EventSource":"aws:sns".*"Message":"\{\\"data\\"`,
 		"eventbridge": `"detail":\{"data":\{"n":1\},"to":"user:alice"\}`,
+		"schedule":    `"detail-type":"Scheduled Event".*"source":"aws.events"`,
+		"dynamodb":    `"eventSource":"aws:dynamodb"`,
+		"s3":          `"eventSource":"aws:s3"`,
+		"http":        `"queryStringParameters":\{"topic":"a,b"\}.*"version":"2.0"`,
+		"authorizer":  `"Authorization":"x".*"type":"REQUEST"`,
 	} {
 		got, err := s.make(name)
 		if err != nil || !regexp.MustCompile(want).Match(got) {

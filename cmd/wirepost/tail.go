@@ -115,7 +115,7 @@ func (c *command) printRecord(r *inspector.Record) {
 	switch r.Kind {
 	case "handshake":
 		said = r.Target
-	case "invocation":
+	case "invocation", "call":
 		said = cmp.Or(r.Error, r.Answer)
 	case "close":
 		said = r.Reason
@@ -131,7 +131,10 @@ func (c *command) printRecord(r *inspector.Record) {
 		took = time.Duration(r.Took).Round(10 * time.Microsecond).String()
 	}
 	c.stdout.Printf("%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(oneLine(r.Connection), "-"),
-		cmp.Or(oneLine(r.Route), "-"), status, took, oneLine(said))
+		cmp.Or(oneLine(r.Function), oneLine(r.Route), "-"), status, took, oneLine(said))
+	if r.Cause != "" {
+		c.stdout.Printf("             = by %s\n", oneLine(r.Cause))
+	}
 	if r.Detail != "" {
 		c.stdout.Printf("             = %s\n", lineEnds.Replace(r.Detail))
 	}

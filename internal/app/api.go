@@ -73,6 +73,14 @@ type Integration struct {
 	// once.
 	Parameters []Parameter
 
+	// Templates are the mapping templates of AWS for its request, by template key;
+	// TemplateSelection chooses one, and Passthrough is what happens without one, each as
+	// the template has it, or empty. AnswerTemplate is that of its integration response,
+	// or empty.
+	Templates                      map[string]string
+	TemplateSelection, Passthrough string
+	AnswerTemplate                 string
+
 	// Answer is what a Mock answers with on a two-way route.
 	Answer string
 

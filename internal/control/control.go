@@ -13,6 +13,7 @@
 //	PUT /faults    a JSON list of rules, which replaces them while traffic runs
 //	/store/…       the store of dev, for package httpstore
 //	GET /metrics   counts of the gateway, for Prometheus
+//	/run/…         what runs, and its functions, if Options.Run serves it
 //	/_wirepost/…   the inspector, package inspector
 package control
 
@@ -46,6 +47,9 @@ type Options struct {
 	// Store serves the paths below /store/. It checks the token itself, as it may
 	// be served without this package. Nil: there are none.
 	Store http.Handler
+	// Run serves the paths below /run/, to this machine alone also if Public is set. Nil:
+	// there are none.
+	Run http.Handler
 	// Live is what is served once the gateway runs. Nil: nothing is.
 	Live *Live
 	// Public serves requests to any host name, for a listener that others reach.
@@ -107,6 +111,13 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
+// runPath is where Options.Run is. What is sent there may be an event of a function, which
+// Lambda takes up to 6 MB of.
+const (
+	runPath  = "/run/"
+	maxEvent = 6<<20 + 1<<10
+)
+
 // inspectorPath is where the inspector is.
 const inspectorPath = "/_wirepost/"
 
@@ -127,6 +138,9 @@ func Handler(o Options) http.Handler {
 	if o.Store != nil {
 		mux.Handle("/store/", http.StripPrefix("/store", o.Store))
 	}
+	if o.Run != nil {
+		mux.Handle("/run/", http.StripPrefix("/run", o.Run))
+	}
 	if o.Live != nil {
 		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 			o.Live.serve(w, r, func(l *live) http.Handler { return l.metrics })
@@ -142,8 +156,14 @@ func Handler(o Options) http.Handler {
 			refuse(w, http.StatusForbidden, fmt.Sprintf("the control address is not %q; use 127.0.0.1 or localhost", r.Host))
 		case subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+o.Token)) != 1:
 			refuse(w, http.StatusUnauthorized, "the token is missing or that of another run; it is in .wirepost/control.json")
+		case strings.HasPrefix(r.URL.Path, runPath) && !accept.IsLocal(r.RemoteAddr):
+			refuse(w, http.StatusForbidden, "functions are invoked from this machine only")
 		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			most := int64(maxBody)
+			if strings.HasPrefix(r.URL.Path, runPath) {
+				most = maxEvent
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, most)
 			mux.ServeHTTP(w, r)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -94,5 +95,28 @@ func TestTheStoreIsBelowItsPath(t *testing.T) {
 	}
 	if a, b := control.NewToken(), control.NewToken(); a == b || len(a) != 22 {
 		t.Errorf("tokens %q and %q", a, b)
+	}
+}
+
+func TestFunctionsAreInvokedFromThisMachineOnly(t *testing.T) {
+	h := control.Handler(control.Options{Token: "secret", Public: true, Run: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		io.WriteString(w, r.URL.Path+" "+strconv.Itoa(len(b)))
+	})})
+	from := func(address string) func(*http.Request) {
+		return func(r *http.Request) { r.RemoteAddr = address }
+	}
+	large := strings.Repeat("x", 6<<20)
+	if status, body := ask(h, "POST", "/run/invoke", large, from("127.0.0.1:1234")); status != 200 || body != "/invoke 6291456" {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := ask(h, "POST", "/run/invoke", "", from("192.0.2.1:1234")); status != 403 {
+		t.Errorf("another machine: %d %s", status, body)
+	}
+	if status, body := ask(h, "POST", "/run/invoke", "", func(r *http.Request) { r.RemoteAddr = "127.0.0.1:1"; r.Header.Del("Authorization") }); status != 401 {
+		t.Errorf("no token: %d %s", status, body)
+	}
+	if status, body := ask(h, "POST", "/run/invoke", "", func(r *http.Request) { r.RemoteAddr = "127.0.0.1:1"; r.Header.Set("Origin", "http://127.0.0.1:3002") }); status != 403 {
+		t.Errorf("a page: %d %s", status, body)
 	}
 }

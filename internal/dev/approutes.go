@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,11 +15,7 @@ import (
 // in it. What cannot be run is a gateway.Unavailable there.
 type appRoutes struct {
 	*routes
-	app  *app.App
-	made map[string]gateway.Function // functions by logical ID
-
-	// found are parts that cannot be run although nothing was wrong with their template.
-	found []error
+	app *app.App
 }
 
 // make fails if the context ends, if a flag names something that cannot be, and, if
@@ -44,7 +39,7 @@ func (a *appRoutes) make(ctx context.Context) (map[string]gateway.Route, error) 
 		}
 		table[route.Key] = made
 	}
-	if failed := append(a.found, a.functions.failed...); a.c.Strict && len(failed) > 0 {
+	if failed := append(a.apps.found, a.functions.failed...); a.c.Strict && len(failed) > 0 {
 		return nil, fmt.Errorf("%w\n%s", errors.Join(failed...), "with --strict nothing runs if a part of the template cannot")
 	}
 	return table, nil
@@ -58,7 +53,7 @@ func (a *appRoutes) route(ctx context.Context, api *app.API, route *app.Route) (
 	} else if made.Function, err = a.integration(ctx, route); err != nil {
 		return made, err
 	} else if err := validate(route.Key, made); err != nil {
-		made.Function, made.IntegrationTimeout = a.find(app.UnrunnableRoute(route.Key, route.Position, "%s", err)), 0
+		made.Function, made.IntegrationTimeout = a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "%s", err)), 0
 	}
 	if route.Authorizer == "" || route.Key != "$connect" { // the template's reader has said that AWS refuses it
 		return made, nil
@@ -75,25 +70,30 @@ func (a *appRoutes) integration(ctx context.Context, route *app.Route) (gateway.
 	}
 	switch i := route.Integration; i.Kind {
 	case app.AWSProxy:
-		return a.function(ctx, i.Function)
+		return a.apps.running(ctx, i.Function)
+	case app.AWS:
+		return a.mapped(ctx, route)
 	case app.HTTPProxy:
-		var parameters []gateway.RequestParameter
-		for _, p := range i.Parameters {
-			parameters = append(parameters, gateway.RequestParameter{In: p.In, Name: p.Name, Source: p.Source})
-		}
-		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parameters}, nil
+		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parametersOf(i)}, nil
 	case app.Mock:
 		return &gateway.Mock{Body: i.Answer}, nil
 	default:
-		return a.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, HTTP_PROXY and MOCK are", i.Kind)), nil
+		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, AWS, HTTP_PROXY and MOCK are", i.Kind)), nil
 	}
+}
+
+func parametersOf(i app.Integration) (all []gateway.RequestParameter) {
+	for _, p := range i.Parameters {
+		all = append(all, gateway.RequestParameter{In: p.In, Name: p.Name, Source: p.Source})
+	}
+	return all
 }
 
 // authorizer is who is asked before a route.
 func (a *appRoutes) authorizer(ctx context.Context, api *app.API, route *app.Route) (*gateway.Authorizer, error) {
 	z := api.Authorizer(route.Authorizer)
 	if z == nil {
-		return &gateway.Authorizer{Function: a.find(app.UnrunnableAuthorizer(route.Authorizer, route.Position, "the template does not have it"))}, nil
+		return &gateway.Authorizer{Function: a.apps.find(app.UnrunnableAuthorizer(route.Authorizer, route.Position, "the template does not have it"))}, nil
 	}
 	if why := a.app.AuthorizerUnrunnable(z); why != nil {
 		return &gateway.Authorizer{Function: unavailable(why)}, nil
@@ -108,93 +108,16 @@ func (a *appRoutes) authorizer(ctx context.Context, api *app.API, route *app.Rou
 			made.IdentitySources = sources
 		}
 	} else {
-		f, err = a.function(ctx, z.Function)
+		f, err = a.apps.running(ctx, z.Function)
 	}
 	if err != nil {
 		return nil, err
 	}
 	made.Function = unauthorized{f}
 	if err := made.Validate(); err != nil {
-		return &gateway.Authorizer{Function: a.find(app.UnrunnableAuthorizer(z.LogicalID, z.Position, "%s", strings.TrimPrefix(err.Error(), "authorizer: ")))}, nil
+		return &gateway.Authorizer{Function: a.apps.find(app.UnrunnableAuthorizer(z.LogicalID, z.Position, "%s", strings.TrimPrefix(err.Error(), "authorizer: ")))}, nil
 	}
 	return made, nil
-}
-
-// function starts a function of the app, once.
-func (a *appRoutes) function(ctx context.Context, logicalID string) (gateway.Function, error) {
-	if f := a.made[logicalID]; f != nil {
-		return f, nil
-	}
-	f, err := a.start(ctx, logicalID)
-	if err == nil {
-		a.made[logicalID] = f
-	}
-	return f, err
-}
-
-func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Function, error) {
-	f := a.app.Function(logicalID)
-	if f == nil {
-		return nil, fmt.Errorf("the template has no function %s", logicalID) // its reader would have said so
-	}
-	config := a.functions.describe(f)
-	if f.StandIn != "" {
-		made, err := elsewhere(f.StandIn)
-		if made == nil && err == nil {
-			if config.Source, err = sourceNamed(f.StandIn, f.Handler); err == nil {
-				made, err = a.functions.launch(ctx, config, f, nil)
-			}
-		}
-		return made, standInError("--function", f.LogicalID, err)
-	}
-	if f.Unrunnable != nil || f.Launch == nil { // AuthorizerUnrunnable and RouteUnrunnable have been asked
-		return nil, fmt.Errorf("function %s cannot be run, and its template's reader has not said why", logicalID)
-	}
-	if f.Launch.Bundle != nil {
-		return a.functions.launchBundle(ctx, f, f.Launch.Bundle, config)
-	}
-	source, err := launched(*f, filepath.Join(config.Folder, "functions", config.Name, "code"))
-	if err == nil {
-		config.Source = source
-		made, failed := a.functions.launch(ctx, config, f, nil)
-		if failed == nil || ctx.Err() != nil {
-			return made, failed
-		}
-		err = failed
-	}
-	flag := app.Flag("--function", f.LogicalID, "FUNCTION")
-	return a.find(&app.Unrunnable{What: "function " + app.Clip(f.LogicalID), For: a.needing(f.LogicalID), Why: err.Error(), Fix: "give " + flag, StandIn: flag, Position: f.Position}), nil
-}
-
-// needing are the parts that need a function.
-func (a *appRoutes) needing(logicalID string) (parts []string) {
-	api := &a.app.APIs[0]
-	for _, r := range api.Routes {
-		if r.Integration.Function == logicalID && r.StandIn == "" {
-			parts = append(parts, "route "+app.Clip(r.Key))
-		}
-	}
-	for _, z := range api.Authorizers {
-		if z.Function == logicalID && z.StandIn == "" {
-			parts = append(parts, "authorizer "+app.Clip(z.LogicalID))
-		}
-	}
-	return parts
-}
-
-// find reports a part that cannot be run, and is what the gateway has in its place.
-func (a *appRoutes) find(u *app.Unrunnable) *gateway.Unavailable {
-	line := u.Note(true).String()
-	a.found = append(a.found, errors.New(line))
-	if !a.c.Strict {
-		a.c.Report.Hint(line)
-	}
-	return unavailable(u)
-}
-
-// unavailable stands for what cannot be run.
-func unavailable(u *app.Unrunnable) *gateway.Unavailable {
-	return &gateway.Unavailable{Reason: u.Position.String() + ": " + u.String()}
 }
 
 // validate is what the gateway says of a route.

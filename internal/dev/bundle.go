@@ -32,12 +32,11 @@ type bundled struct {
 }
 
 // launchBundle bundles a function and starts what was made: LAMBDA_TASK_ROOT is the
-// folder of the bundle, and errors have the lines of the source. of is the function in
-// its template, or nil.
+// folder of the bundle, and errors have the lines of the source.
 //
 // A function that cannot be bundled is a problem and no error: it answers with why,
 // until a change of its files makes it run.
-func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app.Bundle, config lambdart.Config) (gateway.Function, error) {
+func (all *functions) launchBundle(ctx context.Context, b *app.Bundle, config lambdart.Config, how launching) (gateway.Function, error) {
 	if all.c.Bundle == nil {
 		return nil, errors.New("its code has to be bundled first, and nothing was given that does it")
 	}
@@ -46,10 +45,12 @@ func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app
 	config.From = absolute(b.Folder)
 	config.Env = Environment(config.Env).WithSourceMaps()
 	what := ""
-	if of != nil {
+	if of := how.of; of != nil {
 		what = of.Position.String() + ": "
 	}
-	all.c.Report.Begins("bundling the function " + config.Name)
+	if !how.lazy {
+		all.c.Report.Begins("bundling the function " + config.Name)
+	}
 	result, err := made.make(ctx, b, made.folder)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -58,8 +59,8 @@ func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app
 		all.c.Report.Problem(fmt.Sprintf("%sfunction %s fails each invocation: %v", what, config.Name, err))
 		made.failed = true
 		late := &latecomer{all: all, config: all.heard(config), why: fmt.Errorf("start function %s: %w", config.Name, err)}
-		all.watched = append(all.watched, watchedFunction{late, config.Name, nil, made})
-		if all.c.App != nil {
+		all.observe(watchedFunction{late, config.Name, nil, made})
+		if all.c.App != nil && !how.lazy {
 			all.failed = append(all.failed, late.why)
 		}
 		return late, nil
@@ -68,7 +69,8 @@ func (all *functions) launchBundle(ctx context.Context, of *app.Function, b *app
 	for _, note := range result.Notes {
 		all.c.Report.Hint(fmt.Sprintf("%sfunction %s: %s", what, config.Name, note))
 	}
-	return all.launch(ctx, config, of, made)
+	how.bundle = made
+	return all.launch(ctx, config, how)
 }
 
 // latecomer is a function that could not be bundled when the dev started.
@@ -83,13 +85,18 @@ type latecomer struct {
 
 // Invoke gives the event to the function, if it runs by now.
 func (l *latecomer) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	return l.InvokeWith(ctx, event, nil)
+}
+
+// InvokeWith is Invoke with options.
+func (l *latecomer) InvokeWith(ctx context.Context, event []byte, o *lambdart.InvokeOptions) ([]byte, error) {
 	l.mu.Lock()
 	function, why := l.function, l.why
 	l.mu.Unlock()
 	if function == nil {
 		return nil, why
 	}
-	return function.Invoke(ctx, event)
+	return function.InvokeWith(ctx, event, o)
 }
 
 // Restart starts the function, or restarts it. It is for one caller.
@@ -105,7 +112,7 @@ func (l *latecomer) Restart(ctx context.Context) error {
 		return err
 	}
 	l.function = function
-	l.all.keep(function)
+	l.all.keep(ctx, function)
 	return nil
 }
 

@@ -61,6 +61,7 @@ type controlServer struct {
 
 	at     ControlAddress
 	live   control.Live // metrics and inspector, once the gateway runs
+	run    runHandler
 	server *http.Server
 	served chan struct{} // closed when server has ended
 }
@@ -87,7 +88,7 @@ func (s *controlServer) serve(l net.Listener) error {
 		l.Close()
 		return fmt.Errorf("keep the control address: %w", err)
 	}
-	s.server = control.NewServer(control.Handler(control.Options{Token: s.at.Token, Faults: s.c.Faults, Public: s.c.ControlPublic, Live: &s.live,
+	s.server = control.NewServer(control.Handler(control.Options{Token: s.at.Token, Faults: s.c.Faults, Public: s.c.ControlPublic, Live: &s.live, Run: &s.run,
 		Store: httpstore.NewHandler(s.store.opened, &httpstore.HandlerOptions{Token: s.at.Token})}), s.c.Logger)
 	s.served = make(chan struct{})
 	go func() { // ends when stop closes the server

@@ -20,6 +20,7 @@ type functionEnv struct {
 	control     *controlServer
 	credentials *credentials
 	app         *resolution
+	lambda      *lambdaEndpoint
 	nothingToStop
 
 	vars Environment
@@ -45,6 +46,7 @@ func (f *functionEnv) start(context.Context) error {
 		// what AWS answers, or what waits for a network.
 		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
 	}
+	env = env.Set("AWS_ENDPOINT_URL_LAMBDA", f.lambda.url())
 	env = append(env, c.More...)
 	orTemplate := ""
 	if c.App != nil {

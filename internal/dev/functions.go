@@ -24,11 +24,14 @@ type functions struct {
 	calls  *awsCalls
 
 	keeping sync.Mutex // a function may start when one of its files changes
+	ended   bool
 	started []*lambdart.Function
-	watched []watchedFunction
+	watched []watchedFunction // until the watcher runs
+	watch   func(watchedFunction)
 	failed  []error // of functions of an app that have not started
 	bySpec  map[string]gateway.Function
-	config  lambdart.Config // but for name and source
+	known   map[string]gateway.Function // those that were named one by one
+	config  lambdart.Config             // but for name and source
 	names   map[string]bool
 	opt     opt
 	layered map[string][]string // the contents of layers, by the function's name
@@ -50,7 +53,7 @@ type restartable interface {
 
 func (all *functions) start(context.Context) error {
 	p := all.c.Processes
-	all.bySpec, all.names = map[string]gateway.Function{}, map[string]bool{}
+	all.bySpec, all.known, all.names = map[string]gateway.Function{}, map[string]gateway.Function{}, map[string]bool{}
 	all.calls.variables("--env-file", all.env.more)
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
@@ -60,16 +63,57 @@ func (all *functions) start(context.Context) error {
 	return nil
 }
 
-// keep has a function closed at the end. Those that watch have ended by then.
-func (all *functions) keep(f *lambdart.Function) {
+// keep has a function closed at the end; at once if that has come.
+func (all *functions) keep(ctx context.Context, f *lambdart.Function) {
+	all.keeping.Lock()
+	ended := all.ended
+	if !ended {
+		all.started = append(all.started, f)
+	}
+	all.keeping.Unlock()
+	if ended {
+		_ = f.Close(ctx) // it has just been made: nothing runs
+	}
+}
+
+// observe has a function watched, also one that is made when the watcher runs.
+func (all *functions) observe(f watchedFunction) {
+	all.keeping.Lock()
+	watch := all.watch
+	if watch == nil {
+		all.watched = append(all.watched, f)
+	}
+	all.keeping.Unlock()
+	if watch != nil {
+		watch(f)
+	}
+}
+
+// watchWith gives each function to watch: those that there are, and those that come.
+func (all *functions) watchWith(watch func(watchedFunction)) {
+	all.keeping.Lock()
+	there := all.watched
+	all.watch, all.watched = watch, nil
+	all.keeping.Unlock()
+	for _, f := range there {
+		watch(f)
+	}
+}
+
+// layersOf are the contents of a function's layers.
+func (all *functions) layersOf(name string) []string {
 	all.keeping.Lock()
 	defer all.keeping.Unlock()
-	all.started = append(all.started, f)
+	return all.layered[name]
 }
 
 func (all *functions) stop(ctx context.Context) error {
+	all.keeping.Lock()
+	all.ended = true
+	started := all.started
+	all.keeping.Unlock()
 	var errs []error
-	for _, f := range all.started {
+	for _, f := range started {
 		errs = append(errs, f.Close(ctx))
 	}
 	return errors.Join(errs...)
@@ -93,28 +137,44 @@ func (all *functions) named(ctx context.Context, args []string, handler string) 
 	config := all.config
 	if b := TypeScript(args, handler); b != nil && all.c.Bundle != nil {
 		config.Name = all.nameOf(args, handler)
-		return all.launchBundle(ctx, nil, b, config)
+		f, err := all.launchBundle(ctx, b, config, launching{})
+		all.known[config.Name] = f
+		return f, err
 	}
 	source, err := lambdart.ParseSource(args, handler)
 	if err != nil {
 		return nil, misnamed(err)
 	}
 	config.Source, config.Name = source, all.nameOf(args, handler)
-	return all.launch(ctx, config, nil, nil)
+	f, err := all.launch(ctx, config, launching{})
+	all.known[config.Name] = f
+	return f, err
+}
+
+// launching says how a function is launched.
+type launching struct {
+	of     *app.Function // in its template, or nil
+	bundle *bundled      // that it is made of, or nil
+	lazy   bool          // it starts when it is first invoked
 }
 
 // launch starts a function. One of an app that does not start is reported, and tried
 // again when it is invoked: nothing of an app stops the whole.
-func (all *functions) launch(ctx context.Context, config lambdart.Config, of *app.Function, bundle *bundled) (gateway.Function, error) {
-	all.c.Report.Begins("starting the functions")
-	all.c.Report.Launches()
+func (all *functions) launch(ctx context.Context, config lambdart.Config, how launching) (gateway.Function, error) {
+	if !how.lazy {
+		all.c.Report.Begins("starting the functions")
+		all.c.Report.Launches()
+	}
 	f, err := lambdart.New(all.heard(config))
 	if err != nil {
 		return nil, err
 	}
-	made := &process{Function: f, name: config.Name, of: of, c: all.c, calls: all.calls}
-	all.keep(f)
-	all.watched = append(all.watched, watchedFunction{made, config.Name, config.Source.WatchPaths(), bundle})
+	made := &process{Function: f, name: config.Name, of: how.of, c: all.c, calls: all.calls}
+	all.keep(ctx, f)
+	all.observe(watchedFunction{made, config.Name, config.Source.WatchPaths(), how.bundle})
+	if how.lazy {
+		return made, nil
+	}
 	switch err := f.Restart(ctx); {
 	case err == nil:
 	case all.c.App == nil || ctx.Err() != nil || notStarted(err) == "":
@@ -130,6 +190,7 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, of *ap
 func (all *functions) heard(config lambdart.Config) lambdart.Config {
 	config.OnLog = func(ctx context.Context, _, line string) {
 		inspector.Log(ctx, line)
+		logged(ctx, line)
 		all.readOpt(line)
 		all.calls.failed(ctx, config.Name, line)
 	}
@@ -154,10 +215,11 @@ func (all *functions) nameOf(args []string, handler string) string {
 	if base == "" {
 		base = "function"
 	}
-	base = base[:min(len(base), 50)]
+	base = base[:min(len(base), 64)] // Lambda's own bound, of names of templates too
 	name := base
 	for n := 2; all.names[name]; n++ {
-		name = fmt.Sprintf("%s-%d", base, n)
+		end := fmt.Sprintf("-%d", n)
+		name = base[:min(len(base), 64-len(end))] + end
 	}
 	all.names[name] = true
 	return name

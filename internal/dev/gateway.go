@@ -25,6 +25,7 @@ type gatewayServer struct {
 	credentials *credentials
 	routes      *routes
 	site        *site
+	invocations *invocations
 	nothingToStop
 
 	server   *gateway.Server
@@ -62,6 +63,7 @@ func (g *gatewayServer) start(context.Context) error {
 	}
 	if !c.NoInspector {
 		g.recorder = record(g.server)
+		g.invocations.recorder.Store(g.recorder)
 	}
 	if err := g.server.Validate(); err != nil {
 		return &ConfigError{err, "'wirepost dev --help' lists the flags"}

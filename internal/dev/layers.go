@@ -56,6 +56,8 @@ func (all *functions) layers(f app.Function, name string) (opt string, missing [
 	if len(contents) == 0 {
 		return "", missing
 	}
+	all.keeping.Lock()
+	defer all.keeping.Unlock()
 	if all.layered == nil {
 		all.layered = map[string][]string{}
 	}

@@ -28,7 +28,12 @@ type process struct {
 
 // Invoke implements gateway.Function.
 func (p *process) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	answer, err := p.Function.Invoke(ctx, payload)
+	return p.InvokeWith(ctx, payload, nil)
+}
+
+// InvokeWith is Invoke with options.
+func (p *process) InvokeWith(ctx context.Context, payload []byte, o *lambdart.InvokeOptions) ([]byte, error) {
+	answer, err := p.Function.InvokeWith(ctx, payload, o)
 	if err == nil {
 		return answer, nil
 	}
@@ -37,10 +42,20 @@ func (p *process) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	if why := notStarted(err); why != "" {
 		p.tell(err)
-		return nil, &gateway.Unavailable{Reason: why}
+		return nil, &notStartedError{&gateway.Unavailable{Reason: why}, err}
 	}
 	return nil, err
 }
+
+// notStartedError is a function that does not start: the gateway's error, and what
+// package lambdart says of it.
+type notStartedError struct {
+	*gateway.Unavailable
+	start error
+}
+
+// Unwrap gives both.
+func (e *notStartedError) Unwrap() []error { return []error{e.Unavailable, e.start} }
 
 // notStarted is the first line of why a function has not started; empty if it has.
 func notStarted(err error) string {

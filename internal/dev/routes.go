@@ -13,6 +13,9 @@ type routes struct {
 	app       *resolution
 	handler   *handler
 	functions *functions
+	apps      *appFunctions
+
+	invocations *invocations
 	nothingToStop
 
 	table          map[string]gateway.Route
@@ -27,7 +30,7 @@ func (r *routes) start(ctx context.Context) (err error) {
 	case r.app.app != nil:
 		r.c.Report.Begins("reading the functions' files")
 		r.stageVariables = r.app.app.APIs[0].StageVariables
-		r.table, err = (&appRoutes{routes: r, app: r.app.app, made: map[string]gateway.Function{}}).make(ctx)
+		r.table, err = (&appRoutes{routes: r, app: r.app.app}).make(ctx)
 	default:
 		r.c.Report.Begins("reading the functions' files")
 		r.table, err = r.ofNamed(ctx)

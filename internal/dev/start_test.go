@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 		})
 		mux.Handle("ping", func(context.Context, *wirepost.Message) ([]byte, error) { return []byte("its own"), nil })
 		lambda.Start(mux)
+	case "chain": // of functions that invoke each other
+		lambda.Start(invokesNext)
 	case "hang": // it never asks for an invocation
 		select {}
 	default:

@@ -17,42 +17,48 @@ type watcher struct {
 	functions *functions
 
 	cancel  context.CancelFunc
+	mu      sync.Mutex // held by one that begins to watch, and at the end
 	running sync.WaitGroup
 }
 
 func (w *watcher) start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(ctx)
 	if w.c.Processes.Watch {
-		w.watch(ctx)
+		w.functions.watchWith(func(f watchedFunction) { w.watch(ctx, f) })
 	}
 	return nil
 }
 
 func (w *watcher) stop(context.Context) error {
+	w.mu.Lock()
 	w.cancel()
+	w.mu.Unlock()
 	w.running.Wait() // a build that runs is killed
 	return nil
 }
 
 // watch restarts a function when one of its files changes, until ctx ends. A build
 // that fails leaves the old process, and the sockets stay open in any case.
-func (w *watcher) watch(ctx context.Context) {
-	for _, f := range w.functions.watched {
-		f.paths = append(f.paths, w.functions.layered[f.name]...)
-		o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
-			w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
-		}}
-		if f.bundle != nil {
-			o.Paths = func() []string { return append(f.bundle.paths(), w.functions.layered[f.name]...) }
-		}
-		w.running.Go(func() { // ends with ctx
-			lambdart.Watch(ctx, f.paths, o, func(files []string) {
-				if f.bundle == nil || w.rebundle(ctx, f, files) {
-					w.restart(ctx, f, files)
-				}
-			})
-		})
+func (w *watcher) watch(ctx context.Context, f watchedFunction) {
+	f.paths = append(f.paths, w.functions.layersOf(f.name)...)
+	o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
+		w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
+	}}
+	if f.bundle != nil {
+		o.Paths = func() []string { return append(f.bundle.paths(), w.functions.layersOf(f.name)...) }
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return // the watcher may have ended
+	}
+	w.running.Go(func() { // ends with ctx
+		lambdart.Watch(ctx, f.paths, o, func(files []string) {
+			if f.bundle == nil || w.rebundle(ctx, f, files) {
+				w.restart(ctx, f, files)
+			}
+		})
+	})
 }
 
 func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string) {

@@ -219,7 +219,7 @@ func exchange(records []*Record, seq uint64) []part {
 			continue
 		}
 		for _, o := range own {
-			if is(o, gateway.ObservedInvocation) && call(r) && ran(o, r) || call(o) && is(r, gateway.ObservedInvocation) && ran(r, o) {
+			if o.isInvocation() && call(r) && ran(o, r) || call(o) && r.isInvocation() && ran(r, o) {
 				parts = append(parts, part{r, true})
 				extra++
 				break

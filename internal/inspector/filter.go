@@ -46,7 +46,7 @@ func (f *filter) matches(r *Record) bool {
 }
 
 func (f *filter) matchesText(r *Record) bool {
-	for _, s := range [...]string{r.Text, r.Answer, r.Error, r.Reason, r.Detail, r.Connection, r.Target, r.Route, r.Request} {
+	for _, s := range [...]string{r.Text, r.Answer, r.Error, r.Reason, r.Detail, r.Connection, r.Target, r.Route, r.Request, r.Function, r.Cause} {
 		if f.text.inString(s) {
 			return true
 		}

@@ -16,7 +16,7 @@ import (
 type Record struct {
 	Seq        uint64 `json:"seq"`
 	At         Time   `json:"at"`
-	Kind       string `json:"kind"` // a gateway.ObservationKind
+	Kind       string `json:"kind"` // a gateway.ObservationKind, or Called
 	Connection string `json:"connection,omitempty"`
 	Route      string `json:"route,omitempty"`
 	Request    string `json:"request,omitempty"` // of the exchange that it is part of
@@ -32,7 +32,11 @@ type Record struct {
 	Text string `json:"text,omitempty"`
 	Size int    `json:"size,omitempty"`
 
-	// Of an invocation.
+	// Of a Called: the function's name, and what has invoked it.
+	Function string `json:"function,omitempty"`
+	Cause    string `json:"cause,omitempty"`
+
+	// Of an invocation, also of a Called.
 	Answer       string   `json:"answer,omitempty"`
 	AnswerSize   int      `json:"answerSize,omitempty"`
 	Error        string   `json:"error,omitempty"`
@@ -81,7 +85,12 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 
 // size is about what a record takes of the memory.
 func (r *Record) size() int {
-	return 512 + len(r.Connection) + len(r.Request) + len(r.Reason) + len(r.Detail) + len(r.Target) + len(r.Text) + len(r.Answer) + len(r.Error) + r.lineBytes
+	return 512 + len(r.Connection) + len(r.Request) + len(r.Reason) + len(r.Detail) + len(r.Target) + len(r.Text) + len(r.Answer) + len(r.Error) + len(r.Function) + len(r.Cause) + r.lineBytes
+}
+
+// isInvocation reports whether a record is of a function that was invoked, by whatever.
+func (r *Record) isInvocation() bool {
+	return r.Kind == string(gateway.ObservedInvocation) || r.Kind == string(Called)
 }
 
 // settle decides whether a record is a failure.
@@ -89,7 +98,7 @@ func (r *Record) settle() {
 	switch gateway.ObservationKind(r.Kind) {
 	case gateway.ObservedMessage:
 		r.Failed = r.Route == ""
-	case gateway.ObservedInvocation:
+	case gateway.ObservedInvocation, Called:
 		r.Failed = r.Error != ""
 	case gateway.ObservedFrame:
 		r.Failed = r.Reason != ""
@@ -118,6 +127,8 @@ type summary struct {
 	Fault      bool   `json:"fault,omitempty"`
 	Replay     bool   `json:"replay,omitempty"`
 	Authorizer bool   `json:"authorizer,omitempty"`
+	Function   string `json:"function,omitempty"`
+	Cause      string `json:"cause,omitempty"`
 }
 
 const previewBytes = 200
@@ -127,7 +138,7 @@ func (r *Record) summary() summary {
 	switch gateway.ObservationKind(r.Kind) {
 	case gateway.ObservedHandshake:
 		preview = r.Target
-	case gateway.ObservedInvocation:
+	case gateway.ObservedInvocation, Called:
 		preview = bodyOf(r.Answer)
 		if r.Error != "" {
 			preview = r.Error
@@ -148,7 +159,7 @@ func (r *Record) summary() summary {
 		preview += r.Detail
 	}
 	return summary{r.Seq, r.At, r.Kind, r.Connection, r.Route, r.Status, r.Took, r.Size, cut(preview, previewBytes), len(r.Lines) + r.LinesDropped,
-		r.Running, r.Failed, r.Fault, r.Replay, r.Authorizer}
+		r.Running, r.Failed, r.Fault, r.Replay, r.Authorizer, r.Function, r.Cause}
 }
 
 // bodyOf is the body of a function's answer, which says more than what is around it,

@@ -196,12 +196,18 @@ func (r *Recorder) replay(ctx context.Context, o gateway.Observation) (context.C
 
 func (r *Recorder) invoke(ctx context.Context, o *gateway.Observation, replay bool) (context.Context, func([]byte, error)) {
 	record := &Record{Kind: string(gateway.ObservedInvocation), Connection: o.ConnectionID, Route: o.RouteKey, Request: o.RequestID,
-		Authorizer: o.Authorizer, Running: true, Replay: replay}
+		Authorizer: o.Authorizer, Replay: replay}
 	r.keepEvent(o, record)
 	keepAnswer := r.keep
 	if o.RouteKey == "$connect" { // authorizers repeat parts of their event
 		keepAnswer = r.keepLine
 	}
+	return r.begin(ctx, record, keepAnswer)
+}
+
+// begin keeps the record of an invocation that begins now. The result ends it.
+func (r *Recorder) begin(ctx context.Context, record *Record, keepAnswer func([]byte, *bool) string) (context.Context, func([]byte, error)) {
+	record.Running = true
 	began := time.Now()
 	r.mu.Lock()
 	e := r.add(record)
@@ -424,3 +430,6 @@ func find(records []*Record, f *filter, before uint64, n int) (found []*Record, 
 	}
 	return found, total
 }
+
+// Records are what is kept, the oldest first. They must not be changed.
+func (r *Recorder) Records() []*Record { return r.all() }

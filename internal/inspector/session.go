@@ -82,22 +82,22 @@ func readSession(in io.Reader, into *Recorder) error {
 func (r *Recorder) addForeign(record *Record) error {
 	switch gateway.ObservationKind(record.Kind) {
 	case gateway.ObservedHandshake, gateway.ObservedMessage, gateway.ObservedInvocation, gateway.ObservedFrame,
-		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose:
+		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose, Called:
 	default:
 		return fmt.Errorf("there is no kind %q", cut(record.Kind, 40))
 	}
-	for _, s := range []*string{&record.Connection, &record.Route, &record.Request, &record.Reason, &record.Detail, &record.Remote, &record.Target} {
+	for _, s := range []*string{&record.Connection, &record.Route, &record.Request, &record.Reason, &record.Detail, &record.Remote, &record.Target, &record.Function, &record.Cause} {
 		*s = cut(*s, MaxText)
 	}
 	record.Size, record.AnswerSize = max(record.Size, len(record.Text)), max(record.AnswerSize, len(record.Answer))
 	text := []byte(record.Text)
-	if record.Kind == string(gateway.ObservedInvocation) {
+	if record.isInvocation() {
 		text = r.mask.event(text)
 	}
 	record.Text = r.keep(text, &record.Masked)
 	record.Target = r.mask.target(record.Target)
 	keepAnswer := r.keep
-	if record.Route == "$connect" {
+	if record.Route == "$connect" || record.Kind == string(Called) {
 		keepAnswer = r.keepLine
 	}
 	record.Answer = keepAnswer([]byte(record.Answer), &record.Masked)

@@ -19,6 +19,10 @@ type FunctionError struct {
 	Type       string   // such as Error, KeyError or Runtime.ImportModuleError
 	Message    string   // as the function gave it
 	StackTrace []string // a frame each
+
+	// Body is the whole object that the function gave, as Invoke's caller gets it on
+	// Lambda; nil if it gave none.
+	Body []byte
 }
 
 // Error is Type and Message.

@@ -306,18 +306,31 @@ func (f *Function) makeFolder() (err error) {
 // *TimeoutError, *StartError, ErrClosed and a payload of more than 6 MB. The payload
 // must not be changed afterwards.
 func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return f.InvokeWith(ctx, payload, nil)
+}
+
+// InvokeWith is Invoke with options; nil means none.
+func (f *Function) InvokeWith(ctx context.Context, payload []byte, o *InvokeOptions) ([]byte, error) {
+	if o == nil {
+		o = &InvokeOptions{}
+	}
 	if len(payload) > payloadLimit {
 		return nil, fmt.Errorf("invoke function %s: the event has %d bytes and may have %d", f.c.Name, len(payload), payloadLimit)
 	}
+	enters, err := f.enter(o.Try)
+	if err != nil {
+		return nil, err
+	}
+	defer enters.end()
 	if err := f.ensureStarted(ctx); err != nil {
 		return nil, err
 	}
 	for {
-		p, err := f.acquire(ctx)
+		p, err := f.acquire(ctx, enters)
 		if err != nil {
 			return nil, err
 		}
-		answer, err := p.invoke(ctx, payload)
+		answer, err := p.invoke(ctx, payload, o)
 		if errors.Is(err, errNotGiven) {
 			// The process ended in the moment it was chosen.
 			if err := p.startError(); err != nil {

@@ -37,6 +37,7 @@ type pool struct {
 	stopHeld   func() bool
 	stopHaste  func() bool // the timer that stops counting on returning; nil when none runs
 	stopIdle   func() bool // the timer that ends idle processes; nil when none runs
+	entering   int         // invocations that have not asked for a process yet
 	paused     bool        // while a Restart has no process on purpose
 	closed     bool
 	sequence   int   // the greatest generation yet
@@ -63,8 +64,9 @@ func (pl *pool) init() {
 }
 
 // acquire returns a process that waits in /next, for the caller alone.
-func (f *Function) acquire(ctx context.Context) (*process, error) {
+func (f *Function) acquire(ctx context.Context, e *entry) (*process, error) {
 	f.mu.Lock()
+	e.leave()
 	if f.closed {
 		f.mu.Unlock()
 		return nil, ErrClosed

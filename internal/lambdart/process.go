@@ -1,6 +1,7 @@
 package lambdart
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -61,6 +62,7 @@ type invocation struct {
 	ctx     context.Context // of the Invoke; only its values are of use later
 	id      string
 	payload []byte
+	options *InvokeOptions
 	done    chan outcome
 
 	// Guarded by the process's lock.
@@ -281,8 +283,8 @@ func (p *process) thaw() {
 }
 
 // invoke gives an event to a process that waits for one and returns its answer.
-func (p *process) invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	i := &invocation{ctx: ctx, id: newRequestID(), payload: payload, done: make(chan outcome, 1)}
+func (p *process) invoke(ctx context.Context, payload []byte, o *InvokeOptions) ([]byte, error) {
+	i := &invocation{ctx: ctx, id: cmp.Or(o.RequestID, newRequestID()), payload: payload, options: o, done: make(chan outcome, 1)}
 	p.mu.Lock()
 	if p.isEnded {
 		p.mu.Unlock()

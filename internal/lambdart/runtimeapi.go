@@ -189,7 +189,10 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(i.payload)))
 	h.Set("Lambda-Runtime-Aws-Request-Id", i.id)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
-	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn())
+	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn()+i.options.qualifier())
+	if i.options.ClientContext != "" {
+		h.Set("Lambda-Runtime-Client-Context", i.options.ClientContext)
+	}
 	h.Set("Lambda-Runtime-Trace-Id", traceID(i.payload, now.Unix()))
 	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the invocation has a limit
 	_, _ = w.Write(i.payload)                                   // a process that has gone fails its invocation itself
@@ -350,7 +353,7 @@ func parseFunctionError(header string, body []byte) *FunctionError {
 	if err := json.Unmarshal(body, &said); err != nil {
 		return &FunctionError{Type: header, Message: string(bytes.TrimSpace(body[:min(len(body), maxLine)]))}
 	}
-	e := &FunctionError{Type: said.Type, Message: plain(said.Message)}
+	e := &FunctionError{Type: said.Type, Message: plain(said.Message), Body: body}
 	if e.Type == "" {
 		e.Type = header
 	}

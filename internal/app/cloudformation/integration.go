@@ -80,7 +80,12 @@ func (r *reader) integration(x *resource, key string) (i app.Integration, why st
 		i.Function, why = r.integratedFunction(x, key)
 	case app.AWS:
 		i.Parameters = r.requestParameters(x, key, what)
-		return i, "its integration is of type AWS and calls " + r.service(p.Get("IntegrationUri")) + ", which is not done here; AWS_PROXY, HTTP_PROXY and MOCK are"
+		if service := r.service(p.Get("IntegrationUri")); service != services["lambda"] {
+			return i, "its integration is of type AWS and calls " + service + ", which is not done here; AWS for Lambda functions, AWS_PROXY, HTTP_PROXY and MOCK are"
+		}
+		if i.Function, why = r.integratedFunction(x, key); why == "" {
+			why = r.mappingTemplates(x, &i, what)
+		}
 	default:
 		why = "its integration has the type " + document.Clip(kind) + ", which a WebSocket API does not have"
 	}

@@ -27,7 +27,7 @@ func (r *reader) unread() {
 			r.Note(x.pos, app.Info, "%s is not done: there are no custom domains here", document.Clip(x.id))
 		case slices.Contains(slices.Collect(maps.Values(r.answers)), x):
 		case x.typ == "AWS::ApiGatewayV2::Model" || x.typ == "AWS::ApiGatewayV2::IntegrationResponse":
-			r.Note(x.pos, app.Warning, "%s, of type %s, is not done: there are no models and no mapping templates here", document.Clip(x.id), x.typ)
+			r.Note(x.pos, app.Warning, "%s, of type %s, is not done: there are no models here, and of integration responses only $default of AWS and MOCK", document.Clip(x.id), x.typ)
 		case !slices.ContainsFunc(quiet, func(p string) bool { return strings.HasPrefix(x.typ, p) }):
 			r.Note(x.pos, app.Info, "%s, of type %s, is not run here", document.Clip(x.id), document.Clip(x.typ))
 		}

@@ -22,7 +22,7 @@ func guarded(authorizer string) string {
 
 func TestWhatCannotBeRunIsOneLineAndAllElseRuns(t *testing.T) {
 	const route, give = "route $default cannot be run here: ", `; give --route "\$default=FUNCTION"`
-	const service = ", which is not done here; AWS_PROXY, HTTP_PROXY and MOCK are"
+	const service = ", which is not done here; AWS for Lambda functions, AWS_PROXY, HTTP_PROXY and MOCK are"
 	const pool = ", a user pool of Cognito: a WebSocket API has REQUEST authorizers only, which are Lambda functions, and AWS refuses it; give --authorizer Z=FUNCTION"
 	for _, c := range []struct{ name, text, want string }{
 		{"a function of another stack", with("${F.Arn}", "arn:aws:lambda:us-east-1:111122223333:function:missing"), "t.yaml:4: " + route + "function missing is not in the template" + give},
@@ -36,7 +36,7 @@ func TestWhatCannotBeRunIsOneLineAndAllElseRuns(t *testing.T) {
 		{"Kinesis", serviceURI(`!Sub "arn:aws:apigateway:${AWS::Region}:kinesis:action/PutRecord"`), "t.yaml:4: " + route + "its integration is of type AWS and calls Kinesis" + service + give},
 		{"Step Functions in parts", serviceURI(`!Join [":", [arn, !Ref AWS::Partition, apigateway, !Ref AWS::Region, states, action/StartExecution]]`), "t.yaml:4: " + route + "its integration is of type AWS and calls Step Functions" + service + give},
 		{"a queue without a name", serviceURI(`!Sub "arn:aws:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/${Q2.QueueName}"`) + "  Q2: {Type: AWS::SQS::Queue}\n", "t.yaml:4: " + route + "its integration is of type AWS and calls SQS" + service + give},
-		{"Lambda with templates", serviceURI(`!Sub "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${F.Arn}/invocations"`), "t.yaml:4: " + route + "its integration is of type AWS and calls a function" + service + give},
+		{"AWS to a function of another stack", serviceURI(`!Sub "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111122223333:function:missing/invocations"`), "t.yaml:4: " + route + "function missing is not in the template" + give},
 		{"a service that is not known", serviceURI(`!Ref Nowhere`), "t.yaml:4: " + route + "its integration is of type AWS and calls a service of AWS" + service + give},
 		{"the same route twice", goodLines + strings.Replace(goodLines[strings.Index(goodLines, "  R:"):], "R:", "S:", 1), "t.yaml:6: route $default cannot be run here: it is there already, on line 5, and AWS refuses it twice"},
 		{"an unknown dollar key", goodLines + strings.NewReplacer("R:", "S:", "$default", "$other").Replace(goodLines[strings.Index(goodLines, "  R:"):]), "t.yaml:6: route $other cannot be run here: its key begins with a dollar sign, and AWS takes only $connect, $disconnect and $default"},

@@ -4,12 +4,15 @@ import { kindOf, statusText } from "./timeline.js";
 import { wscat, wirepostSend, wirepostKick, json } from "./command.js";
 
 const sentences = {
-  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", frame: "Client gets a frame",
+  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", call: "Function is called", frame: "Client gets a frame",
   post: "Post to the connection", get: "Somebody asks about the connection", delete: "Somebody closes the connection", close: "Connection is over",
 };
 
 // notWhole returns a note for payloads that were not recorded exactly as they were sent.
 const notWhole = (r) => (r.masked || new TextEncoder().encode(r.text || "").length !== (r.size || 0)) && "Copied, but the record is not exact: it was cut, masked, or is not UTF-8";
+
+// invokes tells whether a record is of an invocation.
+const invokes = (r) => r.kind === "invocation" || r.kind === "call";
 
 // Exchange shows a record with all that belongs to it.
 export class Exchange {
@@ -51,10 +54,10 @@ export class Exchange {
     this.running = records.some((r) => r.running);
     const at = this.panel.scrollTop;
     const last = records.findLast((r) => !r.alongside) || of;
-    const whole = last.at + (last.kind === "invocation" ? last.took || 0 : 0) - first.at;
+    const whole = last.at + (invokes(last) ? last.took || 0 : 0) - first.at;
     this.panel.replaceChildren(
       h("header", { class: "exchange-head" },
-        h("h3", {}, of.connection ? [dot(of.connection), h("code", {}, of.connection)] : "No connection", of.route && h("span", { class: "route" }, of.route)),
+        h("h3", {}, of.connection ? [dot(of.connection), h("code", {}, of.connection)] : "No connection", (of.function || of.route) && h("span", { class: "route" }, of.function || of.route)),
         h("p", { class: "sub" }, `${clock(first.at)} · ${records.length} ${records.length === 1 ? "step" : "steps"}${records.length > 1 ? ` in ${took(Math.max(whole, 0))}` : ""}`,
           of.request && [" · request ", h("code", {}, of.request)]),
         of.connection && h("p", { class: "buttons" },
@@ -70,9 +73,10 @@ export class Exchange {
     const notes = [];
     if (r.masked) notes.push("secrets were masked before this was kept");
     if (r.fault) notes.push("a fault made this go wrong");
-    if (r.alongside) notes.push(r.kind === "invocation" ? "ran meanwhile, and may have caused this" : "happened while the function ran");
+    if (r.alongside) notes.push(invokes(r) ? "ran meanwhile, and may have caused this" : "happened while the function ran");
     if (r.replay) notes.push("replayed from this page");
-    const invocation = r.kind === "invocation";
+    const invocation = invokes(r);
+    if (r.cause) notes.push(`by ${r.cause}`);
     return h("article", { class: `step${r.failed ? " failed" : ""}${chosen ? " chosen" : ""}${r.alongside ? " alongside" : ""}` },
       h("header", {},
         h("span", { class: "glyph", "aria-hidden": "true" }, glyph),
@@ -82,6 +86,7 @@ export class Exchange {
         h("span", { class: "offset" }, `+${took(Math.max(0, r.at - began))}`)),
       r.connection && r.alongside && h("p", { class: "sub" }, dot(r.connection), h("code", {}, r.connection), r.route && ` ${r.route}`),
       notes.length > 0 && h("p", { class: "sub note" }, notes.join(" · ")),
+      r.function && h("p", { class: "sub" }, h("code", {}, r.function)),
       r.target && h("pre", { class: "code", tabIndex: 0 }, r.target),
       r.reason && h("p", { class: r.failed ? "reason bad" : "reason" }, r.reason),
       r.detail && h("p", { class: r.failed ? "reason bad" : "reason" }, r.detail),
@@ -104,6 +109,7 @@ export class Exchange {
   buttons(r) {
     const all = [];
     const text = r.text || "";
+    if (r.kind === "call") all.push(h("button", { onclick: () => copy(() => json(text), notWhole(r)) }, "Copy event"));
     if (r.kind === "invocation") {
       all.push(h("button", { class: "primary", onclick: () => this.actions.replay(r) }, "Edit and replay"),
         h("button", { onclick: () => copy(() => json(text), notWhole(r)) }, "Copy event"));

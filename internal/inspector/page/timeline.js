@@ -2,7 +2,7 @@ import { $, h, clock, took, dot, many, toast } from "./dom.js";
 import { get } from "./api.js";
 
 const kinds = {
-  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], frame: ["←", "frame"],
+  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], call: ["ƒ", "call"], frame: ["←", "frame"],
   post: ["⇐", "post"], get: ["?", "get"], delete: ["⊗", "delete"], close: ["×", "close"],
 };
 export const kindOf = (r) => (r.authorizer ? ["ƒ", "authorize"] : r.replay ? ["↻", "replay"] : kinds[r.kind] || ["·", r.kind]);
@@ -11,7 +11,7 @@ export function statusText(r) {
   if (r.running) return "…";
   if (r.kind === "message") return r.failed ? "unrouted" : "";
   if (r.kind === "frame") return r.failed ? "error" : "";
-  if (r.kind === "invocation") return r.failed ? "error" : String(r.status || "ok");
+  if (r.kind === "invocation" || r.kind === "call") return r.failed ? "error" : String(r.status || "ok");
   if (!r.status) return "reset";
   return String(r.status);
 }
@@ -176,7 +176,7 @@ export class Timeline {
     h("span", { class: "c-time" }, clock(r.at)),
     h("span", { class: "c-kind" }, h("span", { class: "glyph", "aria-hidden": "true" }, glyph), name, r.fault && h("span", { class: "tag" }, "fault")),
     h("span", { class: "c-conn", title: r.connection }, r.connection && dot(r.connection), (r.connection || "").slice(0, 11)),
-    h("span", { class: "c-route" }, r.route || ""),
+    h("span", { class: "c-route", title: r.cause }, r.function || r.route || ""),
     h("span", { class: `c-status${r.failed ? " bad" : ""}` }, status),
     h("span", { class: "c-took" }, took(r.took)),
     h("span", { class: "c-text" }, r.lines > 0 && h("span", { class: "tag plain" }, `${r.lines} log`), r.preview || ""));

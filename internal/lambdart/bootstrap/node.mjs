@@ -164,6 +164,7 @@ function run(handler, event, context) {
 }
 
 function makeContext(headers) {
+  const clientContext = headers['lambda-runtime-client-context'];
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
   return {
     callbackWaitsForEmptyEventLoop: true,
@@ -174,7 +175,7 @@ function makeContext(headers) {
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
     awsRequestId: headers['lambda-runtime-aws-request-id'],
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    clientContext: undefined,
+    clientContext: clientContext ? JSON.parse(clientContext) : undefined,
     identity: undefined,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
   };

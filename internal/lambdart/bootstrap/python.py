@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from types import SimpleNamespace
 
 ROOT = "/2018-06-01/runtime/"
 
@@ -24,6 +25,20 @@ class StartError(Exception):
     def __init__(self, kind, message):
         super().__init__(message)
         self.kind = kind
+
+
+class ClientContext:
+    """What the caller of the Invoke API says of itself, with the names of Lambda's own."""
+
+    def __init__(self, said):
+        self.client = SimpleNamespace(**said["client"]) if isinstance(said.get("client"), dict) else None
+        self.custom = said.get("custom")
+        self.env = said.get("env")
+
+    @classmethod
+    def read(cls, text):
+        said = json.loads(text) if text else None
+        return cls(said) if isinstance(said, dict) else None
 
 
 class Context:
@@ -39,7 +54,7 @@ class Context:
         self.log_group_name = environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = environ["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.identity = None
-        self.client_context = None
+        self.client_context = ClientContext.read(headers.get("Lambda-Runtime-Client-Context"))
         self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
 
     def get_remaining_time_in_millis(self):
