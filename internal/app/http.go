@@ -50,7 +50,8 @@ type HTTPRoute struct {
 	// route asks for: empty, AWS_IAM, JWT, COGNITO, REQUEST or TOKEN.
 	Authorizer, AuthorizerKind string
 	IdentitySources            []string
-	SimpleAnswers              bool // of a REQUEST authorizer with payload 2.0
+	AuthorizerPayload          string // format of the event of a REQUEST authorizer: 1.0 or 2.0
+	SimpleAnswers              bool   // of a REQUEST authorizer with payload 2.0
 
 	Unrunnable *Unrunnable
 	Position   Position

@@ -78,9 +78,6 @@ func (r *reader) function(x *resource) app.Function {
 	}
 	r.code(x, &f.Code)
 	f.Layers = r.layersOf(x, what)
-	if events := p.Get("Events"); len(events.Each()) > 0 {
-		r.Note(events.Pos, app.Info, "the events of %s are not run here", what)
-	}
 	if f.Code.Kind != app.CodeImage {
 		f.Code.Kind = app.CodeZip
 	}
@@ -105,7 +102,7 @@ func (r *reader) decide(f *app.Function) {
 	r.Add(f.Unrunnable.Note(len(f.Unrunnable.For) > 0))
 }
 
-// invokedBy keeps that a route or an authorizer needs a function.
+// invokedBy keeps that a route, an authorizer or a source needs a function.
 func (r *reader) invokedBy(function, by string) {
 	r.invokers[function] = append(r.invokers[function], by)
 }

@@ -30,6 +30,10 @@ type template struct {
 	active                           []string                // what is being resolved
 	calls                            int                     // how deep
 	unsure                           int                     // conditions that could not be known
+	short                            []app.Source            // of SAM's events that become no resource
+	urlIDs                           map[string]string       // of the URLs of functions, to the function's name
+	engines                          bool                    // queues and topics have their own names
+	queueURL                         func(name string) string
 }
 
 func newTemplate(reading *document.Reading, o Options) *template {
@@ -39,7 +43,7 @@ func newTemplate(reading *document.Reading, o Options) *template {
 	return &template{
 		Reading: reading, options: o, dir: filepath.Dir(reading.File()), format: cmp.Or(o.Origin.Format, Format),
 		decided: map[string]bool{}, resources: map[string]*resource{}, samStages: map[string]string{}, apiIDs: map[string]string{},
-		unset: map[string]app.Position{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
+		unset: map[string]app.Position{}, urlIDs: map[string]string{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
 	}
 }
 
@@ -65,6 +69,9 @@ func (t *template) load(root *value) error {
 	}
 	for _, x := range webSockets {
 		t.expandWebSocketAPI(x)
+	}
+	if t.sam {
+		t.expandEvents(globals)
 	}
 	if t.sam && t.format == Format {
 		t.format = FormatSAM

@@ -14,7 +14,7 @@ import (
 // FuzzTemplate: whatever the bytes are, reading them does not panic, ends soon,
 // says every mistake with its file, and never describes half an app.
 func FuzzTemplate(f *testing.F) {
-	for _, pattern := range []string{"testdata/web*.yaml", "testdata/cdk*.json", "testdata/service/*.yml"} {
+	for _, pattern := range []string{"testdata/web*.yaml", "testdata/cdk*.json", "testdata/service/*.yml", "testdata/sources.yaml", "testdata/sources/*.yml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			f.Fatalf("no files %s: %v", pattern, err)
@@ -38,7 +38,7 @@ func FuzzTemplate(f *testing.F) {
 		var resolved *app.App
 		if err == nil {
 			var more error
-			resolved, notes, more = a.Resolve(here(a))
+			resolved, notes, more = a.Resolve(hereWithAll(a))
 			if (resolved == nil) == (more == nil) {
 				t.Errorf("resolved to %v with the error %v", resolved, more)
 			}
@@ -65,6 +65,29 @@ func FuzzTemplate(f *testing.F) {
 			if api := a.APIs[0]; api.LogicalID == "" || api.Stage == "" && !bytes.Contains(data, []byte("StageName")) || len(api.Routes) == 0 {
 				t.Errorf("app %+v without an error is not one that can be run", a)
 			}
+			checkSources(t, a)
 		}
 	})
+}
+
+// checkSources: what invokes a function names one of the app, or says why it does not.
+func checkSources(t *testing.T, a *app.App) {
+	for _, s := range a.Sources {
+		if s.Unrunnable == nil && a.Function(s.Function) == nil || s.Name == "" || s.Kind == "" {
+			t.Errorf("source %+v has no function", s)
+		}
+	}
+	for _, api := range a.HTTPAPIs {
+		at := map[[2]string]bool{}
+		for _, r := range api.Routes {
+			if key := [2]string{r.Method, r.Path}; at[key] {
+				t.Errorf("%s %s has %v twice", api.Kind, api.LogicalID, key)
+			} else {
+				at[key] = true
+			}
+			if r.Unrunnable == nil && a.Function(r.Function) == nil {
+				t.Errorf("route %+v has no function", r)
+			}
+		}
+	}
 }

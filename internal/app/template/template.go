@@ -114,7 +114,7 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 		}
 		root = service.Template
 		stack.Region, stack.Stack = service.Region, service.Stack
-		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Made: service.Made, Asked: service.Asked}
+		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Made: service.Made, Asked: service.Asked, Sources: service.Sources}
 	default:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has")
 	}
