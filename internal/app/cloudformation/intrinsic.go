@@ -80,6 +80,8 @@ func (t *template) call(name string, a *value, pos app.Position) *value {
 		return t.base64(a, pos)
 	case "Fn::Length":
 		return t.length(a, pos)
+	case "Fn::ToJsonString":
+		return t.toJSON(a, pos)
 	case "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
 		return document.NewText(pos, strconv.FormatBool(t.test(document.NewMap(pos, field{Key: name, Value: a}))))
 	case "Fn::ImportValue":
@@ -118,6 +120,44 @@ func (t *template) length(a *value, pos app.Position) *value {
 		return document.OrUnknown(a, pos, "Fn::Length of something that is not a list")
 	}
 	return document.NewText(pos, strconv.Itoa(len(a.Items)))
+}
+
+// toJSON is Fn::ToJsonString: a map or a list as JSON text. (AWS docs, CloudFormation
+// template reference: "Fn::ToJsonString".)
+func (t *template) toJSON(a *value, pos app.Position) *value {
+	a = t.eval(a)
+	if a.Kind != document.Map && a.Kind != document.List {
+		return document.OrUnknown(a, pos, "Fn::ToJsonString of something that is neither a map nor a list")
+	}
+	if bad := unknownIn(a, 0); bad != nil {
+		return bad
+	}
+	text := a.JSON()
+	if len(text) > document.MaxString || !t.Spend(pos, len(text)) {
+		return document.TooLarge(pos)
+	}
+	return document.NewText(pos, text)
+}
+
+// unknownIn is the first value in another that is not known, or nil.
+func unknownIn(v *value, depth int) *value {
+	if v == nil || depth > document.MaxNesting {
+		return nil
+	}
+	if v.Kind == document.Unknown {
+		return v
+	}
+	for _, item := range v.Items {
+		if bad := unknownIn(item, depth+1); bad != nil {
+			return bad
+		}
+	}
+	for _, f := range v.Fields {
+		if bad := unknownIn(f.Value, depth+1); bad != nil {
+			return bad
+		}
+	}
+	return nil
 }
 
 func (t *template) getAttArguments(a *value, pos app.Position) (id, attribute string, bad *value) {

@@ -19,6 +19,7 @@ type template struct {
 	symbolic bool // references to resources stay references: Evaluate
 
 	parameters, mappings, conditions *value
+	made, outputs                    *value          // Resources and Outputs, with their loops written out
 	decided                          map[string]bool // conditions
 	resources                        map[string]*resource
 	order                            []*resource             // in the order of the file
@@ -51,9 +52,13 @@ func newTemplate(reading *document.Reading, o Options) *template {
 func (t *template) load(root *value) error {
 	t.parameters, t.mappings, t.conditions = root.Get("Parameters"), root.Get("Mappings"), root.Get("Conditions")
 	t.transforms(root.Get("Transform"))
+	t.conditions, t.made, t.outputs = t.loops(t.conditions), t.loops(root.Get("Resources")), t.loops(root.Get("Outputs"))
+	if err := t.Err(); err != nil {
+		return err
+	}
 	globals := root.Get("Globals")
 	var webSockets []*resource
-	for _, f := range root.Get("Resources").Each() {
+	for _, f := range t.made.Each() {
 		x := t.newResource(f, globals)
 		if x == nil {
 			continue
@@ -90,8 +95,7 @@ func (t *template) transforms(v *value) {
 		case item.Empty():
 		case item.Text == "AWS::Serverless-2016-10-31":
 			t.format, t.sam = FormatSAM, true
-		case item.Text == "AWS::LanguageExtensions":
-			t.Note(item.Pos, app.Info, "of AWS::LanguageExtensions only Fn::Length and the default of Fn::FindInMap are understood")
+		case item.Text == "AWS::LanguageExtensions": // loops, toJSON, length and findInMap do it
 		case item.Kind == document.Scalar:
 			t.Note(item.Pos, app.Warning, "macro %s is not run: what it changes is not seen here", document.Clip(item.Text))
 		default:
