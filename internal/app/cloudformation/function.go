@@ -91,7 +91,7 @@ func (r *reader) decide(f *app.Function) {
 	if info, err := os.Stat(f.StandIn); f.StandIn != "" && err == nil && (info.IsDir() || strings.EqualFold(filepath.Ext(f.StandIn), ".zip")) {
 		f.Code, f.StandIn = app.Code{Kind: app.CodeZip, Path: filepath.Clean(f.StandIn)}, ""
 	}
-	f.Decide(r.format, r.dir)
+	f.Decide(r.format, r.dirOf(f.Position.File))
 	if f.Launch != nil && f.Launch.Newer != "" {
 		r.Note(f.Position, app.Warning, "the program %s of function %s is older than %s: what runs is not that", document.Clip(f.Launch.Path), document.Clip(f.LogicalID), document.Clip(f.Launch.Newer))
 	}

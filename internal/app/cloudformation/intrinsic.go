@@ -100,7 +100,38 @@ func (t *template) importValue(a *value, pos app.Position) *value {
 	if t.symbolic {
 		return document.NewUnknown(pos, why)
 	}
+	if v := t.exported(a.Text, pos); v != nil {
+		return v
+	}
 	return t.valueOr("import:"+a.Text, pos, why)
+}
+
+// exported is what another stack exports under a name, unless a value is given for it;
+// or nil.
+func (t *template) exported(name string, pos app.Position) *value {
+	if _, given := t.given("import:" + name); given || t.options.links == nil {
+		return nil
+	}
+	if t.exports == nil {
+		t.exports = map[string]*value{}
+		for _, e := range t.options.links.exports {
+			if n := t.eval(e.name); n.Kind == document.Scalar && t.exports[n.Text] == nil {
+				t.exports[n.Text] = e.value
+			}
+		}
+	}
+	v := t.exports[name]
+	if v == nil {
+		return nil
+	}
+	if !t.enter("import "+name, pos) {
+		return document.NewUnknown(pos, "the export "+document.Clip(name)+" refers to itself")
+	}
+	defer t.leave()
+	if v = t.eval(v); v.Kind == document.Scalar {
+		return document.NewText(pos, v.Text)
+	}
+	return v
 }
 
 func (t *template) base64(a *value, pos app.Position) *value {

@@ -51,6 +51,13 @@ type Options struct {
 	// Stack is AWS::StackName. Empty means local.
 	Stack string
 
+	// Others are the stacks that are read with the template: it may import what they
+	// export, and their resources are the app's too. Those of the template come first;
+	// a logical ID that is there twice gets the name of its stack before it.
+	Others []Another
+
+	links *links // once Others and nested stacks are read
+
 	// Origin says which language the template was made from. Nil means that it was
 	// written as it is.
 	Origin *Origin
@@ -79,6 +86,10 @@ func Is(root *document.Value) bool { return root.Get("Resources") != nil }
 // this pass, in the order of the file; they are returned with an error too. The maps
 // in o must not change while the app may be resolved.
 func Read(root *document.Value, reading *document.Reading, o Options) (*app.App, []app.Note, error) {
+	root, o.links = link(root, reading, o)
+	if err := reading.Err(); err != nil {
+		return nil, reading.Notes(), err
+	}
 	start := reading.Fork() // what is noted in one pass is not for the next
 	a, notes, err := pass(root, start.Fork(), o, nil)
 	if err != nil {

@@ -13,6 +13,9 @@ func (t *template) ref(name string, pos app.Position) *value {
 	if pseudo, ok := strings.CutPrefix(name, "AWS::"); ok {
 		return t.pseudo(pseudo, pos)
 	}
+	if v := t.boundParameter(name, pos); v != nil {
+		return v
+	}
 	if p := t.parameters.Get(name); p != nil {
 		return t.parameter(name, p, pos)
 	}

@@ -28,6 +28,7 @@ type template struct {
 	unset                            map[string]app.Position // parameters without a value that something needs
 	placeholders                     map[string]*resource    // resources whose Ref was made up
 	asked                            map[string]bool         // names of values that something asked for
+	exports                          map[string]*value       // of all stacks, once something imports
 	active                           []string                // what is being resolved
 	calls                            int                     // how deep
 	unsure                           int                     // conditions that could not be known

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +91,36 @@ func checkSources(t *testing.T, a *app.App) {
 			}
 		}
 	}
+}
+
+// FuzzStacks: whatever a template and the one that it nests, includes or imports from
+// are, reading them does not panic, ends soon, and says every mistake with its file.
+func FuzzStacks(f *testing.F) {
+	const nested = "  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: child.yaml, Parameters: {Name: !GetAtt N.Outputs.O}}}\n"
+	f.Add([]byte(socket+nested), []byte("Parameters: {Name: {Type: String}}\nResources:\n"+table("T", "!Ref Name")+"Outputs: {O: {Value: !Ref T, Export: {Name: e}}}\n"))
+	f.Add([]byte(socket+"  Fn::Transform: {Name: AWS::Include, Parameters: {Location: child.yaml}}\n"), []byte(table("T", "t")))
+	f.Add([]byte(strings.Replace(socket, "VALUE", "!ImportValue e", 1)), []byte("Resources: {}\nOutputs: {O: {Value: !Sub '${A}', Export: {Name: e}}}\n"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, main, child []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "child.yaml"), child, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		a, notes, err := read(filepath.Join(dir, "t.yaml"), main, nil)
+		if err == nil {
+			_, notes, err = a.Resolve(hereWithAll(a))
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("reading %d and %d bytes took %v", len(main), len(child), took)
+		}
+		var e *app.Error
+		if err != nil && (!errors.As(err, &e) || e.Position.File == "" || e.Text == "") {
+			t.Errorf("error %#v, want an *app.Error with its file", err)
+		}
+		for _, note := range notes {
+			if note.Text == "" {
+				t.Errorf("an empty note at %s", note.Position)
+			}
+		}
+	})
 }
