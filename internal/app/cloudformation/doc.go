@@ -8,14 +8,19 @@
 // instead, to compare two.
 //
 // Nothing is executed and no network is asked. Where a function has its code, it is
-// looked at what is there (app.Function.Decide); only Evaluate opens the template.
+// looked at what is there (app.Function.Decide). Read opens the templates of nested
+// stacks and what AWS::Include names, 64 files of 8 MB together at most; Evaluate opens
+// the template.
 //
 // # What is understood
 //
 //   - Parameters with defaults and constraints, Rules, Mappings, Conditions, the
 //     pseudo parameters, Ref, GetAtt, Sub, Join, Split, Select, If, FindInMap, Base64,
-//     Length, Equals, And, Or and Not. CDK's templates in cdk.out, with the code where
+//     Length, ToJsonString, ForEach, Equals, And, Or and Not. CDK's templates in cdk.out, with the code where
 //     its asset is.
+//   - Nested stacks and applications with a local path, AWS::Include, and stacks that are
+//     read with the template (Options.Others), whose exports it may import. They become
+//     one document before anything is read.
 //   - SAM: Globals, AWS::Serverless::Function, LayerVersion, SimpleTable and
 //     WebSocketApi.
 //   - AWS::ApiGatewayV2::Api, Route, RouteResponse, Integration, Stage, Deployment
@@ -54,7 +59,7 @@
 //     follows.
 //   - OpenAPI documents of HTTP APIs and REST APIs: the API says why it is not served.
 //   - Targets of rules and schedules that are not functions: a Note.
-//   - Nested stacks, macros, Fn::ForEach and Fn::Transform: a Note, or an error if
+//   - Nested stacks that are only on AWS, macros and Fn::Transform: a Note, or an error if
 //     there is no API without them.
 //   - Roles, policies, log groups and alarms: nothing is said, because they change
 //     nothing here.
