@@ -1,7 +1,7 @@
 package cloudformation
 
 import (
-	"slices"
+	"encoding/json"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -108,15 +108,32 @@ func (r *reader) queues() (out []app.Queue) {
 		}
 		out = append(out, q)
 	}
-	slices.SortStableFunc(out, func(a, b app.Queue) int {
-		switch {
-		case a.Attributes["RedrivePolicy"] == "" && b.Attributes["RedrivePolicy"] != "":
-			return -1
-		case a.Attributes["RedrivePolicy"] != "" && b.Attributes["RedrivePolicy"] == "":
-			return 1
+	return deadLettersFirst(out)
+}
+
+// deadLettersFirst puts each queue behind the one that gets its dead letters, and else
+// keeps the order.
+func deadLettersFirst(queues []app.Queue) []app.Queue {
+	out := make([]app.Queue, 0, len(queues))
+	done := make([]bool, len(queues))
+	var put func(i int)
+	put = func(i int) {
+		if done[i] {
+			return
 		}
-		return 0
-	})
+		done[i] = true
+		if policy := queues[i].Attributes["RedrivePolicy"]; policy != "" {
+			for j := range queues {
+				if strings.Contains(policy, ":"+queues[j].Name+"\"") {
+					put(j)
+				}
+			}
+		}
+		out = append(out, queues[i])
+	}
+	for i := range queues {
+		put(i)
+	}
 	return out
 }
 
@@ -141,7 +158,36 @@ func (r *reader) engineAttributes(x *resource, names []string, what string) map[
 			out[name] = v.JSON()
 		}
 	}
+	r.redrive(out, x, what)
 	return out
+}
+
+// redrive puts the ARN that the dead-letter queue has here into a redrive policy. One
+// that leads to a queue of another stack is left out: no engine has that queue.
+func (r *reader) redrive(attributes map[string]string, x *resource, what string) {
+	var policy map[string]any
+	text, there := attributes["RedrivePolicy"]
+	if !there {
+		return
+	}
+	if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		r.Note(r.whereOr(x.props.Get("RedrivePolicy"), x.pos), app.Warning, "RedrivePolicy of %s is not JSON and is left out", what)
+		delete(attributes, "RedrivePolicy")
+		return
+	}
+	arn, _ := policy["deadLetterTargetArn"].(string)
+	id := r.queueOfARN(arn)
+	if id == "" {
+		r.Note(r.whereOr(x.props.Get("RedrivePolicy"), x.pos), app.Warning, "RedrivePolicy of %s is left out: queue %s is not in the template", what, document.Clip(arn))
+		delete(attributes, "RedrivePolicy")
+		return
+	}
+	if own := r.engineName(r.resources[id], x.pos); own.Kind == document.Scalar {
+		policy["deadLetterTargetArn"] = r.arn("sqs", own.Text)
+	}
+	if b, err := json.Marshal(policy); err == nil {
+		attributes["RedrivePolicy"] = string(b)
+	}
 }
 
 // queueOfARN is the logical ID of the template's queue that an ARN or a URL means, or
