@@ -17,6 +17,7 @@ type invoker struct {
 // otherInvokers are those that templates have most.
 var otherInvokers = []invoker{
 	{"AWS::S3::Bucket", "S3", "s3", []string{"NotificationConfiguration", "LambdaConfigurations", "[]", "Function"}},
+	{"Custom::S3BucketNotifications", "S3", "s3", []string{"NotificationConfiguration", "LambdaFunctionConfigurations", "[]", "LambdaFunctionArn"}}, // CDK's
 	{"AWS::Cognito::UserPool", "Cognito", "", []string{"LambdaConfig", "{}"}},
 	{"AWS::Logs::SubscriptionFilter", "CloudWatch Logs", "", []string{"DestinationArn"}},
 	{"AWS::IoT::TopicRule", "AWS IoT", "", []string{"TopicRulePayload", "Actions", "[]", "Lambda", "FunctionArn"}},
