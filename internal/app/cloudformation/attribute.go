@@ -127,18 +127,7 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 			}
 		}
 	case "AWS::ApiGateway::RestApi", "AWS::Serverless::Api", "AWS::Serverless::HttpApi":
-		switch attribute {
-		case "RestApiId", "ApiId":
-			return name
-		case "RootResourceId":
-			return text(t.rootResource(x))
-		case "ApiEndpoint":
-			return text("https://" + name.Text + ".execute-api." + t.options.Region + "." + t.urlSuffix())
-		case "Stage":
-			if stage := t.resources[t.samStages[x.id]]; stage != nil {
-				return t.physical(stage, pos)
-			}
-		}
+		return t.httpAttribute(x, attribute, name, pos)
 	case "AWS::ApiGateway::Resource", "AWS::ApiGateway::Authorizer", "AWS::ApiGateway::Deployment":
 		if strings.HasSuffix(attribute, "Id") {
 			return name
@@ -167,6 +156,23 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 		return text(fmt.Sprintf("arn:%s:iam::%s:role/%s", t.partition(), t.options.Account, name.Text))
 	case "AWS::S3::Bucket":
 		return text(fmt.Sprintf("arn:%s:s3:::%s", t.partition(), name.Text))
+	}
+	return nil
+}
+
+// httpAttribute is an attribute of a REST API, or of an API of SAM, or nil.
+func (t *template) httpAttribute(x *resource, attribute string, name *value, pos app.Position) *value {
+	switch attribute {
+	case "RestApiId", "ApiId":
+		return name
+	case "RootResourceId":
+		return document.NewText(pos, t.rootResource(x))
+	case "ApiEndpoint":
+		return document.NewText(pos, "https://"+name.Text+".execute-api."+t.options.Region+"."+t.urlSuffix())
+	case "Stage":
+		if stage := t.resources[t.samStages[x.id]]; stage != nil {
+			return t.physical(stage, pos)
+		}
 	}
 	return nil
 }
