@@ -85,3 +85,12 @@ func TestRulesRefuseParameters(t *testing.T) {
 		}
 	}
 }
+
+func TestARuleAboutWhatOnlyAWSHasSaysNothing(t *testing.T) {
+	text := "Parameters: {BootstrapVersion: {Type: \"AWS::SSM::Parameter::Value<String>\", Default: /cdk-bootstrap/x/version}}\n" +
+		"Rules: {CheckBootstrapVersion: {Assertions: [{Assert: {Fn::Not: [{Fn::Contains: [['1', '2'], !Ref BootstrapVersion]}]}, AssertDescription: too old}]}}\n" + goodLines
+	_, notes, err := readText(text, Options{})
+	if said := noteLines(notes); err != nil || strings.Contains(said, "condition") || strings.Contains(said, "rule") {
+		t.Errorf("notes %s, %v, want none of the rule", said, err)
+	}
+}

@@ -24,6 +24,8 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		}
 		text = v.Text
 	case given:
+	case (d.Empty() || d.Kind == document.Unknown) && t.options.links != nil && t.options.links.optional[name] != "":
+		return document.NewUnknown(pos, fmt.Sprintf("parameter %s of another stack has no value; give %s", document.Clip(t.options.links.optional[name]), app.Flag("--parameter", name, "VALUE")))
 	case d.Empty() || d.Kind == document.Unknown:
 		if t.unset[name] == (app.Position{}) {
 			t.unset[name] = p.Pos
@@ -45,6 +47,31 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		return out
 	}
 	return document.NewText(pos, text)
+}
+
+// boundParameter is what a nested stack gets for its parameter, or nil if that is not
+// one of a nested stack or if the stack has only the default.
+func (t *template) boundParameter(name string, pos app.Position) *value {
+	if t.options.links == nil || t.options.links.bound[name].value == nil {
+		return nil
+	}
+	b := t.options.links.bound[name]
+	if !t.enter("parameter "+name, pos) {
+		return document.NewUnknown(pos, "parameter "+document.Clip(name)+" refers to itself")
+	}
+	defer t.leave()
+	v := t.eval(b.value)
+	switch {
+	case b.list && v.Kind == document.Scalar:
+		out := document.NewList(pos)
+		for item := range strings.SplitSeq(v.Text, ",") {
+			out.Items = append(out.Items, document.NewText(pos, strings.TrimSpace(item)))
+		}
+		return out
+	case v.Kind == document.Scalar:
+		return document.NewText(pos, v.Text)
+	}
+	return v
 }
 
 // stored is the value of a parameter that is the name of one in Systems Manager. What

@@ -48,6 +48,7 @@ type Service struct {
 	Region   string          // of the options or the provider, or else the framework's default
 	Asked    map[string]bool // names of values that it has asked for
 	Made     map[string]bool // logical IDs of the resources that the framework makes
+	Sources  []app.Source    // of events that become no resource
 }
 
 // Is reports whether a document is a serverless.yml.
@@ -62,7 +63,7 @@ func Expand(root *document.Value, reading *document.Reading, o Options) (*Servic
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
 	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{}, dotenv: map[string]string{},
 		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
-	s := &service{Reading: reading, variables: x, ids: map[string]bool{}}
+	s := &service{Reading: reading, variables: x, ids: map[string]bool{}, counts: map[string]int{}, paths: map[string]bool{}}
 	return s.expand(root)
 }
 
@@ -81,6 +82,9 @@ type service struct {
 	made      []field         // Resources
 	ids       map[string]bool // of those
 	sockets   int             // websocket events
+	sources   []app.Source    // of events that become no resource
+	counts    map[string]int  // rules by function
+	paths     map[string]bool // of the REST API, whose OPTIONS method is made
 }
 
 func (s *service) expand(root *value) (*Service, error) {
@@ -109,6 +113,7 @@ func (s *service) expand(root *value) (*Service, error) {
 		s.Note(e.Pos, app.Warning, "extensions of resources are not understood")
 	}
 	s.checkNames(own)
+	out.Sources = s.sources
 	resources := document.Merge(document.NewMap(root.Pos, s.made...), own.Get("Resources"))
 	if err := s.Err(); err != nil {
 		return nil, err
