@@ -128,7 +128,7 @@ func (p *positions) accept(name string, m *Message) {
 		p.hold = min(longestHold, 2*p.hold) // it would have come by itself
 		t.asked = 0
 	} else {
-		p.hold = max(shortestHold, p.hold*99/100)
+		p.hold = max(shortestHold, p.hold*999/1000)
 	}
 	if m.Epoch == t.at.Epoch && m.Offset <= t.at.Offset {
 		return

@@ -264,7 +264,7 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
       if (frame.epoch === t._epoch && t._asked && frame.offset <= t._asked && frame.offset > t._asked - maxHeld) {
         hold = Math.min(longestHold, hold * 2); // it would have come by itself
         t._asked = 0;
-      } else hold = Math.max(shortestHold, hold * 0.99);
+      } else hold = Math.max(shortestHold, hold * 0.999);
       if (frame.epoch === t._epoch && frame.offset <= t._offset) return;
       if (t._held.length < maxHeld) t._held.push(frame);
       if (!t._timer || frame.offset === t._offset + 1) drain(name, t);
