@@ -6,8 +6,8 @@
 // A function behind an API Gateway WebSocket API can only send through the
 // API's own management endpoint. A WebSocket event carries what is needed to
 // know it; no other event does. So a queue consumer or a cron job that wants to
-// push has to be told the endpoint and the connections by somebody who saw
-// them: a [Store].
+// push takes the endpoint and the connections from a [Store], in which the
+// WebSocket function keeps them.
 //
 // # The two halves
 //
