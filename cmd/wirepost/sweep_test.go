@@ -259,7 +259,7 @@ func TestAConnectionMadeWhileItsAPIWasRemovedByNameStays(t *testing.T) {
 	}
 	putRows(t, store, swept1, 20, time.Hour)
 	status, stdout, stderr := runCommand(t.Context(), "sweep", "--api", swept1.APIID)
-	if status != exitDone || stdout != "removed 20 connections and 0 endpoints of a3k7m2q9xz/dev@us-east-1\n" {
+	if status != exitDone || stdout != "removed 20 connections and 0 records of a3k7m2q9xz/dev@us-east-1\n" {
 		t.Errorf("status %d:\n%s%s", status, stdout, stderr)
 	}
 	if _, err := store.Connection(t.Context(), "JustCameBackAAA="); err != nil {
