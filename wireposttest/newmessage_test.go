@@ -41,7 +41,9 @@ func TestATypedHandlerClosesASenderWhoseTimeIsOver(t *testing.T) {
 	store := wirepost.NewMemStore(nil)
 	sender := &Sender{}
 	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Publisher: wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: sender, Credentials: keyPair{}})})
-	wirepost.HandleJSON(mux, "track", func(ctx context.Context, m *wirepost.Message, _ struct{}) (any, error) { return nil, m.Subscribe(ctx, "room") })
+	wirepost.HandleJSON(mux, "track", func(ctx context.Context, m *wirepost.Message, _ struct{}) (any, error) {
+		return nil, m.Subscribe(ctx, "room")
+	})
 	now := time.Now().UnixMilli()
 	event := fmt.Appendf(nil, `{"requestContext":{"eventType":"MESSAGE","routeKey":"$default","connectionId":"A=","apiId":"abc","stage":"dev","domainName":"abc.execute-api.us-east-1.amazonaws.com","connectedAt":%d,"requestTimeEpoch":%d},"body":"{\"action\":\"track\",\"ref\":7}"}`, now, now)
 	out, err := mux.Invoke(t.Context(), event)
