@@ -231,7 +231,7 @@ func (c *logChaos) gateway() *gateway.Server {
 	for range 3 {
 		store := c.process()
 		mux := wirepost.NewMux(store, nil)
-		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{Random: c.float, Transport: c.transport()}), nil)
+		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{Random: c.float, Transport: c.transport(), Keep: map[string]time.Duration{"*": time.Hour}}), nil)
 		muxes = append(muxes, mux)
 	}
 	routes := map[string]gateway.Route{"$connect": {}, "$disconnect": {}}
