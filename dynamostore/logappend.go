@@ -233,7 +233,7 @@ func (l *topicLog) place(i *logItem, h logHead, group []*waiting) {
 // pause waits for a random time, so that appenders who meet do not meet again: for so many
 // puts as there seem to be others, of whom each loss shows some more.
 func (l *topicLog) pause(ctx context.Context, losses int, put time.Duration) error {
-	longest := min(time.Duration(2*losses+2)*put, longestLossPause)
+	longest := min(time.Duration(6*losses+6)*put, longestLossPause)
 	t := time.NewTimer(time.Duration(l.s.o.Random() * float64(longest)))
 	defer t.Stop()
 	select {
