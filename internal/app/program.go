@@ -17,7 +17,8 @@ import (
 // program finds the program of a function that brings its own runtime: the one that
 // the handler names for go1.x, and else bootstrap. Where it is not there, or is one of
 // another system or processor, it is built from its source if that is Go: the package
-// main that the handler names, or the one in the code's folder, as SAM does it.
+// main that the handler names, or the one in the code's folder, as SAM does it. Where
+// there is neither, it may be in a layer.
 func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix string) {
 	name, foreign := "bootstrap", ""
 	if d.namesProgram() {
@@ -44,8 +45,15 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 	case len(several) > 0:
 		return nil, fmt.Sprintf("there is no %s in %s, and it may be built from %s", Clip(name), d.where(), oneOf(several)), "give " + d.give("go:FOLDER") + " of the one that is meant"
 	case foreign != "":
-		here := runtime.GOOS + "/" + runtime.GOARCH
-		return nil, fmt.Sprintf("its program %s is one for %s, and this machine is %s", Clip(name), foreign, here), "build it for " + here + ", or give " + d.give("go:FOLDER") + " with its source"
+		return nil, fmt.Sprintf("its program %s is one for %s, and this machine is %s", Clip(name), foreign, here()), "build it for " + here() + ", or give " + d.give("go:FOLDER") + " with its source"
+	}
+	if layer, foreign := d.layerWithProgram(); foreign != "" {
+		return nil, fmt.Sprintf("its program bootstrap in the layer %s is one for %s, and this machine is %s", Clip(layer), foreign, here()), "build the layer for " + here() + ", or give " + d.give("FOLDER") + " with the program"
+	} else if layer != "" {
+		launch.Layer, launch.Path = layer, "bootstrap"
+		return launch, "", ""
+	}
+	switch {
 	case launch.Archive == "" && d.otherLanguage(code) == "":
 		if isMain, isGo := goPackage(code); isGo && !isMain {
 			return nil, fmt.Sprintf("the Go files in %s are not of package main", d.where()), "give " + d.give("go:FOLDER") + " of the one that is"
@@ -60,6 +68,37 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 // guide, "Building Lambda functions with Go").
 func (d decision) namesProgram() bool {
 	return strings.HasPrefix(d.Runtime, "go1") && d.Handler != ""
+}
+
+// here is the system and the processor of this machine, as Go names them.
+func here() string { return runtime.GOOS + "/" + runtime.GOARCH }
+
+// layerWithProgram is the layer that has the bootstrap of a function without one of its
+// own, and what it is for if that is another system or processor than this machine's:
+// Lambda looks for it in /opt after the function's own folder (AWS docs, Lambda
+// developer guide, "Building a custom runtime").
+func (d decision) layerWithProgram() (layer, foreign string) {
+	if d.namesProgram() {
+		return "", ""
+	}
+	for _, l := range slices.Backward(d.Layers) {
+		if l.Content == "" || !isFolder(l.Content) && !isZip(l.Content) {
+			continue
+		}
+		content, closing, why := openCode(l.Content)
+		if why != "" {
+			continue // said where the layers are put together
+		}
+		there := isFile(content, "bootstrap")
+		if there {
+			foreign = foreignTo(content, "bootstrap")
+		}
+		closing.Close()
+		if there {
+			return l.LogicalID, foreign
+		}
+	}
+	return "", ""
 }
 
 // source is the folder of the Go package that the function's program is built from, or

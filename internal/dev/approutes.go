@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -153,7 +152,7 @@ func (a *appRoutes) start(ctx context.Context, logicalID string) (gateway.Functi
 	if f.Launch.Bundle != nil {
 		return a.functions.launchBundle(ctx, f, f.Launch.Bundle, config)
 	}
-	source, err := launched(*f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+	source, err := a.functions.source(f, config)
 	if err == nil {
 		config.Source = source
 		made, failed := a.functions.launch(ctx, config, f, nil)

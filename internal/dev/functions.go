@@ -23,15 +23,15 @@ type functions struct {
 	tables *tables
 	calls  *awsCalls
 
-	keeping sync.Mutex // a function may start when one of its files changes
-	started []*lambdart.Function
-	watched []watchedFunction
-	failed  []error // of functions of an app that have not started
-	bySpec  map[string]gateway.Function
-	config  lambdart.Config // but for name and source
-	names   map[string]bool
-	opt     opt
-	layered map[string][]string // the contents of layers, by the function's name
+	keeping   sync.Mutex // a function may start when one of its files changes
+	started   []*lambdart.Function
+	watched   []watchedFunction
+	failed    []error // of functions of an app that have not started
+	bySpec    map[string]gateway.Function
+	config    lambdart.Config // but for name and source
+	names     map[string]bool
+	opt       opt
+	assembled map[string]*assembled // by the function's name
 }
 
 type watchedFunction struct {
@@ -44,6 +44,7 @@ type watchedFunction struct {
 // restartable is a function as its watcher sees it.
 type restartable interface {
 	Restart(context.Context) error
+	SetLayers(opt string, missing []string)
 	Worked() bool
 	Started() bool
 }
