@@ -64,6 +64,7 @@ var nodeStyles = []struct {
 	{"CommonJS module.exports computed", "index.handler", []string{"index.js", `const all = {}; all['hand' + 'ler'] = async (event) => ({statusCode: 200, body: 'hello ' + event.name}); module.exports = all`}},
 	{"CommonJS .cjs", "index.handler", []string{"index.cjs", `const path = require('path'); exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + path.basename('x/' + event.name)})`}},
 	{"CommonJS local module", "src/app.nested.run", []string{"src/app.js", `const g = require('../lib/greet'); exports.nested = {run: async (event) => g(event)}`, "lib/greet.js", `module.exports = (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
+	{"a folder with an index.js", "src/app.handler", []string{"src/app/index.js", `exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
 	{"callback", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, {statusCode: 200, body: 'hello ' + event.name}), 5) }`}},
 	{"callback at once", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
 	{"callback that waits for the loop", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { const answer = {statusCode: 200}; setTimeout(() => { answer.body = 'hello ' + event.name }, 50); callback(null, answer) }`}},

@@ -174,7 +174,7 @@ func handlerFiles(dir, handler string, kind Kind) (files []string, function stri
 		return nil, ""
 	}
 	base := filepath.Join(dir, folder, file)
-	return []string{base + ".js", base + ".mjs", base + ".cjs"}, function
+	return []string{base + ".js", base + ".mjs", base + ".cjs", filepath.Join(base, "index.js")}, function
 }
 
 // handlerFile is how the name of a file ends that a handler may be in.

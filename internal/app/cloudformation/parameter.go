@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -24,6 +25,8 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		}
 		text = v.Text
 	case given:
+	case d.Empty() && legacyAsset.MatchString(name):
+		text = legacyAssetValue(name)
 	case d.Empty() || d.Kind == document.Unknown:
 		if t.unset[name] == (app.Position{}) {
 			t.unset[name] = p.Pos
@@ -45,6 +48,23 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		return out
 	}
 	return document.NewText(pos, text)
+}
+
+// legacyAsset is how version 1 of CDK calls the parameters with which its command says
+// where it has put an asset; the folder of the asset is in the metadata of what uses it
+// (aws-cdk, packages/@aws-cdk/core, "LegacyStackSynthesizer").
+var legacyAsset = regexp.MustCompile(`^AssetParameters([0-9a-f]{64})(S3Bucket|S3VersionKey|ArtifactHash)[0-9A-F]{8}$`)
+
+// legacyAssetValue is a value of the form that the command gives.
+func legacyAssetValue(name string) string {
+	switch m := legacyAsset.FindStringSubmatch(name); m[2] {
+	case "S3Bucket":
+		return "cdk-assets"
+	case "S3VersionKey":
+		return "assets/||" + m[1] + ".zip" // the prefix and the name, which templates split
+	default:
+		return m[1]
+	}
 }
 
 // stored is the value of a parameter that is the name of one in Systems Manager. What
