@@ -60,6 +60,10 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 		}
 	}
 	why, fix = d.unbuilt(code, Clip(name))
+	if folder := d.outsideModules(); folder != "" && launch.Archive == "" {
+		why += ", and the package main in " + Clip(folder) + " is in no Go module"
+		fix = "run 'go mod init NAME' and 'go mod tidy' in the folder of the project, or " + fix
+	}
 	return nil, why, fix
 }
 
@@ -150,7 +154,8 @@ func (d decision) namedSource(folder string) []string {
 		if root == "" {
 			continue
 		}
-		if found := mainFolders(root, path.Base(named)); len(found) > 0 {
+		found := slices.DeleteFunc(mainFolders(root, path.Base(named)), func(folder string) bool { return moduleOf(folder) == "" })
+		if len(found) > 0 {
 			return mostAlike(found, named)
 		}
 	}
@@ -165,8 +170,7 @@ func (d decision) namedSource(folder string) []string {
 // maxFolders is how many folders are looked into for a package main.
 const maxFolders = 20_000
 
-// mainFolders are the folders of package main with that name below root that are in a
-// Go module.
+// mainFolders are the folders of package main with that name below root.
 func mainFolders(root, name string) (found []string) {
 	seen := 0
 	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -181,12 +185,26 @@ func mainFolders(root, name string) (found []string) {
 		if seen++; seen > maxFolders {
 			return fs.SkipAll
 		}
-		if e.Name() == name && isMainFolder(path) && moduleOf(path) != "" {
+		if e.Name() == name && isMainFolder(path) {
 			found = append(found, path)
 		}
 		return nil
 	})
 	return found
+}
+
+// outsideModules is a folder of package main that the handler may mean and that is in no
+// Go module, as in projects that are older than modules; or empty.
+func (d decision) outsideModules() string {
+	if !d.namesProgram() || !isFolder(d.Code.Path) {
+		return ""
+	}
+	for _, folder := range mainFolders(d.Code.Path, path.Base(filepath.ToSlash(d.Handler))) {
+		if moduleOf(folder) == "" {
+			return folder
+		}
+	}
+	return ""
 }
 
 // mostAlike are those of some folders that end with the most parts of a path.
