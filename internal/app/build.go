@@ -119,9 +119,9 @@ func (d decision) unbuilt(code fs.FS, program string) (why, fix string) {
 		return why, fmt.Sprintf("build the %s project and give %s with the program", l.name, d.give("FOLDER"))
 	}
 	if isFile(code, "Makefile") {
-		return why, "build it, as with 'make', or give " + d.give("FOLDER") + " with the program"
+		return why, "build it, as with 'make', or give " + d.give("FOLDER") + " with the program or " + d.give("go:FOLDER") + " with its source"
 	}
-	return why, "build it first, or give " + d.give("FOLDER") + " with the program or with Go's package main"
+	return why, "build it first, or give " + d.give("FOLDER") + " with the program or " + d.give("go:FOLDER") + " with its source"
 }
 
 // makeIt is how the Makefile of a function makes its code: 'sam build' runs the rule
