@@ -92,6 +92,13 @@ func (t *template) contains(name string, a *value) (result, ok bool) {
 		return false, false
 	}
 	x, y := t.eval(a.Items[0]), t.eval(a.Items[1])
+	for _, v := range []*value{x, y} {
+		if v.Kind == document.Unknown { // as the version of CDK's bootstrap stack, which Systems Manager has
+			t.unsure++
+			t.Note(a.Pos, app.Info, "a rule is not checked here: %s", v.Text)
+			return false, true
+		}
+	}
 	has := func(list *value, text string) bool {
 		return slices.ContainsFunc(list.Items, func(v *value) bool { return v.Text == text })
 	}
