@@ -140,8 +140,6 @@ func TestAFunctionWithoutTheSDKFindsItWhereItsProjectHasIt(t *testing.T) {
 const goFunction = `package main
 
 import (
-	"archive/zip"
-	"bytes"
 	"bytes"
 	"net/http"
 	"os"
