@@ -53,6 +53,12 @@ func (e *engines) start(ctx context.Context) error {
 		Own: e.owns, Forward: e.forward, Missing: e.missing.told,
 	})
 	e.port.serve(e.local)
+	if e.tables == nil {
+		return nil
+	}
+	if err := e.c.Folder.keepTablesURL(e.port.url()); err != nil {
+		return errors.Join(err, e.stop(context.WithoutCancel(ctx)))
+	}
 	return nil
 }
 
@@ -125,6 +131,9 @@ func (e *engines) stop(ctx context.Context) error {
 		errs = append(errs, one.Close(ctx))
 	}
 	e.watched.Wait()
+	if e.tables != nil {
+		errs = append(errs, e.c.Folder.forgetTablesURL())
+	}
 	if e.local != nil {
 		e.local.Close()
 		e.missing.count()
