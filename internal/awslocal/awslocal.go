@@ -96,7 +96,7 @@ func New(c Config) *Services {
 	}
 	return &Services{c: c, client: &http.Client{
 		// The server is on this machine or one that somebody named, and no proxy's matter.
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute, DisableCompression: true},
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: time.Minute, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -212,10 +212,18 @@ func formOf(r *http.Request, body []byte) url.Values {
 
 // regionOf is the region that a request is signed for.
 func (s *Services) regionOf(r *http.Request) string {
+	if region := RegionOf(r); region != "" {
+		return region
+	}
+	return s.c.Region
+}
+
+// RegionOf is the region that a request is signed for; empty if it is not signed.
+func RegionOf(r *http.Request) string {
 	if m := scope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		return m[1]
 	}
-	return s.c.Region
+	return ""
 }
 
 func (s *Services) serve(service Service, w http.ResponseWriter, r *http.Request, body []byte) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/awslocal"
 	"github.com/wirepost/wirepost/internal/engine"
@@ -25,9 +26,11 @@ type engines struct {
 	app  *resolution
 	port *servicePort
 
-	// forward answers what is not here, by AWS, for functions with credentials of somebody's.
-	// Nil means that nothing is forwarded.
-	forward func(s awslocal.Service, w http.ResponseWriter, r *http.Request)
+	// aws sends a request to the https host of AWS's that it names, for functions with
+	// somebody's credentials, and passes the answer on. Nil means that what is not here is
+	// not looked for there.
+	aws         http.Handler
+	credentials *credentials
 
 	tables, queues *awslocal.Backend // nil where there is none
 	local          *awslocal.Services
@@ -50,7 +53,7 @@ func (e *engines) start(ctx context.Context) error {
 	e.local = awslocal.New(awslocal.Config{
 		Region: e.c.Region, Account: e.account(), Base: e.port.url(),
 		Tables: e.tables, Queues: e.queues,
-		Own: e.owns, Forward: e.forward, Missing: e.missing.told,
+		Own: e.owns, Forward: e.forward(), Missing: e.missing.told,
 	})
 	e.port.serve(e.local)
 	if e.tables == nil {
@@ -60,6 +63,14 @@ func (e *engines) start(ctx context.Context) error {
 		return errors.Join(err, e.stop(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// forward asks AWS for what is not here; nil if nobody is to.
+func (e *engines) forward() func(awslocal.Service, http.ResponseWriter, *http.Request) {
+	if e.aws == nil || !e.c.Inherit {
+		return nil
+	}
+	return onward{pair: func() gateway.Credentials { return e.credentials.functions }, region: e.c.Region, aws: e.aws}.forward
 }
 
 // startEngines starts those that were asked for, at the same time.

@@ -54,18 +54,6 @@ func stored() *app.App {
 	return a
 }
 
-// enginesOf are those of a dev.
-func enginesOf(t *testing.T, d *Dev) *engines {
-	t.Helper()
-	for _, p := range d.parts {
-		if e, ok := p.(*engines); ok {
-			return e
-		}
-	}
-	t.Fatal("the dev has no engines")
-	return nil
-}
-
 // tablesClient is AWS's client, which signs as functions do.
 func tablesClient(url, region string) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &url, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -75,7 +63,7 @@ func tablesClient(url, region string) *dynamodb.Client {
 
 func TestWithoutEnginesCallsAreAnsweredAtOnceWithTheFlag(t *testing.T) {
 	r := start(t, Config{App: stored()})
-	e := enginesOf(t, r.dev)
+	e := partOf[*engines](r.dev)
 	url := e.port.url()
 	if got, want := strings.Join(e.endpoints(), " "), "AWS_ENDPOINT_URL_DYNAMODB="+url+" AWS_ENDPOINT_URL_DYNAMODB_STREAMS="+url+" AWS_ENDPOINT_URL_SNS="+url+" AWS_ENDPOINT_URL_SQS="+url; got != want {
 		t.Errorf("functions have %s, not %s", got, want)
@@ -118,7 +106,7 @@ func TestTablesQueuesAndTopicsOfAnAppAreMadeAtItsEngines(t *testing.T) {
 	c := Config{App: stored(), DynamoDB: LocalEngine, SQS: LocalEngine, Tools: engineTools(t), Folder: folder(t)}
 	r := start(t, c)
 	r.await(t, "hint: created table rows at DynamoDB Local")
-	url := enginesOf(t, r.dev).port.url()
+	url := partOf[*engines](r.dev).port.url()
 	db := tablesClient(url, "eu-west-1")
 	is, err := db.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("rows")})
 	if err != nil {
@@ -165,13 +153,13 @@ func TestTablesQueuesAndTopicsOfAnAppAreMadeAtItsEngines(t *testing.T) {
 
 	// The next dev in the folder has the rows, and one in another folder has not.
 	again := start(t, c)
-	got, err := tablesClient(enginesOf(t, again.dev).port.url(), "eu-west-1").Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("rows")})
+	got, err := tablesClient(partOf[*engines](again.dev).port.url(), "eu-west-1").Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("rows")})
 	if err != nil || len(got.Items) != 1 {
 		t.Errorf("after a restart there is %v, %v", got, err)
 	}
 	c.Folder, c.SQS = folder(t), ""
 	other := start(t, c)
-	got, err = tablesClient(enginesOf(t, other.dev).port.url(), "eu-west-1").Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("rows")})
+	got, err = tablesClient(partOf[*engines](other.dev).port.url(), "eu-west-1").Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("rows")})
 	if err != nil || len(got.Items) != 0 {
 		t.Errorf("another folder has %v, %v", got, err)
 	}
@@ -196,7 +184,7 @@ func receive(t *testing.T, caller *caller, queue string) string {
 
 func TestAnEngineThatEndsIsTold(t *testing.T) {
 	r := start(t, Config{App: stored(), SQS: LocalEngine, Tools: engineTools(t)})
-	e := enginesOf(t, r.dev)
+	e := partOf[*engines](r.dev)
 	if err := e.started[0].Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,11 @@ func (m *missing) why(miss awslocal.Miss) string {
 	case m.own(service, miss.Name):
 		return fmt.Sprintf("the app has it, and it could not be created at %s %s", flag, asked)
 	}
-	return fmt.Sprintf("the app has none of that name, and %s %s neither; with --credentials inherit such calls go to AWS", flag, asked)
+	cure := ""
+	if !m.c.Inherit {
+		cure = "; with --credentials inherit such calls go to AWS"
+	}
+	return fmt.Sprintf("the app has none of that name, and %s %s has none%s", flag, asked, cure)
 }
 
 func serviceName(s awslocal.Service) string {

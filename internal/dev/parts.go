@@ -21,7 +21,7 @@ func New(config Config) (*Dev, error) {
 	control := add(d, &controlServer{c: c, listener: listener, store: store})
 	credentials := add(d, &credentials{c: c, listener: listener})
 	handler := add(d, &handler{c: c, listener: listener, store: store, credentials: credentials})
-	engines := add(d, &engines{c: c, app: app, port: port})
+	engines := add(d, &engines{c: c, app: app, port: port, credentials: credentials})
 	env := add(d, &functionEnv{c: c, listener: listener, trust: trust, control: control, credentials: credentials, engines: engines})
 	tables := add(d, &tables{c: c, app: app, store: store, engines: engines})
 	add(d, &queues{c: c, app: app, engines: engines})

@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -40,7 +41,13 @@ func (p *servicePort) start(ctx context.Context) error {
 	p.listener, p.done = l, make(chan struct{})
 	p.server = &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute, // a long poll takes 20 s
+		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(p.c.Logger.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if h := p.handler.Load(); h != nil {
 				(*h).ServeHTTP(w, r)

@@ -180,7 +180,7 @@ func isDynamoDB(ctx context.Context, server string) bool {
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.ListTables")
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: stay}).Do(r)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}, CheckRedirect: stay}).Do(r)
 	if err != nil {
 		return false
 	}
