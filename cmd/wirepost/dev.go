@@ -81,6 +81,9 @@ it as PublisherOptions.Credentials.`},
 		completeFlag(cmd, flag, files)
 	}
 	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
+	for _, flag := range []string{"dynamodb", "sqs"} {
+		completeFlag(cmd, flag, oneOf(dev.LocalEngine))
+	}
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
 		d.named.Function = args
 		if mistake, cure := d.check(); mistake != "" {
