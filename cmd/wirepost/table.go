@@ -37,9 +37,10 @@ func (c *command) tableCommand() *cobra.Command {
 		Short: "create, describe or check the DynamoDB table of a store",
 		Long: `Creates the DynamoDB table of a store, shows what there is of it, or says what is
 wrong with it and what to do. Without a URL it is the table of --store, of
-$WIREPOST_STORE, or of the last 'wirepost dev' in this folder; one without a region
-is that of the dev that runs here, if that has one. A URL is dynamodb://TABLE?region=REGION&endpoint=URL; both
-parameters may be left out where AWS_REGION, or a profile, names the region.`,
+$WIREPOST_STORE, or of the last 'wirepost dev' in this folder. A URL is
+dynamodb://TABLE?region=REGION&endpoint=URL; both parameters may be left out where
+AWS_REGION, or a profile, names the region. Without them the table is that of the
+'wirepost dev' that runs in this folder, if that has tables.`,
 		Annotations: map[string]string{notes: `Exit status: 0 all is well, 1 something is wrong with the table, 2 wrong usage.
 create needs dynamodb:CreateTable and UpdateTimeToLive, and all need
 DescribeTable and DescribeTimeToLive. deploy/ has the same table in a stack for

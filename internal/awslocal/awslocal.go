@@ -10,6 +10,7 @@ package awslocal
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -244,6 +245,15 @@ type answer struct {
 	body   []byte
 }
 
+// unreached is the error of a server that has not got the request: it is not done, and to
+// try again is of no use.
+type unreached struct{ error }
+
+func notReached(err error) bool {
+	_, ok := errors.AsType[*unreached](err)
+	return ok
+}
+
 // maxAnswer bounds an answer: DynamoDB's have 1 MB, and a batch 16.
 const maxAnswer = 32 << 20
 
@@ -264,6 +274,9 @@ func (s *Services) ask(b *Backend, r *http.Request, header http.Header, path str
 		out.Host = "" // it checks the token, and makes URLs of the host
 	}
 	response, err := s.client.Do(out)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return nil, &unreached{fmt.Errorf("nothing answers at %s: %w", b.URL, op.Err)}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the server at %s does not answer: %w", b.URL, err)
 	}

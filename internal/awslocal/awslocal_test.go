@@ -171,6 +171,28 @@ func TestWhatTheEngineHasNotIsForwardedAsItCameUnlessItIsTheApps(t *testing.T) {
 	}
 }
 
+func TestAServerThatMayHaveDoneItIsTriedAgainAndOneThatIsGoneIsNot(t *testing.T) {
+	cuts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cuts.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for _, c := range []struct{ service, target, body string }{
+		{"dynamodb", "DynamoDB_20120810.PutItem", `{"TableName":"t"}`},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl":"http://127.0.0.1:4100/123456789012/q"}`},
+		{"sqs", "", "Action=SendMessage&Version=2012-11-05&QueueUrl=http://127.0.0.1:4100/123456789012/q"},
+		{"sns", "", "Action=Publish&Version=2010-03-31&TopicArn=arn:aws:sns:eu-west-1:123456789012:news"},
+	} {
+		s, missed := services(t, Config{Tables: &Backend{URL: cuts.URL}, Queues: &Backend{URL: cuts.URL}})
+		if w := ask(s, c.target, c.body); w.Code != 500 || !strings.Contains(w.Body.String(), "does not answer") || len(*missed) != 0 {
+			t.Errorf("%s, cut: %d %s, missed %v", c.service, w.Code, w.Body, *missed)
+		}
+		s, missed = services(t, Config{Tables: &Backend{URL: gone.URL}, Queues: &Backend{URL: gone.URL}})
+		if w := ask(s, c.target, c.body); w.Code/100 != 4 || len(*missed) != 1 || (*missed)[0].Err == nil {
+			t.Errorf("%s, gone: %d %s, missed %v", c.service, w.Code, w.Body, *missed)
+		}
+	}
+}
+
 func TestARNsOfDynamoDBLocalAreThoseOfTheApp(t *testing.T) {
 	row := `{"Item":{"a":{"S":"\"TableArn\":\"arn:aws:dynamodb:ddblocal:000000000000:table/x"},"TableArn":{"S":"arn:aws:dynamodb:ddblocal:000000000000:table/x"}}`
 	tables, asked := server(t, 200, `{"Table":{"TableArn":"arn:aws:dynamodb:ddblocal:000000000000:table/t","LatestStreamArn" : "arn:aws:dynamodb:ddblocal:000000000000:table/t/stream/1"},"awsRegion":"ddblocal"}`, "X-Amz-Crc32", "1")

@@ -32,12 +32,19 @@ func (s *Services) serveDynamoDB(service Service, w http.ResponseWriter, r *http
 	} else if s.forward(service, w, r, body, tables) {
 		return
 	}
-	sentence := s.miss(service, operation, tables, err)
-	text, err := json.Marshal(map[string]string{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": sentence})
-	if err != nil {
-		text = []byte(`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`)
+	if err != nil && !notReached(err) { // it may have been done: clients try again, as on AWS
+		failDynamoDB(w, http.StatusInternalServerError, "InternalServerError", err.Error())
+		return
 	}
-	a := &answer{status: http.StatusBadRequest, body: text, header: http.Header{
+	failDynamoDB(w, http.StatusBadRequest, "ResourceNotFoundException", s.miss(service, operation, tables, err))
+}
+
+func failDynamoDB(w http.ResponseWriter, status int, code, sentence string) {
+	text, err := json.Marshal(map[string]string{"__type": "com.amazonaws.dynamodb.v20120810#" + code, "message": sentence})
+	if err != nil {
+		text = []byte("{}")
+	}
+	a := &answer{status: status, body: text, header: http.Header{
 		"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Requestid": {ownRequestID()}}}
 	a.sum()
 	a.write(w)

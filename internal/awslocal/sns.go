@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+const snsNamespace = "http://sns.amazonaws.com/doc/2010-03-31/"
+
 // serveSNS answers for topics. Every client speaks the query protocol.
 func (s *Services) serveSNS(w http.ResponseWriter, r *http.Request, body []byte) {
 	form := formOf(r, body)
@@ -29,8 +31,12 @@ func (s *Services) serveSNS(w http.ResponseWriter, r *http.Request, body []byte)
 	} else if elsewhere && s.forward(SNS, w, r, body, nil) || !elsewhere && s.forward(SNS, w, r, body, []string{name}) {
 		return
 	}
+	if err != nil && !notReached(err) {
+		writeXML(w, http.StatusInternalServerError, errorAsXML(snsNamespace, http.StatusInternalServerError, "InternalError", err.Error()))
+		return
+	}
 	sentence := s.c.Missing(Miss{Service: SNS, Operation: form.Get("Action"), Name: name, Err: err})
-	writeXML(w, http.StatusNotFound, errorAsXML("http://sns.amazonaws.com/doc/2010-03-31/", http.StatusNotFound, "NotFound", sentence))
+	writeXML(w, http.StatusNotFound, errorAsXML(snsNamespace, http.StatusNotFound, "NotFound", sentence))
 }
 
 // topicIn is the topic that a request names, and whose it is: empty if it does not say.

@@ -91,6 +91,10 @@ func (s *Services) serveSQS(w http.ResponseWriter, r *http.Request, body []byte)
 	} else if (elsewhere || s.c.Queues == nil) && s.forwardSQS(w, r, body, name, elsewhere) {
 		return
 	}
+	if err != nil && !notReached(err) {
+		q.fail(w, http.StatusInternalServerError, "InternalError", "InternalFailure", err.Error())
+		return
+	}
 	sentence := s.c.Missing(Miss{Service: SQS, Operation: q.operation, Name: name, Err: err})
 	q.fail(w, http.StatusBadRequest, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", sentence)
 }

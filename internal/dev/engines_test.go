@@ -19,6 +19,7 @@ import (
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/awslocal"
+	"github.com/wirepost/wirepost/internal/dynamolocal"
 	"github.com/wirepost/wirepost/internal/engine"
 )
 
@@ -182,6 +183,21 @@ func receive(t *testing.T, caller *caller, queue string) string {
 	return strings.Join(all, ", ")
 }
 
+// dynalite has neither streams nor TTL.
+func TestATableIsMadeWithoutWhatItsServerDoesNotHave(t *testing.T) {
+	server := dynamolocal.Start(t, dynamolocal.Dynalite)
+	a := stored()
+	a.Tables[0].Name = "at-dynalite"
+	r := start(t, Config{App: a, DynamoDB: server})
+	r.await(t, "hint: created table at-dynalite at "+server)
+	if !strings.Contains(r.String(), "table at-dynalite has no TTL at "+server) {
+		t.Error("that it has no TTL is not said")
+	}
+	if _, err := tablesClient(partOf[*engines](r.dev).port.url(), "eu-west-1").Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("at-dynalite")}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnEngineThatEndsIsTold(t *testing.T) {
 	r := start(t, Config{App: stored(), SQS: LocalEngine, Tools: engineTools(t)})
 	e := partOf[*engines](r.dev)
@@ -191,7 +207,7 @@ func TestAnEngineThatEndsIsTold(t *testing.T) {
 	r.await(t, "problem: fauxqs has ended, and functions that call it fail: ")
 	caller := &caller{server: &awslocal.Backend{URL: e.port.url()}, region: "eu-west-1", client: http.DefaultClient}
 	err := caller.sqs(t.Context(), "SendMessage", map[string]any{"QueueUrl": e.port.url() + "/123456789012/jobs", "MessageBody": "x"}, nil)
-	if err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err == nil || !strings.Contains(err.Error(), "nothing answers at ") {
 		t.Errorf("a call returned %v", err)
 	}
 }

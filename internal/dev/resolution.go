@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (r *resolution) start(context.Context) error {
 		r.c.App.APIs[0].LogicalID: {ID: r.api.id, Endpoint: r.listener.endpointOf},
 	}}
 	if r.port.url() != "" && (r.c.SQS != "" || !r.c.Inherit) {
-		names.Queues = func(name string) string { return r.port.queueURL(r.c.App.Account, name) }
+		names.Queues = func(name string) string { return r.port.queueURL(cmp.Or(r.c.App.Account, app.DefaultAccount), name) }
 	}
 	a, notes, err := r.c.App.Resolve(names)
 	r.tell(notes)

@@ -130,13 +130,28 @@ func (t *tables) complete(ctx context.Context, db *dynamodb.Client, table app.Ta
 		t.c.Report.Hint(fmt.Sprintf("%s: table %s is there with other keys than the template's: %s", table.Position, table.Name, have))
 	}
 	if stream := is.Table.StreamSpecification; table.Stream != "" && (stream == nil || !aws.ToBool(stream.StreamEnabled)) {
-		if _, err := db.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table.Name, StreamSpecification: streamOf(table)}); err != nil {
+		_, err := db.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table.Name, StreamSpecification: streamOf(table)})
+		if err := t.without(table, "stream", err); err != nil {
 			return err
 		}
 	}
 	if table.TTL == "" {
 		return nil
 	}
+	return t.without(table, "TTL", enableTTL(ctx, db, table))
+}
+
+// without reports that a server refuses what some servers do not have: the table is good
+// for all else. Other errors are the result.
+func (t *tables) without(table app.Table, what string, err error) error {
+	if refused, ok := errors.AsType[smithy.APIError](err); ok && !t.c.Strict {
+		t.c.Report.Hint(fmt.Sprintf("%s: table %s has no %s at %s: %s", table.Position, table.Name, what, named(t.c.DynamoDB, engine.DynamoDB), cause(refused)))
+		return nil
+	}
+	return err
+}
+
+func enableTTL(ctx context.Context, db *dynamodb.Client, table app.Table) error {
 	ttl, err := db.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &table.Name})
 	if err != nil {
 		return err
@@ -207,7 +222,7 @@ func storeOfFunctions(a *app.App, server string) string {
 }
 
 func tableInput(t app.Table) *dynamodb.CreateTableInput {
-	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest, KeySchema: schemaOf(t.Keys), StreamSpecification: streamOf(t)}
+	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest, KeySchema: schemaOf(t.Keys)}
 	for _, a := range t.Attributes {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(a.Name), AttributeType: types.ScalarAttributeType(a.Type)})
 	}
