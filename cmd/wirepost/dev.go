@@ -139,6 +139,7 @@ func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&t.api, "api", "", "`NAME` which API, where there are several; --stage says which stage")
 	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`local|URL` where functions find their tables, and the template's are created: local starts DynamoDB Local, which needs Java 17 and is installed at first; a URL is a server of yours, such as http://127.0.0.1:8000")
 	flags.StringVar(&d.config.SQS, "sqs", "", "`local|URL` the same for SQS queues and SNS topics: local starts fauxqs, which is installed at first; a URL is a server of yours")
+	flags.BoolVar(&d.config.Schedules, "schedules", false, "have the template's schedules invoke their functions, at the times that they say; without it they do not run")
 }
 
 func (d *devFlags) faultFlags(flags *pflag.FlagSet) {
@@ -244,8 +245,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 		return "--connect-rate must be more than zero", ""
 	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):
 		return "--template names the functions, so there is none to be named next to it", "give --function, --route or --authorizer for what is to run in the place of one of its parts"
-	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.SQS != "" || c.Strict):
-		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb and --sqs are of a --template, and there is none", ""
+	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.SQS != "" || c.Schedules || c.Strict):
+		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb, --sqs and --schedules are of a --template, and there is none", ""
 	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
 		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
 	}

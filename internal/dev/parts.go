@@ -15,7 +15,8 @@ func New(config Config) (*Dev, error) {
 	api := add(d, &apiID{c: c})
 	listener := add(d, &listener{c: c})
 	port := add(d, &servicePort{c: c})
-	app := add(d, &resolution{c: c, api: api, listener: listener, port: port})
+	http := add(d, &httpListeners{c: c, listener: listener})
+	app := add(d, &resolution{c: c, api: api, listener: listener, port: port, http: http})
 	trust := add(d, &trust{c: c, listener: listener})
 	store := add(d, &store{c: c})
 	control := add(d, &controlServer{c: c, listener: listener, store: store})
@@ -36,7 +37,9 @@ func New(config Config) (*Dev, error) {
 	add(d, &stageRecord{c: c, lock: lock, api: api, listener: listener, store: store})
 	add(d, &controlRun{c: c, api: api, listener: listener, lambda: lambda, control: control, invocations: invocations, gateway: gateway})
 	add(d, &inspection{c: c, listener: listener, store: store, control: control, credentials: credentials, handler: handler, gateway: gateway})
+	add(d, &httpAPIs{c: c, app: app, listeners: http, function: invocations.http, invocations: invocations})
 	d.serving = add(d, &serving{c: c, listener: listener, store: store, handler: handler, site: site, gateway: gateway})
+	add(d, &sources{c: c, app: app, engine: engines.sourceURL, queueURL: engines.queueURL, function: invocations.source})
 	return d, nil
 }
 

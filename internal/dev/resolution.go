@@ -12,12 +12,13 @@ import (
 )
 
 // resolution is the part that gives an app its variables, which need the API's ID and
-// the ports that the gateway and the queues have by now. Without an app it does nothing.
+// the ports that the gateway, the HTTP APIs and the queues have by now. Without an app it does nothing.
 type resolution struct {
 	c        *Config
 	api      *apiID
 	listener *listener
 	port     *servicePort
+	http     *httpListeners
 	nothingToStop
 
 	app *app.App // nil if there is none
@@ -33,6 +34,7 @@ func (r *resolution) start(context.Context) error {
 	if r.port.url() != "" && (r.c.SQS != "" || !r.c.Inherit) {
 		names.Queues = func(name string) string { return r.port.queueURL(cmp.Or(r.c.App.Account, app.DefaultAccount), name) }
 	}
+	names.HTTPAPIs = r.http.addresses()
 	a, notes, err := r.c.App.Resolve(names)
 	r.tell(notes)
 	if err != nil {

@@ -19,9 +19,9 @@ import (
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// sources is the part that invokes functions for queues, streams and schedules. It is
-// below the functions in the list of parts: it stops before them, and gives back what it
-// has taken.
+// sources is the part that invokes functions for queues, topics, streams and schedules. It
+// is the last in the list of parts: what it invokes reaches clients, and it stops first and
+// gives back what it has taken.
 type sources struct {
 	c   *Config
 	app *resolution

@@ -164,7 +164,7 @@ func (x *exchange) ask() *reply {
 		return h.cannotRun(x.route, fmt.Sprintf("its function %q is not run here", app.Clip(x.route.Function)))
 	}
 	x.invoked = x.route.Function
-	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), x.cause())
+	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), &origin{x.cause(), x.requestID})
 	switch {
 	case errors.Is(err, errTooMany):
 		return h.fail(tooMany, err.Error())

@@ -41,6 +41,14 @@ http.Server.prototype.emit = function (event, request, response) {
   return emit.apply(this, arguments);
 };
 
+// With a data folder a message that is made visible at once is lost until the next start:
+// it is written without the number of times that it was received, which the table refuses.
+const { PersistenceManager } = await import(pathToFileURL(join(fauxqs, "dist/persistence.js")).href);
+if (typeof PersistenceManager.prototype.updateMessageReady !== "function") throw new Error("fauxqs has no updateMessageReady");
+PersistenceManager.prototype.updateMessageReady = function (id) {
+  this.db.prepare("UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?").run(id);
+};
+
 const { startFauxqs } = await import(pathToFileURL(join(fauxqs, "dist/app.js")).href);
 const server = await startFauxqs({ port: 0, logger: false, dataDir, defaultRegion });
 process.stdin.on("end", () => server.stop().finally(() => process.exit(0)));
