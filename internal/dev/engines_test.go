@@ -147,7 +147,6 @@ func TestTablesQueuesAndTopicsOfAnAppAreMadeAtItsEngines(t *testing.T) {
 	if got := receive(t, caller, url+"/123456789012/jobs"); got != "of job" {
 		t.Errorf("the queue has got %q of the topic", got)
 	}
-	r.await(t, "hint: : topic news has the function Fn for a subscriber")
 	if _, err := r.end(); err != nil {
 		t.Error(err)
 	}

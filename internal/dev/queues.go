@@ -1,17 +1,22 @@
 package dev
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/engine"
 	"github.com/wirepost/wirepost/internal/hint"
+	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
 // queues is the part that has the queues and topics of an app. It deletes none, and no
@@ -118,20 +123,61 @@ func (q *queues) createTopics(ctx context.Context, caller *caller, a *app.App) e
 			continue
 		}
 		for _, s := range one.Subscriptions {
-			queue := slices.IndexFunc(a.Queues, func(queue app.Queue) bool { return queue.LogicalID == s.Queue && s.Queue != "" })
-			if queue < 0 {
-				if s.Function != "" {
-					q.c.Report.Hint(fmt.Sprintf("%s: topic %s has the function %s for a subscriber, which %s does not invoke: 'wirepost invoke' does", s.Position, one.Name, app.Clip(s.Function), named(q.c.SQS, engine.SQS)))
-				}
+			name, err := q.subscriber(ctx, caller, a, one, &s)
+			if name == "" && err == nil {
 				continue
 			}
-			err := caller.subscribe(ctx, arn, fmt.Sprintf("arn:aws:sqs:%s:%s:%s", q.c.Region, q.engines.account(), a.Queues[queue].Name), s)
+			if err == nil {
+				err = caller.subscribe(ctx, arn, fmt.Sprintf("arn:aws:sqs:%s:%s:%s", q.c.Region, q.engines.account(), name), s)
+			}
 			if err := q.refused("subscription of topic", one.Name, s.Position, err); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// subscriber is the name of the queue that is subscribed to a topic: of a function it is
+// one that only dev knows, which is made. It is empty if there is none.
+func (q *queues) subscriber(ctx context.Context, caller *caller, a *app.App, topic app.Topic, s *app.Subscription) (name string, err error) {
+	if s.Function == "" {
+		i := slices.IndexFunc(a.Queues, func(queue app.Queue) bool { return queue.LogicalID == s.Queue && s.Queue != "" })
+		if i < 0 {
+			return "", nil
+		}
+		return a.Queues[i].Name, nil
+	}
+	f := a.Function(s.Function)
+	if f == nil || f.Unrunnable != nil && f.StandIn == "" || isFIFO(topic) { // which is said
+		return "", nil
+	}
+	// What SNS gives to a function is never raw. A message is invisible as long as the
+	// function may take, and the minute after which Lambda tries again.
+	s.Attributes = maps.Clone(s.Attributes)
+	delete(s.Attributes, "RawMessageDelivery")
+	visible := cmp.Or(q.c.Processes.Timeout, f.Timeout, lambdart.DefaultTimeout) + time.Minute
+	name = topicQueue(topic, f.LogicalID)
+	var made struct{ QueueUrl string }
+	if err := caller.sqs(ctx, "CreateQueue", map[string]any{"QueueName": name}, &made); err != nil {
+		return name, err
+	}
+	return name, caller.sqs(ctx, "SetQueueAttributes", map[string]any{"QueueUrl": made.QueueUrl, "Attributes": map[string]string{"VisibilityTimeout": strconv.Itoa(int(visible / time.Second))}}, nil)
+}
+
+func isFIFO(t app.Topic) bool { return strings.HasSuffix(t.Name, ".fifo") }
+
+// topicQueue is the name of the queue between a topic and a function that is subscribed to
+// it: neither fauxqs nor most other servers invoke functions, and a queue keeps the
+// messages that come while they do not run.
+func topicQueue(t app.Topic, function string) string {
+	name := "wirepost-" + t.Name + "-" + function
+	const most = 80 // AWS docs, SQS API reference: CreateQueue
+	if len(name) > most {
+		sum := sha256.Sum256([]byte(name))
+		name = name[:most-17] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return name
 }
 
 // refused reports what the server refuses, as AWS would; it is an error where no server
