@@ -104,6 +104,9 @@ func (x *exchange) answer(w http.ResponseWriter) *reply {
 	if x.body, wrong = readBody(w, x.r); wrong != none {
 		return h.fail(wrong, "the body is too large, or broke off")
 	}
+	if x.route.Answer != nil {
+		return x.fixed()
+	}
 	return x.ask()
 }
 
