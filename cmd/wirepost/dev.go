@@ -81,6 +81,9 @@ it as PublisherOptions.Credentials.`},
 		completeFlag(cmd, flag, files)
 	}
 	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
+	for _, flag := range []string{"dynamodb", "sqs"} {
+		completeFlag(cmd, flag, oneOf(dev.LocalEngine))
+	}
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
 		d.named.Function = args
 		if mistake, cure := d.check(); mistake != "" {
@@ -134,7 +137,9 @@ func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&t.functions, "function", nil, "`ID=FUNCTION` in the place of the function with that logical ID; a folder or a zip file is its code; may be given more than once")
 	flags.BoolVar(&d.config.Strict, "strict", false, "run nothing if a part of the template cannot be run")
 	flags.StringVar(&t.api, "api", "", "`NAME` which API, where there are several; --stage says which stage")
-	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`URL` create the template's tables there, such as http://127.0.0.1:8000, and let functions use it")
+	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`local|URL` where functions find their tables, and the template's are created: local starts DynamoDB Local, which needs Java 17 and is installed at first; a URL is a server of yours, such as http://127.0.0.1:8000")
+	flags.StringVar(&d.config.SQS, "sqs", "", "`local|URL` the same for SQS queues and SNS topics: local starts fauxqs, which is installed at first; a URL is a server of yours")
+	flags.BoolVar(&d.config.Schedules, "schedules", false, "have the template's schedules invoke their functions, at the times that they say; without it they do not run")
 }
 
 func (d *devFlags) faultFlags(flags *pflag.FlagSet) {
@@ -240,8 +245,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 		return "--connect-rate must be more than zero", ""
 	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):
 		return "--template names the functions, so there is none to be named next to it", "give --function, --route or --authorizer for what is to run in the place of one of its parts"
-	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.Strict):
-		return "--parameter, --opt, --value, --function, --strict, --api and --dynamodb are of a --template, and there is none", ""
+	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.SQS != "" || c.Schedules || c.Strict):
+		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb, --sqs and --schedules are of a --template, and there is none", ""
 	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
 		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
 	}
@@ -252,6 +257,11 @@ func (d *devFlags) checkAddresses() (mistake, cure string) {
 	for _, origin := range d.config.Origins {
 		if u, err := url.Parse(origin); origin != "*" && origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
 			return fmt.Sprintf("--allow-origin %s is not an origin", origin), "write it as browsers send it, such as https://example.com"
+		}
+	}
+	for flag, at := range map[string]string{"--dynamodb": d.config.DynamoDB, "--sqs": d.config.SQS} {
+		if u, err := url.Parse(at); at != "" && at != dev.LocalEngine && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Sprintf("%s %s: there are local and the URL of a server", flag, at), "write it as in " + flag + " http://127.0.0.1:8000"
 		}
 	}
 	host, _, err := net.SplitHostPort(d.config.Listen)

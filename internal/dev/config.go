@@ -64,9 +64,14 @@ type Config struct {
 	// Processes says how functions of App and Named are run.
 	Processes Processes
 
-	// DynamoDB is the URL of a server at which the tables of App are created, and which
-	// functions are told. Empty means that there are no tables.
-	DynamoDB string
+	// DynamoDB is LocalEngine for an engine that is started, with its data in Folder, or the
+	// URL of a server: the tables of App are created there, and functions get them. Empty
+	// means that there are no tables: calls are answered so. SQS is the same for queues and
+	// SNS topics. With Inherit nothing is created at a URL.
+	DynamoDB, SQS string
+
+	// Tools is the folder where engines are installed. Empty means one in the user's cache.
+	Tools string
 
 	// Schedules has the schedules of App invoke their functions. Otherwise one line says
 	// that they do not: a schedule may send mails or delete rows.

@@ -19,8 +19,8 @@ type functionEnv struct {
 	trust       *trust
 	control     *controlServer
 	credentials *credentials
-	app         *resolution
 	lambda      *lambdaEndpoint
+	engines     *engines
 	nothingToStop
 
 	vars Environment
@@ -38,14 +38,7 @@ func (f *functionEnv) start(context.Context) error {
 		return fmt.Errorf("write the roots that functions trust: %w", err)
 	}
 	env := functionEnvironment(c.Env, f.credentials.functions, c.Inherit, c.Region, f.listener.endpoint(), f.control.at.StoreURL(), absolute(c.Folder.authorityFile()), bundle)
-	switch {
-	case c.DynamoDB != "":
-		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", c.DynamoDB)
-	case f.app.app != nil && len(f.app.app.Tables) > 0 && !c.Inherit:
-		// The development pair is of no use there: what refuses at once is better than
-		// what AWS answers, or what waits for a network.
-		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
-	}
+	env = append(env, f.engines.endpoints()...)
 	env = env.Set("AWS_ENDPOINT_URL_LAMBDA", f.lambda.url())
 	env = append(env, c.More...)
 	orTemplate := ""

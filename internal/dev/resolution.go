@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,11 +12,13 @@ import (
 )
 
 // resolution is the part that gives an app its variables, which need the API's ID and
-// the port that the gateway has by now. Without an app it does nothing.
+// the ports that the gateway, the HTTP APIs and the queues have by now. Without an app it does nothing.
 type resolution struct {
 	c        *Config
 	api      *apiID
 	listener *listener
+	port     *servicePort
+	http     *httpListeners
 	nothingToStop
 
 	app *app.App // nil if there is none
@@ -25,9 +28,14 @@ func (r *resolution) start(context.Context) error {
 	if r.c.App == nil {
 		return nil
 	}
-	a, notes, err := r.c.App.Resolve(app.Names{APIs: map[string]app.APIName{
+	names := app.Names{APIs: map[string]app.APIName{
 		r.c.App.APIs[0].LogicalID: {ID: r.api.id, Endpoint: r.listener.endpointOf},
-	}})
+	}}
+	if r.port.url() != "" && (r.c.SQS != "" || !r.c.Inherit) {
+		names.Queues = func(name string) string { return r.port.queueURL(cmp.Or(r.c.App.Account, app.DefaultAccount), name) }
+	}
+	names.HTTPAPIs = r.http.addresses()
+	a, notes, err := r.c.App.Resolve(names)
 	r.tell(notes)
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)
