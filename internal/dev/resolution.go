@@ -25,9 +25,11 @@ func (r *resolution) start(context.Context) error {
 	if r.c.App == nil {
 		return nil
 	}
-	a, notes, err := r.c.App.Resolve(app.Names{APIs: map[string]app.APIName{
-		r.c.App.APIs[0].LogicalID: {ID: r.api.id, Endpoint: r.listener.endpointOf},
-	}})
+	name := app.APIName{ID: r.api.id, Endpoint: r.listener.endpointOf}
+	if r.c.AWSNames {
+		name.Endpoint = nil
+	}
+	a, notes, err := r.c.App.Resolve(app.Names{APIs: map[string]app.APIName{r.c.App.APIs[0].LogicalID: name}})
 	r.tell(notes)
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)
