@@ -50,8 +50,8 @@ func (r *reported) record(d *Dev) *[]string {
 }
 
 // inThisOrder is the list of what a dev consists of.
-var inThisOrder = []string{"lock", "apiID", "listener", "resolution", "trust", "store", "controlServer", "credentials", "handler", "functionEnv",
-	"tables", "site", "functions", "routes", "watcher", "gatewayServer", "stageRecord", "inspection", "serving"}
+var inThisOrder = []string{"lock", "apiID", "listener", "interception", "resolution", "trust", "store", "controlServer", "credentials", "handler", "functionEnv",
+	"tables", "site", "arrivals", "functions", "routes", "watcher", "gatewayServer", "stageRecord", "inspection", "serving"}
 
 func TestADevStartsFromTopToBottomAndStopsInReverse(t *testing.T) {
 	for name, c := range map[string]Config{

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/gateway"
-	"github.com/wirepost/wirepost/internal/intercept"
 )
 
 // functionEnv is the part that knows what functions find around them. It does nothing
@@ -52,7 +51,11 @@ func (f *functionEnv) start(context.Context) error {
 	}
 	env = append(env, c.More...)
 	if f.interception.at != nil {
-		env = env.Set("NODE_OPTIONS", intercept.NodeOptions(env.value("NODE_OPTIONS"), f.interception.preload))
+		options, err := f.interception.nodeOptions(env.value("NODE_OPTIONS"))
+		if err != nil {
+			return err
+		}
+		env = env.Set("NODE_OPTIONS", options)
 	}
 	orTemplate := ""
 	if c.App != nil {

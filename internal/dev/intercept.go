@@ -18,23 +18,24 @@ type interception struct {
 	c     *Config
 	calls *awsCalls
 
-	at      *intercept.Interceptor // nil for a function in this process
-	preload string                 // the path of the module for Node.js
+	at *intercept.Interceptor // nil for a function in this process
 }
 
 func (p *interception) start(ctx context.Context) (err error) {
 	if !p.c.hasProcesses() {
 		return nil
 	}
-	if p.at, err = intercept.Listen(ctx, intercept.Config{Elsewhere: p.calls.elsewhere, Logger: p.c.Logger}); err != nil {
-		return err
+	p.at, err = intercept.Listen(ctx, intercept.Config{Elsewhere: p.calls.elsewhere, Logger: p.c.Logger})
+	return err
+}
+
+// nodeOptions is NODE_OPTIONS with the module for Node.js, which is written first.
+func (p *interception) nodeOptions(options string) (string, error) {
+	file := absolute(p.c.Folder.file("intercept.cjs"))
+	if err := atomicfile.Write(file, intercept.Preload, 0o600); err != nil {
+		return "", fmt.Errorf("write the module that leads Node.js here: %w", err)
 	}
-	p.preload = absolute(p.c.Folder.file("intercept.cjs"))
-	if err := atomicfile.Write(p.preload, intercept.Preload, 0o600); err != nil {
-		p.at.Close()
-		return fmt.Errorf("write what leads Node.js here: %w", err)
-	}
-	return nil
+	return intercept.NodeOptions(options, file), nil
 }
 
 func (p *interception) stop(context.Context) error {

@@ -102,8 +102,11 @@ func Listen(ctx context.Context, c Config) (*Interceptor, error) {
 // Authority is the one of this run: what clients have to trust.
 func (i *Interceptor) Authority() *Authority { return i.authority }
 
-// Proxy is the URL of the forward proxy, without a client's token.
-func (i *Interceptor) Proxy() string { return "http://" + i.proxy.Addr().String() }
+// Proxy is the address of the forward proxy.
+func (i *Interceptor) Proxy() string { return i.proxy.Addr().String() }
+
+// Names is the address of the port for server names.
+func (i *Interceptor) Names() string { return i.names.Addr().String() }
 
 // SetRoots replaces Config.Roots. It is for the time before Serve.
 func (i *Interceptor) SetRoots(roots *x509.CertPool) { i.onward.trust(roots) }
