@@ -48,6 +48,7 @@ func newFakeAWS(t *testing.T) *fakeAWS {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	certificate, root := certificateOf(t, "*.us-east-1.amazonaws.com", "*.ddb.us-east-1.amazonaws.com", "*.execute-api.us-east-1.amazonaws.com")
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	write(t, a.roots, string(root))
@@ -128,6 +129,9 @@ func wronglySigned(r *http.Request, body []byte) string {
 	again, err := http.NewRequest(r.Method, "https://"+r.Host+r.RequestURI, nil)
 	if err != nil {
 		return err.Error()
+	}
+	if strings.HasPrefix(m[4], ":authority;") && r.ProtoMajor == 2 {
+		return "" // which AWS's signer for Go does not sign
 	}
 	for name := range strings.SplitSeq(m[4], ";") {
 		switch name {

@@ -22,25 +22,29 @@ import (
 // dialTime bounds how long a host may take to be reached.
 const dialTime = 20 * time.Second
 
-// onward is how calls go on: by the proxy that the client's own environment names, if it
+// onward is how calls go on, in the version of HTTP that they came in: by the proxy that the client's own environment names, if it
 // names one.
 type onward struct {
-	roots     *x509.CertPool
-	transport *http.Transport
-	reverse   *httputil.ReverseProxy
+	roots   *x509.CertPool
+	one     *http.Transport // HTTP/1.1
+	two     *http.Transport // HTTP/2, where the host has it
+	reverse *httputil.ReverseProxy
 }
 
 func newOnward() *onward {
 	o := &onward{}
-	o.transport = &http.Transport{
+	o.one = &http.Transport{
 		Proxy:       func(r *http.Request) (*url.URL, error) { return callerOf(r.Context()).proxy(r.URL) },
 		DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, TLSHandshakeTimeout: dialTime,
+
 		MaxResponseHeaderBytes: 1 << 20, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
-		ForceAttemptHTTP2: true, DisableCompression: true, // bytes as they are
+		DisableCompression: true, // bytes as they are
 	}
+	o.two = o.one.Clone()
+	o.two.ForceAttemptHTTP2 = true
 	o.reverse = &httputil.ReverseProxy{
 		Rewrite:       rewrite,
-		Transport:     o.transport,
+		Transport:     o,
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -53,15 +57,29 @@ func newOnward() *onward {
 	return o
 }
 
+// RoundTrip implements http.RoundTripper, in the version of HTTP that the client speaks:
+// what it has signed depends on it.
+func (o *onward) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.ProtoMajor == 2 {
+		return o.two.RoundTrip(r)
+	}
+	return o.one.RoundTrip(r)
+}
+
 func (o *onward) trust(roots *x509.CertPool) {
 	if roots == nil {
 		return
 	}
 	o.roots = roots
-	o.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	for _, t := range []*http.Transport{o.one, o.two} {
+		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 }
 
-func (o *onward) close() { o.transport.CloseIdleConnections() }
+func (o *onward) close() {
+	o.one.CloseIdleConnections()
+	o.two.CloseIdleConnections()
+}
 
 type (
 	targetKey struct{}
