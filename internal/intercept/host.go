@@ -103,7 +103,7 @@ func ParseHost(name string) (Host, bool) {
 		h.Service = "streams.dynamodb"
 	case m[5] == "queue":
 		h.Service = "sqs"
-	case m[5] != "":
+	case m[5] != "" && m[5] != "execute-api" && m[5] != "ddb":
 		h.Service = m[5]
 	default:
 		return h, true
