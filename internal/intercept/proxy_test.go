@@ -23,6 +23,9 @@ const tableHost = "dynamodb.us-east-1.amazonaws.com"
 
 // heard is what an Interceptor was told of calls that go elsewhere.
 type heard struct {
+	told chan struct{} // closed with the first
+	once sync.Once
+
 	mu    sync.Mutex
 	calls []Call
 }
@@ -30,6 +33,7 @@ type heard struct {
 func (h *heard) add(c Call) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.once.Do(func() { close(h.told) })
 	h.calls = append(h.calls, c)
 }
 
@@ -46,7 +50,7 @@ func (h *heard) all() string {
 // running starts an Interceptor whose tables tell what came.
 func running(t *testing.T, c Config) (*Interceptor, *heard) {
 	t.Helper()
-	h := &heard{}
+	h := &heard{told: make(chan struct{})}
 	c.Elsewhere = h.add
 	i, err := Listen(t.Context(), c)
 	if err != nil {
