@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		lambda.Start(func(_ context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
 			return events.APIGatewayProxyResponse{StatusCode: 200, Body: e.Body}, nil
 		})
+	case "call":
+		lambda.Start(callAs)
 	case "hang": // it never asks for an invocation
 		select {}
 	default:
