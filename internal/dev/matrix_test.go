@@ -210,10 +210,9 @@ func (f *fakes) try(t *testing.T, r *running, s setting, c awsClient, where stri
 	id, region := partOf[*apiID](r.dev).id, "us-east-1"
 	client := r.dial(t, "")
 	defer client.Close()
-	failed := 0
+	failed, endpoint := 0, "https://"+id+".execute-api."+region+".amazonaws.com/dev"
 	ask := func(do, table string, want ...string) {
-		message, _ := json.Marshal(map[string]string{"action": c.route, "client": c.name, "do": do, "table": table, "where": where,
-			"endpoint": "https://" + id + ".execute-api." + region + ".amazonaws.com/dev"})
+		message, _ := json.Marshal(map[string]string{"action": c.route, "client": c.name, "do": do, "table": table, "where": where, "endpoint": endpoint})
 		if got := exchange(t, client, string(message), len(want)); !slices.Equal(got, want) {
 			failed++
 			t.Errorf("%s, %s, %s %s: %q, want %q", c.name, where, do, table, got, want)
@@ -230,6 +229,11 @@ func (f *fakes) try(t *testing.T, r *running, s setting, c awsClient, where stri
 		}
 	}
 	ask("api", "", "hello", "posted")
+	for _, other := range []string{endpoint + "/", strings.TrimSuffix(endpoint, "/dev")} { // a slash at its end; a custom domain's
+		if endpoint = other; where == "" {
+			ask("api", "", "hello", "posted")
+		}
+	}
 	ask("table", "here", "here")
 	ask("invoke", "", `{"path":"/2015-03-31/functions/other/invocations"}`)
 	if s.inherit {

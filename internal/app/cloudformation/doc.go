@@ -29,8 +29,8 @@
 //
 // In environments and stage variables, the address of the API that is run, with https,
 // wss or no scheme, becomes the one that app.Names gives, and a Note says so. Addresses
-// of other APIs stay, with a Note. An ID alone stays too: an address that a function
-// makes of it leads to AWS, as the Note says.
+// of other APIs stay, with a Note. An ID alone stays too: whoever runs the
+// app has to bring the calls here that a function makes to an address with it.
 //
 // # What is not
 //
