@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -261,11 +262,13 @@ func (f *fakes) try(t *testing.T, r *running, s setting, c awsClient, where stri
 // exchange sends a message and receives so many, sorted.
 func exchange(t *testing.T, c *wireposttest.Client, message string, n int) (all []string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	if err := c.Send(message); err != nil {
 		t.Fatal(err)
 	}
 	for range n {
-		got, err := c.Receive(t.Context())
+		got, err := c.Receive(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
