@@ -21,7 +21,6 @@ type functionEnv struct {
 	credentials *credentials
 	lambda      *lambdaEndpoint
 	engines     *engines
-	app         *resolution
 
 	interception *interception
 	nothingToStop
