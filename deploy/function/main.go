@@ -110,8 +110,9 @@ func (m message) publish(ctx context.Context, publisher *wirepost.Publisher) (re
 		return reply{}, err
 	}
 	r, err := publisher.Publish(ctx, to, frame, nil)
+	// Of a message that was kept all subscribers find it in the log of its topic.
 	nobody := r.Sent == 0 && r.Failed == r.NotDelivered && r.Missed > 0 // can have it
-	if err == nil && (r.Next != "" || nobody) {
+	if err == nil && r.Position == (wirepost.Position{}) && (r.Next != "" || nobody) {
 		err = fmt.Errorf("publish to %s: %w", to, r.Err())
 	}
 	return reply{r.Sent, r.Gone, r.Failed}, err
