@@ -216,6 +216,8 @@ func (c *command) printGap(topic string, asJSON bool, from, to uint64) error {
 		return c.stdout.JSON(gapLine{"gap", topic, from, to})
 	}
 	switch {
+	case to == 0:
+		c.stdout.Printf("-- earlier messages of topic %s may be gone, nobody knows how many\n", topic)
 	case from == 0:
 		c.stdout.Printf("-- messages up to %d of topic %s are gone, nobody knows how many\n", to, topic)
 	case from == to:
