@@ -49,7 +49,10 @@ func measureLog(t *testing.T, m *metered, all *measurement) {
 			return err
 		}
 	}
-	measure("read a topic without a log", func() error { _, err := m.s.Read(ctx, topicOf16, wirepost.Position{}, wirepost.ReadLimit{}); return err })
+	measure("read a topic without a log", func() error {
+		_, err := m.s.Read(ctx, topicOf16, wirepost.Position{}, wirepost.ReadLimit{})
+		return err
+	})
 	measure("append, the first one of a topic", add(m.s, 1))
 	measure("append", add(m.s, 1))
 	measure("append 16 messages together", add(m.s, 16))
