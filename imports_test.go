@@ -31,6 +31,7 @@ var importRules = []struct {
 	{"sqlitestore", []string{""}, []string{"modernc.org/sqlite"}, "a driver is linked only by those who import it"},
 	{"internal/dynamodb", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "eleven operations of DynamoDB's, signed by AWS's signer; AWS's own client makes a cold start a third longer"},
 	{"dynamostore", []string{"", "internal/awsconfig", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "a driver is linked only by those who import it"},
+	{"internal/v01", []string{"", "internal/dynamodb"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "what version 0.1 reads and writes, frozen, for tests alone: functions of two versions share a table while one replaces the other"},
 	{"httpstore", []string{""}, nil, "a driver is linked only by those who import it, and both ends of its protocol are net/http"},
 	{"jobs", []string{"", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws"}, "a queue's function is linked only by those who have one; AWS's signer for its one call to SQS"},
 	{"jwtauth", []string{""}, []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/jwkset"}, "tokens are linked only by those who check them"},
