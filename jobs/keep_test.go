@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 // logged is a store whose appends are counted, and fail as a test says.
 type logged struct {
 	*wirepost.MemStore
+	mu      sync.Mutex
 	appends [][]string // IDs
 	fail    func(n int) error
 }
@@ -28,6 +30,8 @@ func (s *logged) Append(ctx context.Context, topic string, entries []wirepost.Lo
 	for _, e := range entries {
 		ids = append(ids, e.ID)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.appends = append(s.appends, ids)
 	if s.fail != nil {
 		if err := s.fail(len(s.appends)); err != nil {

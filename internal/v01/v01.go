@@ -68,7 +68,7 @@ func Open(o Options) *Store {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{o: o, transport: &http.Transport{}, identities: map[string]wirepost.Identity{}, kept: map[wirepost.Identity]bool{}, shards: map[string]knownShards{}, unknown: map[string]time.Time{}}
+	s := &Store{o: o, transport: &http.Transport{MaxResponseHeaderBytes: 32 << 10}, identities: map[string]wirepost.Identity{}, kept: map[wirepost.Identity]bool{}, shards: map[string]knownShards{}, unknown: map[string]time.Time{}}
 	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "wirepost", SecretAccessKey: "development"}, nil
 	})
