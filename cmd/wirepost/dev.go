@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -206,7 +207,7 @@ func (d *devFlags) complete(c *command) {
 	case d.namesFunctions():
 		d.config.Named = &d.named
 	default:
-		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(),
+		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(), Keep: map[string]time.Duration{"lobby": 24 * time.Hour},
 			IfPublic: "the example function does not check who connects; keep --listen on a loopback address unless you want other machines to connect"}
 	}
 	level := slog.LevelWarn

@@ -162,6 +162,10 @@ type InProcess struct {
 	Query string
 	Page  fs.FS
 
+	// Keep is for how long the messages that it sends to topics are kept, as in
+	// [wirepost.PublisherOptions], unless WIREPOST_KEEP says so.
+	Keep map[string]time.Duration
+
 	// IfPublic is a hint for people who let other machines connect. Empty means none.
 	IfPublic string
 }
