@@ -1,6 +1,6 @@
 package wirepost
 
-// The problems, in the order in which somebody would look for them: first what
+// The problems, in the order in which one would look for them: first what
 // can be seen in the configuration, then what the network says, then what API
 // Gateway answers, then what its configuration, the store and a client say.
 const (

@@ -111,7 +111,7 @@ func (d *devFlags) functionFlags(flags *pflag.FlagSet) {
 	n := &d.named
 	flags.StringVar(&n.Handler, "handler", "", "`NAME` of a Node.js or Python file in FOLDER, such as index.handler")
 	flags.StringArrayVar(&d.routes, "route", nil, "`KEY=FUNCTION` a function of its own for a route, also for one of a --template; may be given more than once. FUNCTION is a program, go:DIR, node:DIR#HANDLER, python:DIR#HANDLER, a URL (HTTP integration), lambda:URL#NAME (Invoke) or mock:BODY")
-	flags.StringArrayVar(&n.RouteResponses, "route-response", nil, "`KEY` make a route two-way: answers go back to the client; may be given more than once")
+	flags.StringArrayVar(&n.RouteResponses, "route-response", nil, "`KEY` make a route two-way: answers go back to the client; may be given more than once. A Go program with a wirepost.Mux says which routes it has, and these are two-way")
 	flags.StringArrayVar(&d.authorizers, "authorizer", nil, "`FUNCTION` asked before $connect; with a --template NAME=FUNCTION, in the place of that authorizer")
 	flags.StringArrayVar(&n.IdentitySources, "identity-source", nil, "`SOURCE` what the authorizer needs, such as route.request.header.Auth; may be given more than once")
 }

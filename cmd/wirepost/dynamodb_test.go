@@ -89,7 +89,7 @@ func TestASweepOfATableRemovesWhatCutWritesHaveLeft(t *testing.T) {
 
 	for _, c := range []struct{ flag, want string }{
 		{"--dry-run", ""},
-		{"--json", `{"dryRun":false,"apis":[],"leftovers":2}` + "\n"},
+		{"--json", `{"dryRun":false,"stages":[],"leftovers":2}` + "\n"},
 		{"--json=false", ""},
 	} {
 		if status, stdout, stderr := runCommand(t.Context(), "sweep", c.flag); status != exitDone || stdout != c.want {

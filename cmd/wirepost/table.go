@@ -59,7 +59,7 @@ it turns on the TTL, if that is off, and changes nothing else.`
 	var asJSON bool
 	describe := c.tableCommandOf("describe [--json] [URL]", tableTime, func(ctx context.Context, t *tableOf) int { return c.describeTable(ctx, t, asJSON) })
 	describe.Short = "show what there is of the table"
-	describe.Long = "Shows the keys, the billing, the TTL and the size of a table, and the endpoints that\nare known in it."
+	describe.Long = "Shows the keys, the billing, the TTL and the size of a table, and the stages that it\nhas records of, with their endpoints."
 	describe.Example = "    $ wirepost table describe 'dynamodb://connections?region=eu-central-1' --json"
 	describe.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 
@@ -314,7 +314,7 @@ func (c *command) printTable(of *tableOf, t dynamostore.Table, stages []wirepost
 		return nil
 	}
 	c.stdout.Print("\n")
-	table := c.stdout.Table("ENDPOINT", "URL", "LEARNED")
+	table := c.stdout.Table("STAGE", "ENDPOINT", "LEARNED")
 	for _, r := range stages {
 		table.Row(r.Identity, r.URL, fmt.Sprintf("%s ago", age(r.EventTime)))
 	}

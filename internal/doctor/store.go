@@ -280,7 +280,7 @@ func (d *run) storeAPIs(all []*kept) {
 	})
 	switch {
 	case len(all) < 2 && known > 1:
-		d.ok("store-apis", fmt.Sprintf("one stage uses the store; it also has the endpoint of %s without a connection", plural(known-len(all), "stage")))
+		d.ok("store-apis", fmt.Sprintf("one stage uses the store; it also has records of %s without a connection", plural(known-len(all), "stage")))
 		return
 	case len(all) < 2:
 		d.ok("store-apis", "one stage uses the store")

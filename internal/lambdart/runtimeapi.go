@@ -385,7 +385,9 @@ func plain(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// traceID is the event's own X-Ray header, or a new one that is not sampled.
+// traceID is the event's own X-Ray header, or a new one that is not sampled. It has all
+// three parts: clients of X-Ray complain of one that does not (AWS docs, Lambda developer
+// guide, "Defined runtime environment variables").
 func traceID(event []byte, seconds int64) string {
 	if bytes.Contains(event, []byte("mzn-")) { // nearly every event has none
 		var said struct {
@@ -394,6 +396,12 @@ func traceID(event []byte, seconds int64) string {
 		if json.Unmarshal(event, &said) == nil {
 			for name, value := range said.Headers {
 				if text := plain(value); strings.EqualFold(name, "X-Amzn-Trace-Id") && isTraceID(text) {
+					if strings.HasPrefix(text, "Root=") && !strings.Contains(text, "Parent=") {
+						text += ";Parent=" + randomHex(8)
+					}
+					if !strings.Contains(text, "Sampled=") {
+						text += ";Sampled=0"
+					}
 					return text
 				}
 			}

@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -24,6 +25,8 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		}
 		text = v.Text
 	case given:
+	case d.Empty() && legacyAsset.MatchString(name):
+		text = legacyAssetValue(name)
 	case (d.Empty() || d.Kind == document.Unknown) && t.options.links != nil && t.options.links.optional[name] != "":
 		return document.NewUnknown(pos, fmt.Sprintf("parameter %s of another stack has no value; give %s", document.Clip(t.options.links.optional[name]), app.Flag("--parameter", name, "VALUE")))
 	case d.Empty() || d.Kind == document.Unknown:
@@ -72,6 +75,23 @@ func (t *template) boundParameter(name string, pos app.Position) *value {
 		return document.NewText(pos, v.Text)
 	}
 	return v
+}
+
+// legacyAsset is how version 1 of CDK calls the parameters with which its command says
+// where it has put an asset; the folder of the asset is in the metadata of what uses it
+// (aws-cdk, packages/@aws-cdk/core, "LegacyStackSynthesizer").
+var legacyAsset = regexp.MustCompile(`^AssetParameters([0-9a-f]{64})(S3Bucket|S3VersionKey|ArtifactHash)[0-9A-F]{8}$`)
+
+// legacyAssetValue is a value of the form that the command gives.
+func legacyAssetValue(name string) string {
+	switch m := legacyAsset.FindStringSubmatch(name); m[2] {
+	case "S3Bucket":
+		return "cdk-assets"
+	case "S3VersionKey":
+		return "assets/||" + m[1] + ".zip" // the prefix and the name, which templates split
+	default:
+		return m[1]
+	}
 }
 
 // stored is the value of a parameter that is the name of one in Systems Manager. What

@@ -195,6 +195,7 @@ func (s *service) merged(v *value, what string) *value {
 
 // unread names what changes a service and is not done here.
 func (s *service) unread(root *value) {
+	s.sayDotenvPlugin(root)
 	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) && s.otherPlugins(root) {
 		s.Note(p.Pos, app.Info, "plugins are not run: what they change is not seen here")
 	}
