@@ -211,11 +211,14 @@ func (e *engines) owns(s awslocal.Service, name string) bool {
 	return slices.ContainsFunc(a.Tables, func(t app.Table) bool { return t.Name == name })
 }
 
-// tablesURL is where the app's tables are for functions and commands; empty if they are
-// nowhere.
+// tablesURL is where the app's tables are for commands; empty if they are nowhere. A
+// server of somebody's is there after the dev has ended, too.
 func (e *engines) tablesURL() string {
-	if e.tables == nil {
+	switch {
+	case e.tables == nil:
 		return ""
+	case e.c.DynamoDB != LocalEngine:
+		return e.tables.URL
 	}
 	return e.port.url()
 }

@@ -187,7 +187,12 @@ func TestATableIsMadeWithoutWhatItsServerDoesNotHave(t *testing.T) {
 	server := dynamolocal.Start(t, dynamolocal.Dynalite)
 	a := stored()
 	a.Tables[0].Name = "at-dynalite"
-	r := start(t, Config{App: a, DynamoDB: server})
+	a.Functions = []app.Function{{LogicalID: "Fn", Env: map[string]string{"WIREPOST_STORE": "dynamodb://at-dynalite"}}}
+	where := folder(t)
+	r := start(t, Config{App: a, DynamoDB: server, Folder: where})
+	if got, want := where.StoreURL(), "dynamodb://at-dynalite?endpoint="+server; got != want {
+		t.Errorf("the commands look at %s, and after the dev has ended there is only %s", got, want)
+	}
 	r.await(t, "hint: created table at-dynalite at "+server)
 	if !strings.Contains(r.String(), "table at-dynalite has no TTL at "+server) {
 		t.Error("that it has no TTL is not said")

@@ -55,6 +55,9 @@ func (q *queues) start(ctx context.Context) error {
 	return q.createTopics(ctx, caller, a)
 }
 
+// shownQueues is how many URLs of queues are reported, for those who send to them.
+const shownQueues = 10
+
 func (q *queues) sayAbsent(a *app.App) {
 	var names []string
 	for _, one := range a.Queues {
@@ -88,8 +91,11 @@ func (q *queues) createQueues(ctx context.Context, caller *caller, a *app.App) e
 		if err := q.refused("queue", one.Name, one.Position, err); err != nil {
 			return err
 		}
-		if err == nil {
-			urls[one.LogicalID] = made.QueueUrl
+		if err != nil {
+			continue
+		}
+		if urls[one.LogicalID] = made.QueueUrl; len(urls) <= shownQueues {
+			q.c.Report.Address("queue", q.engines.queueURL(one.Name))
 		}
 	}
 	for _, one := range a.Queues {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost/internal/app"
 )
@@ -21,10 +22,12 @@ type resolution struct {
 	http     *httpListeners
 	nothingToStop
 
-	app *app.App // nil if there is none
+	app   *app.App // nil if there is none
+	began time.Time
 }
 
 func (r *resolution) start(context.Context) error {
+	r.began = time.Now()
 	if r.c.App == nil {
 		return nil
 	}

@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/accept"
+	"github.com/wirepost/wirepost/internal/atomicfile"
 )
 
 // servicePort is the part that has the port where functions find DynamoDB, SQS and SNS.
@@ -34,7 +37,7 @@ func (p *servicePort) start(ctx context.Context) error {
 	if !p.wanted() {
 		return nil
 	}
-	l, err := listen(ctx, "127.0.0.1:0")
+	l, err := p.listen(ctx)
 	if err != nil {
 		return fmt.Errorf("listen for calls to DynamoDB, SQS and SNS: %w", err)
 	}
@@ -61,6 +64,26 @@ func (p *servicePort) start(ctx context.Context) error {
 		_ = p.server.Serve(accept.Patient(l, p.c.Logger)) // stop ends it
 	}()
 	return nil
+}
+
+// servicePortFile has the port of the last run.
+func (f Folder) servicePortFile() string { return f.file("service-port") }
+
+// listen takes the port of the last run if it is free, so that the URL of a queue that
+// somebody has written down is right after a restart. A file that cannot be read or
+// written costs that alone.
+func (p *servicePort) listen(ctx context.Context) (net.Listener, error) {
+	kept, _ := atomicfile.Read(p.c.Folder.servicePortFile())
+	if before, err := strconv.ParseUint(strings.TrimSpace(string(kept)), 10, 16); err == nil && before > 0 {
+		if l, err := listen(ctx, net.JoinHostPort("127.0.0.1", strconv.FormatUint(before, 10))); err == nil {
+			return l, nil
+		}
+	}
+	l, err := listen(ctx, "127.0.0.1:0")
+	if err == nil {
+		_ = atomicfile.Write(p.c.Folder.servicePortFile(), []byte(strconv.Itoa(l.Addr().(*net.TCPAddr).Port)+"\n"), 0o600)
+	}
+	return l, err
 }
 
 func (p *servicePort) stop(context.Context) error {

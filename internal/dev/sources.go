@@ -237,7 +237,7 @@ func (s *sources) stream(source *app.Source) (runner, string) {
 	return checked(&eventsource.Stream{
 		Name: source.Name, Table: tables[i].Name, ARN: cmp.Or(arn, "arn:aws:dynamodb:"+s.c.Region+":"+s.account()+":table/"+tables[i].Name), Region: s.c.Region,
 		Server: s.server(source.Kind), Function: s.function(source.Function, "stream of table "+tables[i].Name, false),
-		Batch: source.Batch, Folder: s.c.Folder.file("streams"), Notice: s.c.Report.Hint,
+		Batch: source.Batch, Began: s.app.began, Folder: s.c.Folder.file("streams"), Notice: s.c.Report.Hint,
 	})
 }
 

@@ -42,9 +42,12 @@ func (p *process) server() *http.Server {
 		ReadHeaderTimeout: refusedTime,
 		ReadTimeout:       refusedTime,
 		WriteTimeout:      refusedTime, // for what net/http answers itself
-		MaxHeaderBytes:    2 << 20,     // aws-lambda-go sends causes for X-Ray of up to 1 MiB
-		ErrorLog:          log.New(io.Discard, "", 0),
-		ConnContext:       p.meet,
+		// Without it the one for reading would hold, and a runtime that works for longer
+		// than that finds its connection closed when it answers.
+		IdleTimeout:    farDeadline,
+		MaxHeaderBytes: 2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
+		ErrorLog:       log.New(io.Discard, "", 0),
+		ConnContext:    p.meet,
 		// Its handler for "OPTIONS *" waits for the body, without a limit.
 		DisableGeneralOptionsHandler: true,
 	}
