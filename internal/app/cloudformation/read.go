@@ -61,6 +61,13 @@ type Origin struct {
 	Format string          // of the app
 	Made   map[string]bool // logical IDs of resources that have the permissions they need
 	Asked  map[string]bool // names of values that it has asked for
+
+	// Dir is the folder that paths are in. Empty means that of the template's file.
+	Dir string
+
+	// Placeholders stand for resources that are not run, by logical ID. One that has
+	// none is its logical ID.
+	Placeholders map[string]string
 }
 
 // Is reports whether a document is a template of CloudFormation or SAM.

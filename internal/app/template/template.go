@@ -63,6 +63,9 @@ func Read(file string, o *Options) (*app.App, []app.Note, error) {
 	if inside := templateIn(file); inside != "" {
 		return nil, nil, app.Errorf(app.Position{File: file}, "is a folder: name the file in it, %s", inside)
 	}
+	if dir, ok := terraformDir(file); ok {
+		return readTerraform(file, dir, o)
+	}
 	data, err := document.ReadFile(file)
 	if err != nil {
 		return nil, nil, err

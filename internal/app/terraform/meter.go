@@ -32,7 +32,7 @@ func (m *meter) count(e hcl.Expression) {
 		wrap := func(at *hclsyntax.Expression) {
 			if *at != nil {
 				if _, already := (*at).(*counted); !already {
-					*at = &counted{*at, m}
+					*at = &counted{&hclsyntax.ParenthesesExpr{Expression: *at, SrcRange: (*at).Range()}, *at, m}
 				}
 			}
 		}
@@ -54,17 +54,19 @@ func (m *meter) count(e hcl.Expression) {
 	})
 }
 
-// counted is an expression whose values cost something.
+// counted is an expression whose values cost something. The parentheses let those that
+// walk through it find what is in it.
 type counted struct {
 	hclsyntax.Expression
+	inner hclsyntax.Expression
 	meter *meter
 }
 
 // UnwrapExpression lets what looks at the form of an expression see it.
-func (c *counted) UnwrapExpression() hcl.Expression { return c.Expression }
+func (c *counted) UnwrapExpression() hcl.Expression { return c.inner }
 
 func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	v, diags := c.Expression.Value(ctx)
+	v, diags := c.inner.Value(ctx)
 	if !c.meter.spend(1+size(v)) || tooLong(v) {
 		r := c.Range()
 		return cty.DynamicVal, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: tooLarge, Detail: tooLarge, Subject: &r}}

@@ -22,7 +22,7 @@ type module struct {
 	source   *source
 	parent   *module
 	call     *block               // in the parent, or nil
-	local    map[string]cty.Value // each or count of the call
+	within   map[string]cty.Value // each or count of the call
 	path     string               // such as module.ws["a"]. with the dot, or empty
 	key      string               // of .terraform/modules/modules.json, such as ws.lambda
 	relative string               // path.module
@@ -199,7 +199,7 @@ func (m *module) calls(b *block) *calls {
 	}
 	for i := range out.keys {
 		child := m.newModule(s, m, b)
-		child.local, child.key = out.scopes[i], strings.TrimPrefix(m.key+"."+name, ".")
+		child.within, child.key = out.scopes[i], strings.TrimPrefix(m.key+"."+name, ".")
 		child.path = m.path + "module." + name + out.suffix(i) + "."
 		if relative, err := filepath.Rel(m.options.Dir, s.dir); err == nil {
 			child.relative = filepath.ToSlash(relative)
@@ -306,7 +306,7 @@ func (m *module) input(name string, b *block) cty.Value {
 	var v cty.Value
 	switch {
 	case m.parent != nil && m.call.expr(name) != nil:
-		v = m.parent.value(m.call.expr(name), m.local)
+		v = m.parent.value(m.call.expr(name), m.within)
 	case m.parent == nil:
 		v = m.given(name, wanted)
 	}
