@@ -156,7 +156,7 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 	if err := c.readEnvFile(d); err != nil {
 		return c.notStarted(ctx, err)
 	}
-	if err := c.readTemplate(d); err != nil {
+	if err := c.readTemplate(ctx, d); err != nil {
 		return c.notStarted(ctx, err)
 	}
 	runs, err := dev.New(d.config)

@@ -95,11 +95,23 @@ func (x *instance) properties(k *kind) []field {
 		if v == nil && argument == names[x.typ] { // made up
 			v = x.document(x.object.GetAttr(argument), nil, b.pos)
 		}
-		if v != nil {
+		if v != nil && !nothing(argument, v) {
 			put(root, strings.Split(property, "."), v)
 		}
 	}
 	return root.Fields
+}
+
+// nothing reports whether an argument says what it means when it is not written: an
+// empty list or map, or no limit.
+func nothing(argument string, v *value) bool {
+	switch v.Kind {
+	case document.List:
+		return len(v.Items) == 0
+	case document.Map:
+		return len(v.Fields) == 0 && v.Block
+	}
+	return argument == "reserved_concurrent_executions" && v.Text == "-1"
 }
 
 // put puts a value where a path leads to.

@@ -31,7 +31,7 @@ var words = sync.OnceValue(func() map[string]string {
 	}
 	for property, argument := range map[string]string{
 		"AttributeDefinitions": "its attribute blocks", "KeySchema": "hash_key", "RedrivePolicy": "redrive_policy", "FilterPolicy": "filter_policy",
-		"StageName": "name", "TopicName": "name", "QueueName": "name", "TableName": "name", "FunctionName": "function_name", "TargetFunctionArn": "function_name",
+		"RequestParameters": "request_parameters", "StageName": "name", "TopicName": "name", "QueueName": "name", "TableName": "name", "FunctionName": "function_name", "TargetFunctionArn": "function_name",
 		"AttributeName": "attribute_name", "AttributeType": "type", "StreamSpecification": "stream_enabled", "EventPattern": "event_pattern",
 	} {
 		all[property] = argument
