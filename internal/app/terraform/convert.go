@@ -36,7 +36,10 @@ func (c *configuration) convert(v cty.Value, e hcl.Expression, pos app.Position,
 	case v.IsNull():
 		return nil
 	case typ.IsPrimitiveType():
-		if tooLong(v) || !c.Spend(pos, size(v)) {
+		if tooLong(v) {
+			return document.NewUnknown(pos, tooLarge)
+		}
+		if !c.Spend(pos, size(v)) {
 			return document.TooLarge(pos)
 		}
 		return c.referring(text(v), pos)

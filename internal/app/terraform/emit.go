@@ -23,7 +23,7 @@ func (c *configuration) emit() *value {
 			if b.typ == "resource" && isRead(b.labels[0]) {
 				all = append(all, m.instances(b).all...)
 			} else if b.typ == "resource" {
-				m.unread(b)
+				m.notRun(b)
 			}
 		}
 	})
@@ -57,8 +57,8 @@ func (x *instance) placeholder() {
 	}
 }
 
-// unread says that resources of a type are not run here.
-func (m *module) unread(b *block) {
+// notRun says that resources of a type are not run here.
+func (m *module) notRun(b *block) {
 	typ := b.labels[0]
 	if strings.HasPrefix(typ, "aws_") && !slices.ContainsFunc(quiet, func(q string) bool { return strings.HasPrefix(typ, q) }) {
 		m.Note(b.pos, app.Info, "%s is not run here", document.Clip(m.path+typ+"."+b.labels[1]))

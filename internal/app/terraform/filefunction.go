@@ -27,6 +27,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
@@ -83,7 +84,7 @@ func (c *configuration) fileFunctions() map[string]function.Function {
 		return ofText(func(name string) (string, error) {
 			data, err := c.read(c.file(name))
 			if err != nil {
-				return "", errors.New(failure(err))
+				return "", errors.New(unread(name, err))
 			}
 			return f(data)
 		})
@@ -112,7 +113,7 @@ func (c *configuration) fileFunctions() map[string]function.Function {
 		"templatefile": c.templateFunction(func(name string) (string, error) {
 			data, err := c.read(c.file(name))
 			if err != nil {
-				return "", errors.New(failure(err))
+				return "", errors.New(unread(name, err))
 			}
 			return string(data), nil
 		}),
@@ -131,6 +132,14 @@ func (c *configuration) fileFunctions() map[string]function.Function {
 		})
 	}
 	return all
+}
+
+// unread is why a file is not read, with the name that the configuration has for it.
+func unread(name string, err error) string {
+	if e := (*app.Error)(nil); errors.As(err, &e) {
+		return document.Clip(name) + " " + e.Text
+	}
+	return document.Clip(name) + " cannot be read"
 }
 
 // file is a path of the configuration as it is opened from here: relative ones are from

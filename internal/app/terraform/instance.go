@@ -43,7 +43,7 @@ type evaluated struct {
 }
 
 // meta are the arguments that Terraform itself reads.
-var meta = []string{"count", "for_each", "depends_on", "provider", "providers", "lifecycle", "provisioner", "connection", "source", "version"}
+var meta = []string{"count", "for_each", "depends_on", "provider", "providers", "lifecycle", "provisioner", "connection"}
 
 // instances makes those of a block, without working out what they have.
 func (m *module) instances(b *block) *instances {

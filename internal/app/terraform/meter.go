@@ -12,6 +12,13 @@ import (
 // into templates and functions.
 const maxSteps = 32 << 20
 
+// stepCost is what one step of a loop costs, in bytes.
+const stepCost = 64
+
+// exhausted is the panic that ends the evaluation of an expression which costs too
+// much: an error would not end the loops around it.
+type exhausted struct{}
+
 // A meter bounds the work of expressions, which a small file can make large: a loop
 // within a loop, or a text that is ever doubled.
 type meter struct{ spent int }
@@ -66,8 +73,11 @@ type counted struct {
 func (c *counted) UnwrapExpression() hcl.Expression { return c.inner }
 
 func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if !c.meter.spend(stepCost) {
+		panic(exhausted{})
+	}
 	v, diags := c.inner.Value(ctx)
-	if !c.meter.spend(1+size(v)) || tooLong(v) {
+	if !c.meter.spend(size(v)) || tooLong(v) {
 		r := c.Range()
 		return cty.DynamicVal, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: tooLarge, Detail: tooLarge, Subject: &r}}
 	}
@@ -101,7 +111,7 @@ func tooLong(v cty.Value) bool {
 	case v.Type() == cty.Number:
 		const most = 4096 // bits before or after the point
 		exponent := v.AsBigFloat().MantExp(nil)
-		return exponent > most || exponent < -most
+		return v.AsBigFloat().IsInf() || exponent > most || exponent < -most
 	}
 	return false
 }

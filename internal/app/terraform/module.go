@@ -241,6 +241,11 @@ func (m *module) sourceOf(b *block) (s *source, why string) {
 	case !ok:
 		return nil, "its source " + document.Clip(from) + " is not on this machine: run 'terraform init', which puts it below .terraform/modules"
 	}
+	for p := m; p != nil; p = p.parent {
+		if filepath.Clean(p.source.dir) == filepath.Clean(dir) {
+			return nil, "it calls itself, and Terraform refuses it"
+		}
+	}
 	if len(configurationFiles(dir)) == 0 {
 		return nil, "there are no files of Terraform in " + document.Clip(dir)
 	}

@@ -72,7 +72,7 @@ func (m *module) once(name string, pos app.Position, find func() cty.Value) cty.
 	v := find()
 	m.active = m.active[:len(m.active)-1]
 	if !m.meter.spend(1 + size(v)) {
-		m.Fail(pos, "the configuration is too large once it is worked out")
+		m.Fail(pos, "%s", tooMuch)
 	}
 	if tooLong(v) {
 		v = unknown("%s is too large", document.Clip(full))
@@ -83,7 +83,21 @@ func (m *module) once(name string, pos app.Position, find func() cty.Value) cty.
 
 // value is what an expression comes to. What cannot be known has its reason, and of a
 // map or a list that is written out only the part that cannot.
-func (m *module) value(e hcl.Expression, local map[string]cty.Value) cty.Value {
+func (m *module) value(e hcl.Expression, local map[string]cty.Value) (out cty.Value) {
+	if !m.meter.spend(stepCost) {
+		return unknown("%s", tooMuch)
+	}
+	active := len(m.active)
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(exhausted); !ok {
+				panic(r)
+			}
+			m.active = m.active[:active]
+			m.Fail(m.at(e.Range()), "%s", tooMuch)
+			out = unknown("%s", tooMuch)
+		}
+	}()
 	ctx := m.context(e, local)
 	v, diags := e.Value(ctx)
 	if !diags.HasErrors() {
@@ -117,6 +131,8 @@ func (m *module) value(e hcl.Expression, local map[string]cty.Value) cty.Value {
 	}
 	return unknown("%s", m.diagnosis(diags))
 }
+
+const tooMuch = "the configuration is too large once it is worked out"
 
 // diagnosis is why an expression cannot be worked out.
 func (m *module) diagnosis(diags hcl.Diagnostics) string {
