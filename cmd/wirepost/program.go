@@ -7,8 +7,8 @@ import (
 
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/bundle"
-	"github.com/wirepost/wirepost/internal/dev"
 	"github.com/wirepost/wirepost/internal/configprogram"
+	"github.com/wirepost/wirepost/internal/dev"
 )
 
 // runProgram runs a program that --template names, such as serverless.ts, with the
@@ -28,6 +28,6 @@ func (c *command) runProgram(ctx context.Context, d *devFlags) func(file string)
 		if region := d.config.Region; region != "" {
 			env = env.Set("AWS_REGION", region).Set("AWS_DEFAULT_REGION", region)
 		}
-		return configprogram.Run(ctx, source, mark, filepath.Dir(file), env)
+		return configprogram.Run(ctx, source, mark, configprogram.Options{Folder: filepath.Dir(file), Env: env})
 	}
 }

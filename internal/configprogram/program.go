@@ -8,6 +8,7 @@ package configprogram
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -19,11 +20,15 @@ import (
 	"time"
 )
 
-// Limit is how long a program may take, and most how many bytes it may print.
-const (
-	Limit = 30 * time.Second
-	most  = 8 << 20
-)
+// most is how many bytes a program may print.
+const most = 8 << 20
+
+// Options says how a program runs.
+type Options struct {
+	Folder string        // the working directory
+	Env    []string      // the whole environment, NAME=VALUE each
+	Limit  time.Duration // how long it may take; 0 means 30 s
+}
 
 // NewMark is a mark that no program can know.
 func NewMark() string { return "wirepost-" + rand.Text() }
@@ -53,19 +58,20 @@ process.exit(0);
 `
 }
 
-// Run runs the source of a module in a folder and gives the JSON of its result. Env is
-// its whole environment. What it prints otherwise is not shown, but for the end of its
+// Run runs the source of a module, with what After has behind it, and gives the JSON of
+// its result. What it prints otherwise is not shown, but for the end of its
 // errors in an error. An error is one clause that begins with a verb. When Run returns,
 // the program and what it has started have ended.
-func Run(ctx context.Context, source []byte, mark, folder string, env []string) ([]byte, error) {
+func Run(ctx context.Context, source []byte, mark string, o Options) ([]byte, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		return nil, errors.New("needs Node.js, and there is no node in the PATH")
 	}
-	limited, cancel := context.WithTimeout(ctx, Limit)
+	limit := cmp.Or(o.Limit, 30*time.Second)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c := exec.CommandContext(limited, node, "--input-type=module", "-")
-	c.Dir, c.Env, c.Stdin = folder, env, bytes.NewReader(source)
+	c.Dir, c.Env, c.Stdin = o.Folder, o.Env, bytes.NewReader(source)
 	out, said := &output{cancel: cancel, left: most}, &output{left: 64 << 10}
 	c.Stdout, c.Stderr = out, said
 	c.WaitDelay = time.Second
@@ -78,7 +84,7 @@ func Run(ctx context.Context, source []byte, mark, folder string, env []string) 
 	case out.full:
 		return nil, fmt.Errorf("prints more than %d bytes", most)
 	case limited.Err() != nil:
-		return nil, fmt.Errorf("has not ended after %v", Limit)
+		return nil, fmt.Errorf("has not ended after %v", limit)
 	}
 	result, found := Marked(out.Bytes(), mark)
 	switch {

@@ -51,7 +51,7 @@ func TestAMistakeIsOneSentenceWithItsPlace(t *testing.T) {
 		{"a sum without an end", "a = 1" + strings.Repeat("+1", 100_000) + "\n", "main.tf:1: has an expression with more than 500 operators"},
 		{"directives without an end", "a = \"" + strings.Repeat("%{if true}", 50_000) + "\"\n", "main.tf:1: is nested deeper than 100 levels"},
 		{"a huge file", "a = \"" + strings.Repeat("x", maxFile) + "\"\n", "main.tf: is larger than 524288 bytes, which is too much for a file of Terraform"},
-		{"a text that is ever doubled", doubled(), "unknown: local.a16 is too large"},
+		{"a text that is ever doubled", doubled(), "unknown: local.a15 is too large"},
 		{"a loop in a loop", aFunction("A = length([" + loop + "[" + loop + "[" + loop + "1]]])"), "main.tf:7: the configuration is too large once it is worked out"},
 		{"a text that is replaced", aFunction(`A = replace(replace(replace("` + strings.Repeat("a", 5000) + `", "a", "` + strings.Repeat("a", 5000) + `"), "a", "aaaa"), "a", "` + strings.Repeat("b", 5000) + `")`), tooBig},
 		{"an indentation", aFunction(`A = indent(900000000, "a\nb")`), tooBig},
