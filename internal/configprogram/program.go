@@ -86,12 +86,12 @@ func Run(ctx context.Context, source []byte, mark string, o Options) ([]byte, er
 	case limited.Err() != nil:
 		return nil, fmt.Errorf("has not ended after %v", limit)
 	}
-	result, found := Marked(out.Bytes(), mark)
+	result, found := Marked(out.kept.Bytes(), mark)
 	switch {
 	case found == nil:
 		return result, nil
 	case err != nil:
-		return nil, fmt.Errorf("fails: %s", lastError(said.String(), err))
+		return nil, fmt.Errorf("fails: %s", lastError(said.kept.String(), err))
 	}
 	return nil, found
 }
@@ -119,7 +119,7 @@ func Marked(output []byte, mark string) ([]byte, error) {
 // An output keeps the first bytes of what a program prints. One that prints more is
 // ended.
 type output struct {
-	bytes.Buffer
+	kept   bytes.Buffer // not embedded: its ReadFrom would read everything
 	left   int
 	full   bool
 	cancel context.CancelFunc
@@ -134,7 +134,7 @@ func (o *output) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	o.left -= len(p)
-	return o.Buffer.Write(p)
+	return o.kept.Write(p)
 }
 
 var errorLine = regexp.MustCompile(`^(?:\w*Error|Uncaught \w+)\b.*`)
