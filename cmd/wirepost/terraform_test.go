@@ -35,6 +35,35 @@ resource "aws_apigatewayv2_integration" "chat" {
   integration_type = "AWS_PROXY"
   integration_uri  = aws_lambda_function.chat["all"].invoke_arn
 }
+data "archive_file" "written" {
+  type        = "zip"
+  output_path = "${path.module}/written.zip"
+  source {
+    filename = "app.js"
+    content  = "exports.handler = async () => ({ statusCode: 200, body: require('./lib/word').word });"
+  }
+  source {
+    filename = "lib/word.js"
+    content  = "exports.word = 'written';"
+  }
+}
+resource "aws_lambda_function" "written" {
+  function_name = "written"
+  filename      = data.archive_file.written.output_path
+  handler       = "app.handler"
+  runtime       = "nodejs22.x"
+}
+resource "aws_apigatewayv2_integration" "written" {
+  api_id           = aws_apigatewayv2_api.ws.id
+  integration_type = "AWS_PROXY"
+  integration_uri  = aws_lambda_function.written.invoke_arn
+}
+resource "aws_apigatewayv2_route" "written" {
+  api_id                              = aws_apigatewayv2_api.ws.id
+  route_key                           = "written"
+  route_response_selection_expression = "$default"
+  target                              = "integrations/${aws_apigatewayv2_integration.written.id}"
+}
 resource "aws_apigatewayv2_route" "say" {
   for_each                            = toset(["$connect", "say"])
   api_id                              = aws_apigatewayv2_api.ws.id
@@ -50,8 +79,10 @@ resource "aws_apigatewayv2_stage" "live" {
 	t.Setenv("TF_VAR_greeting", "hello")
 	dev := startDev(t, "--template", dir)
 	dev.await(t, `^connect +ws://\S+/live$`)
-	if got, want := dev.asks(t, "say"), "hello say"; got != want {
-		t.Errorf("received %q, want %q", got, want)
+	for route, want := range map[string]string{"say": "hello say", "written": "written"} {
+		if got := dev.asks(t, route); got != want {
+			t.Errorf("received %q, want %q", got, want)
+		}
 	}
 }
 

@@ -365,3 +365,42 @@ output "lambda_function_invoke_arn" { value = try(aws_lambda_function.this[0].in
 		})
 	}
 }
+
+func TestTheStackOfThisProjectIsReadAsAnApp(t *testing.T) {
+	const dir = "../../../deploy/terraform"
+	a, notes, err := readHere(dir, &Options{Parameters: map[string]string{"jwt_key": "k", "jwt_issuer": "i", "jwt_audience": "a", "allow_origin": "*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes, functions, tables []string
+	for _, r := range a.APIs[0].Routes {
+		routes = append(routes, fmt.Sprintf("%s=%s%s:%v", r.Key, r.Integration.Kind, r.Integration.Answer, r.TwoWay))
+	}
+	for _, f := range a.Functions {
+		functions = append(functions, f.LogicalID+"="+f.Name+" "+f.Env["WIREPOST_STORE"]+f.Env["WIREPOST_JWT_KEY"])
+	}
+	for _, x := range a.Tables {
+		tables = append(tables, fmt.Sprint(x.Name, x.Keys, x.TTL))
+	}
+	const store = " dynamodb://connections?region=us-east-1"
+	for _, c := range []struct{ what, got, want string }{
+		{"routes", strings.Join(routes, "\n"), "$connect=AWS_PROXY:false\n$default=AWS_PROXY:true\n$disconnect=AWS_PROXY:false\nsend=AWS_PROXY:true\nsubscribe=AWS_PROXY:true\nunsubscribe=AWS_PROXY:true\nping=MOCK{\"type\":\"pong\"}:true"},
+		{"functions", strings.Join(functions, "\n"), `aws_lambda_function.function["publish"]=wirepost-publish` + store + "\n" + `aws_lambda_function.function["queue"]=wirepost-queue` + store + "\n" + `aws_lambda_function.function["websocket"]=wirepost-websocket` + store + "k"},
+		{"tables", strings.Join(tables, "\n"), "connections[{p HASH} {s RANGE}]x"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s\n%s\nwant\n%s", c.what, c.got, c.want)
+		}
+	}
+	for _, n := range notes {
+		if strings.Contains(n.Text, "permission") || strings.Contains(n.Text, "not known") {
+			t.Errorf("note %s", n)
+		}
+	}
+	_, notes, err = readHere(dir, &Options{})
+	if err != nil || !slices.ContainsFunc(notes, func(n app.Note) bool {
+		return strings.HasSuffix(n.Text, "a precondition of aws_apigatewayv2_api.api does not hold, and Terraform refuses it: Tokens need jwt_jwks_url or jwt_key")
+	}) {
+		t.Errorf("notes %v, %v, want the precondition", notes, err)
+	}
+}

@@ -60,6 +60,10 @@ func (x *instance) placeholder() {
 // notRun says that resources of a type are not run here.
 func (m *module) notRun(b *block) {
 	typ := b.labels[0]
+	if typ == "aws_dynamodb_table_item" {
+		m.Note(b.pos, app.Warning, "%s is not put into its table here", document.Clip(m.path+typ+"."+b.labels[1]))
+		return
+	}
 	if strings.HasPrefix(typ, "aws_") && !slices.ContainsFunc(quiet, func(q string) bool { return strings.HasPrefix(typ, q) }) {
 		m.Note(b.pos, app.Info, "%s is not run here", document.Clip(m.path+typ+"."+b.labels[1]))
 	}
@@ -102,6 +106,9 @@ func (x *instance) properties(k *kind) []field {
 	return root.Fields
 }
 
+// isBlock are blocks of which only it matters that they are there.
+var isBlock = map[string]bool{"access_log_settings": true, "default_route_settings": true, "route_settings": true, "request_parameter": true, "tls_config": true, "dead_letter_config": true, "file_system_config": true, "import_table": true}
+
 // nothing reports whether an argument says what it means when it is not written: an
 // empty list or map, or no limit.
 func nothing(argument string, v *value) bool {
@@ -109,7 +116,7 @@ func nothing(argument string, v *value) bool {
 	case document.List:
 		return len(v.Items) == 0
 	case document.Map:
-		return len(v.Fields) == 0 && v.Block
+		return len(v.Fields) == 0 && !isBlock[argument]
 	}
 	return argument == "reserved_concurrent_executions" && v.Text == "-1"
 }
