@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -82,6 +83,83 @@ func ExampleMux_Handle() {
 	}
 	fmt.Println(alice.Receive(ctx))
 	// Output: alice said hello <nil>
+}
+
+// A typed handler reads its frame and answers it. Nothing else is needed for a route of
+// one's own.
+func ExampleHandleJSON() {
+	type order struct {
+		Number string `json:"number"`
+	}
+	mux := wirepost.NewMux(wirepost.NewMemStore(nil), &wirepost.MuxOptions{Connect: believe})
+	wirepost.HandleJSON(mux, "track", func(_ context.Context, _ *wirepost.Message, in order) (any, error) {
+		if in.Number != "17" {
+			return nil, &wirepost.FrameError{Code: "no-order", Text: "there is no order " + in.Number}
+		}
+		return map[string]string{"at": "Oslo"}, nil
+	})
+	gateway, stop, err := wireposttest.StartGateway(mux, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stop()
+	ctx := context.Background()
+	alice, err := wireposttest.Dial(ctx, gateway.URL+"?user=alice", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer alice.Close()
+	for _, frame := range []string{`{"action":"track","ref":1,"number":"17"}`, `{"action":"track","ref":2,"number":"18"}`} {
+		if err := alice.Send(frame); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(alice.Receive(ctx))
+	}
+	// Output:
+	// {"type":"ack","ref":1,"data":{"at":"Oslo"}} <nil>
+	// {"type":"error","ref":2,"code":"no-order","text":"there is no order 18"} <nil>
+}
+
+// Middleware is around every handler that is set after it.
+func ExampleMux_Use() {
+	mux := wirepost.NewMux(wirepost.NewMemStore(nil), nil)
+	mux.Use(func(next wirepost.Handler) wirepost.Handler {
+		return func(ctx context.Context, m *wirepost.Message) ([]byte, error) {
+			answer, err := next(ctx, m)
+			fmt.Printf("%s was answered %s\n", m.RouteKey, answer)
+			return answer, err
+		}
+	})
+	mux.Handle("hello", func(context.Context, *wirepost.Message) ([]byte, error) { return []byte("hi"), nil })
+	event := `{"requestContext":{"eventType":"MESSAGE","routeKey":"hello","connectionId":"L0SM9cOFvHcCIhw=","apiId":"abc123","stage":"prod","domainName":"abc123.execute-api.eu-west-1.amazonaws.com","connectedAt":1700000000000,"requestTimeEpoch":1700000000017}}`
+	if _, err := mux.Invoke(context.Background(), []byte(event)); err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello was answered hi
+}
+
+// What an HTTP service answers its own client for the error of a publish.
+func ExamplePublisher_Publish_http() {
+	publisher := wirepost.NewPublisher(wirepost.NewMemStore(nil), nil)
+	defer publisher.CloseIdleConnections()
+	status := func(err error) int {
+		switch {
+		case err == nil:
+			return 200
+		case errors.Is(err, wirepost.ErrInvalid): // the client's mistake
+			return 400
+		case wirepost.ProblemOf(err) == wirepost.ProblemStore, errors.Is(err, context.DeadlineExceeded):
+			return 503 // later, perhaps
+		}
+		return 500
+	}
+	for _, topic := range []string{"lobby", ""} {
+		_, err := publisher.Publish(context.Background(), wirepost.ToTopic(topic), []byte("hi"), nil)
+		fmt.Println(status(err), err)
+	}
+	// Output:
+	// 200 <nil>
+	// 400 audience "topic:": the name is empty
 }
 
 // A connection that has ended is a count and not an error.

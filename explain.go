@@ -29,8 +29,8 @@ import (
 // answer and Candidates lists them.
 //
 // AWS's client is read through what its errors can do (ErrorCode, ErrorMessage,
-// HTTPStatusCode, and the request of core's ResponseError), so that nobody links it
-// for this. It keeps no body but one that is not JSON; the client of package sdkclient
+// HTTPStatusCode, and the request of core's ResponseError), so that this package does
+// not link it. It keeps no body but one that is not JSON; the client of package sdkclient
 // keeps the beginning of each. Its request shows the URL and the scope that were really
 // used.
 func Explain(err error) *Error {
@@ -57,7 +57,7 @@ func Explain(err error) *Error {
 }
 
 // ExplainResponse is [Explain] for an answer of the management API to a request of
-// somebody's own; body is as much of its body as was read. It returns nil for a
+// the caller's own; body is as much of its body as was read. It returns nil for a
 // success, and an error with the problem connection-gone for a 410. If the response
 // has its request, that is looked at too.
 func ExplainResponse(resp *http.Response, body []byte) *Error {

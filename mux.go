@@ -41,7 +41,7 @@ type MuxOptions struct {
 	// asks [Accept.Validate] and refuses with 400 itself.
 	//
 	// A browser sends cookies with every WebSocket handshake and no preflight: a
-	// hook that trusts them has to check Request.Header("Origin") itself.
+	// hook that trusts them has to check r.Header("Origin") itself.
 	Connect func(ctx context.Context, r *ConnectRequest) (Accept, error)
 	// Disconnect is told of connections that ended, after their rows were removed,
 	// or could not be. With it each $disconnect reads the row first.
@@ -87,9 +87,9 @@ type seenStage struct {
 	put    time.Time // of the event that made this process put one, by the gateway's clock
 }
 
-// NewMux makes a Mux on a store. It panics if the store is nil, or if the publisher of
-// the options was not made by [NewPublisher]: such a mistake would show at the first
-// event.
+// NewMux makes a Mux on a store; the options may be nil. It panics if the store is nil,
+// or if the publisher of the options was not made by [NewPublisher]: otherwise the first
+// event would.
 func NewMux(store Store, o *MuxOptions) *Mux {
 	if isNil(store) {
 		panic("wirepost.NewMux: the store is nil; the error of its Open says why")

@@ -30,8 +30,8 @@ func (p Problem) Sentence() string { return problems[p].sentence }
 // Fix says what to do about it.
 func (p Problem) Fix() string { return problems[p].fix }
 
-// Seen is what the problem looks like to somebody without this package: the words
-// of AWS's client, of the network or of API Gateway. It may be empty.
+// Seen is what the problem looks like without this package: the words of AWS's client,
+// of the network or of API Gateway. It may be empty.
 func (p Problem) Seen() string { return problems[p].seen }
 
 // NotDelivered reports whether a message whose post failed with this problem

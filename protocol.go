@@ -15,10 +15,13 @@ import (
 // Sec-WebSocket-Protocol.
 const Subprotocol = "wirepost.v1"
 
+// Action is what a client wants to do with an audience.
+type Action string
+
 // The actions of docs/protocol.md that need a right.
 const (
-	ActionSubscribe = "subscribe"
-	ActionSend      = "send"
+	ActionSubscribe Action = "subscribe"
+	ActionSend      Action = "send"
 )
 
 // ProtocolOptions are all optional.
@@ -26,7 +29,7 @@ type ProtocolOptions struct {
 	// Allow decides whether a connection may subscribe to a topic or send to an
 	// audience (a topic, a user or everyone). A refusal is answered "forbidden".
 	// Nil allows everything: any client may then send to everyone.
-	Allow func(ctx context.Context, c Connection, action string, to Audience) bool
+	Allow func(ctx context.Context, c Connection, action Action, to Audience) bool
 	// MaxTopics bounds the topics of one connection. Default 100.
 	MaxTopics int
 	// Unfinished is given what a send of a client's had no time for, as a job for
@@ -189,7 +192,7 @@ func (p *protocol) failed(what string, m *Message, err error) {
 }
 
 func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFrame) serverFrame {
-	switch *f.Action {
+	switch Action(*f.Action) {
 	case "ping":
 		return serverFrame{Type: "pong"}
 	case ActionSubscribe, "unsubscribe":
@@ -224,7 +227,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		return refuse("bad-position", wrong)
 	}
 	change := m.Unsubscribe
-	if *f.Action == ActionSubscribe {
+	if Action(*f.Action) == ActionSubscribe {
 		change = m.Subscribe
 		switch {
 		case !p.allows(ctx, c, ActionSubscribe, ToTopic(topic)):
@@ -241,7 +244,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		return refuse("internal", "")
 	}
 	answer := serverFrame{Type: "ack", Topic: topic}
-	if *f.Action == ActionSubscribe && f.hasPosition() {
+	if Action(*f.Action) == ActionSubscribe && f.hasPosition() {
 		// The row was written before: a message is in this answer or in its publisher's
 		// listing, or in both.
 		answer.topicAnswer = p.replay(ctx, m, c, topic, f)
@@ -249,12 +252,12 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 	return answer
 }
 
-func (p *protocol) allows(ctx context.Context, c Connection, action string, to Audience) bool {
+func (p *protocol) allows(ctx context.Context, c Connection, action Action, to Audience) bool {
 	return p.o.Allow == nil || p.o.Allow(ctx, c, action, to)
 }
 
 // forbid tells the client nothing more: what it may not do is in the log.
-func (p *protocol) forbid(ctx context.Context, m *Message, action string, to Audience) serverFrame {
+func (p *protocol) forbid(ctx context.Context, m *Message, action Action, to Audience) serverFrame {
 	p.mux.o.Logger.InfoContext(ctx, "refused a frame: the connection has no right to it", "connectionId", m.ConnectionID, "action", action, "to", clip(to.String()))
 	return refuse("forbidden", "")
 }

@@ -326,7 +326,7 @@ func TestWhyAFrameWasForbiddenIsInTheLog(t *testing.T) {
 	store := wirepost.NewMemStore(nil)
 	var log bytes.Buffer
 	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	mux.HandleProtocol(wirepost.NewPublisher(store, nil), &wirepost.ProtocolOptions{Allow: func(context.Context, wirepost.Connection, string, wirepost.Audience) bool { return false }})
+	mux.HandleProtocol(wirepost.NewPublisher(store, nil), &wirepost.ProtocolOptions{Allow: func(context.Context, wirepost.Connection, wirepost.Action, wirepost.Audience) bool { return false }})
 	now := time.Now()
 	if err := store.Put(t.Context(), wirepost.Connection{ID: "A=", Endpoint: wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}, ConnectedAt: now, ExpiresAt: now.Add(time.Hour)}); err != nil {
 		t.Fatal(err)

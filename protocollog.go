@@ -36,6 +36,7 @@ type topicAnswer struct {
 	Gone     [][2]uint64       `json:"gone,omitempty"`
 	More     bool              `json:"more,omitempty"`
 	Wait     int64             `json:"wait,omitempty"` // milliseconds
+	Kept     bool              `json:"kept,omitempty"` // there is no log yet, and a rule says that there will be
 }
 
 // hasPosition reports whether a frame asks for what was kept.
@@ -75,6 +76,7 @@ func (p *protocol) replay(ctx context.Context, m *Message, c Connection, topic s
 		p.failed("the log of a topic could not be read", m, err)
 		return topicAnswer{More: true, Wait: logWait.Milliseconds()}
 	}
+	a.Kept = a.Epoch == "" && p.publisher.keep.of(topic) > 0
 	return a
 }
 

@@ -151,7 +151,7 @@ func TestAnAnswerIsBoundedAndWhatFollowsIsComplete(t *testing.T) {
 
 func TestOnlyAConnectionThatMaySubscribeReadsALog(t *testing.T) {
 	store, epoch := logged(t, 1)
-	o := &wirepost.ProtocolOptions{Allow: func(context.Context, wirepost.Connection, string, wirepost.Audience) bool { return false }}
+	o := &wirepost.ProtocolOptions{Allow: func(context.Context, wirepost.Connection, wirepost.Action, wirepost.Audience) bool { return false }}
 	for name, topics := range map[string][]string{"forbidden": nil, "ack": {"lobby"}} {
 		k := talking(t, store, o, topics...)
 		for _, frame := range []string{`{"action":"read","topic":"lobby","last":1}`, `{"action":"check","topics":{"lobby":{"epoch":"` + epoch + `","offset":0}}}`} {

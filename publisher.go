@@ -27,9 +27,11 @@ type PublisherOptions struct {
 	// of the function's role (AWS's whole chain in a program that imports package
 	// awschain); for a loopback endpoint, the development pair.
 	Credentials aws.CredentialsProvider
-	// Endpoint is used for a connection ID that has no row in the store, and for
-	// nothing else: a message never goes to another API than its connection's.
-	// Default: WIREPOST_ENDPOINT, then AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI.
+	// Endpoint is where a connection ID is looked for that the store has no row of, such
+	// as https://abc123.execute-api.eu-west-1.amazonaws.com/prod. A connection with a row
+	// is posted to at the endpoint of its own stage, whatever Endpoint says.
+	// Default: WIREPOST_ENDPOINT, then AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI. Without
+	// any, an ID without a row is gone.
 	Endpoint string
 	// Region to sign for with Endpoint, if its host does not name one. Default:
 	// AWS_REGION, and us-east-1 for a loopback endpoint.
@@ -40,8 +42,8 @@ type PublisherOptions struct {
 	// MaxPerSecond bounds the posts that all publishes of this publisher start in a
 	// second, retries included: a budget that leaves the rest of the account's rate
 	// to others (10,000 requests/s in a region by default: AWS, WebSocket quotas
-	// page). Zero means no bound; below it the publisher finds the possible rate by
-	// itself. It is not kept over several processes.
+	// page). Zero means no bound. A publisher slows down by itself when API Gateway
+	// throttles it, with or without a bound. Each process has its own.
 	MaxPerSecond float64
 	// PostTimeout bounds one post with its retries. Default 10 s.
 	PostTimeout time.Duration
@@ -91,9 +93,9 @@ type Publisher struct {
 	keep     keepRules
 }
 
-// NewPublisher makes a publisher on a store. It panics if the store is nil, or the
-// credentials of the options are a nil pointer: such a mistake would show at the first
-// publish.
+// NewPublisher makes a publisher on a store; the options may be nil. It panics if the
+// store is nil, or the credentials of the options are a nil pointer: otherwise the first
+// publish would.
 func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 	if isNil(store) {
 		panic("wirepost.NewPublisher: the store is nil; the error of its Open says why")
@@ -177,7 +179,8 @@ type PublishOptions struct {
 	// the same ID, which clients drop while they remember it.
 	Again     bool
 	FirstSent time.Time
-	// OnResult is told every outcome, from many goroutines at once.
+	// OnResult is told the result of each post as it ends. It is called concurrently,
+	// and the next post of its goroutine waits for it.
 	OnResult func(Outcome)
 }
 
@@ -241,7 +244,7 @@ func (p *Publisher) sendKept(ctx context.Context, to Audience, kept Kept, o *Pub
 
 // CloseAll closes every connection of an audience (DELETE @connections). API
 // Gateway gives the client close code 1000 and runs $disconnect, which removes
-// the row.
+// the row. The result and the error are as those of [Publisher.Publish].
 func (p *Publisher) CloseAll(ctx context.Context, to Audience, o *PublishOptions) (Result, error) {
 	return p.fanOut(ctx, to, request{Request: management.Delete()}, o)
 }
@@ -257,8 +260,9 @@ func CheckMessage(data []byte) error {
 	return nil
 }
 
-// Post sends to one connection. It returns [ErrGone] if the connection has ended.
-// Its endpoint is that of its row; without a row see [PublisherOptions].Endpoint.
+// Post sends to one connection. It returns [ErrGone] if the connection has ended, an
+// [ErrInvalid] if the ID or the data cannot be, and otherwise an [*Error]. The endpoint
+// is that of the connection's row; without a row see [PublisherOptions].Endpoint.
 func (p *Publisher) Post(ctx context.Context, connectionID string, data []byte) error {
 	if err := CheckMessage(data); err != nil {
 		return err
@@ -267,13 +271,15 @@ func (p *Publisher) Post(ctx context.Context, connectionID string, data []byte) 
 	return err
 }
 
-// Close closes one connection. It returns [ErrGone] if it has ended already.
+// Close closes one connection: the client gets close code 1000. It returns [ErrGone] if
+// the connection has ended already, and otherwise the errors of [Publisher.Post].
 func (p *Publisher) Close(ctx context.Context, connectionID string) error {
 	_, err := p.one(ctx, connectionID, request{Request: management.Delete()})
 	return err
 }
 
-// Get asks API Gateway about one connection. It returns [ErrGone] if it has ended.
+// Get asks API Gateway about one connection. It returns [ErrGone] if it has ended, and
+// otherwise the errors of [Publisher.Post].
 func (p *Publisher) Get(ctx context.Context, connectionID string) (ConnectionInfo, error) {
 	a, err := p.one(ctx, connectionID, request{Request: management.Get(), repeatable: true})
 	if err != nil {

@@ -111,7 +111,8 @@ func (r Result) String() string {
 		case r.Removed > 0:
 			notes = append(notes, fmt.Sprintf("%d removed", r.Removed))
 		}
-		for _, reason := range sortedKeys(r.Kept) {
+		reasons := slices.SortedFunc(maps.Keys(r.Kept), func(a, b KeptReason) int { return strings.Compare(a.Sentence(), b.Sentence()) })
+		for _, reason := range reasons {
 			if n := r.Kept[reason]; n == r.Gone {
 				notes = append(notes, "kept: "+reason.Sentence())
 			} else {

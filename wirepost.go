@@ -6,8 +6,8 @@
 // A function behind an API Gateway WebSocket API can only send through the
 // API's own management endpoint. A WebSocket event carries what is needed to
 // know it; no other event does. So a queue consumer or a cron job that wants to
-// push has to be told the endpoint and the connections by somebody who saw
-// them: a [Store].
+// push takes the endpoint and the connections from a [Store], in which the
+// WebSocket function keeps them.
 //
 // # The two halves
 //
@@ -15,6 +15,7 @@
 // keeps a row for each connection, and calls your handlers:
 //
 //	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: whoIsIt})
+//	wirepost.HandleJSON(mux, "track", track)
 //	lambda.Start(mux)
 //
 // Any other program opens the same store and publishes:
@@ -33,14 +34,15 @@
 //
 //	import _ "github.com/wirepost/wirepost/awschain"
 //
-// It is no part of this package because a Lambda would pay for it at each cold start.
+// It is a package of its own because a Lambda would pay for it at each cold start.
 //
 // # Stores
 //
 // [OpenStore] opens what the environment variable WIREPOST_STORE names. A driver
 // is linked by a blank import, as in database/sql:
 //
-//	import _ "github.com/wirepost/wirepost/sqlitestore"
+//	import _ "github.com/wirepost/wirepost/dynamostore" // on AWS
+//	import _ "github.com/wirepost/wirepost/httpstore"   // under 'wirepost dev'
 //
 // # Gone, failed, sent
 //
@@ -50,6 +52,10 @@
 // [Problem] that explains it, and [Result.Err] makes one error of all of them.
 //
 // # When it fails
+//
+// An error is an [ErrInvalid] if the caller gave what can never work, has the [Problem]
+// [ProblemStore] if the store failed, and is an [*Error] with another problem if a post
+// did.
 //
 // [Explain] names the problem of an error of a send, of this package or of AWS's own
 // client, with its fix. The command 'wirepost doctor' looks for it, and package

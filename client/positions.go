@@ -46,6 +46,7 @@ type topic struct {
 	timer  *time.Timer
 	behind int    // checks in a row that found the client behind
 	fails  int    // reads in a row that failed
+	kept   bool   // it has no log yet, and will have one
 	asked  uint64 // the last offset that a read was made for, because frames behind it had come
 }
 
@@ -58,6 +59,7 @@ type topicAnswer struct {
 	Gone     [][2]uint64       `json:"gone"`
 	More     bool              `json:"more"`
 	Wait     int64             `json:"wait"`
+	Kept     bool              `json:"kept"`
 }
 
 func newPositions(c *Client, checkAfter time.Duration, saved map[string]wirepost.Position) *positions {
@@ -108,8 +110,7 @@ func (p *positions) end(name string, r *Refusal, a topicAnswer) {
 	}
 	t.busy--
 	if r == nil {
-		p.take(name, t, a)
-		if t.at.Epoch != "" {
+		if p.take(name, t, a); p.asks(t) {
 			p.planNext()
 		}
 	}
@@ -128,7 +129,7 @@ func (p *positions) accept(name string, m *Message) {
 		p.hold = min(longestHold, 2*p.hold) // it would have come by itself
 		t.asked = 0
 	} else {
-		p.hold = max(shortestHold, p.hold*99/100)
+		p.hold = max(shortestHold, p.hold*999/1000)
 	}
 	if m.Epoch == t.at.Epoch && m.Offset <= t.at.Offset {
 		return
@@ -186,7 +187,11 @@ func (p *positions) drain(name string, t *topic) {
 // take takes what an answer says of a topic. It reports whether that was news.
 func (p *positions) take(name string, t *topic, a topicAnswer) (news bool) {
 	if a.Offset != nil {
+		asked := p.asks(t)
 		news = p.takeMessages(name, t, a)
+		if t.kept = a.Kept; !asked && p.asks(t) && p.checkTimer == nil && !p.checking {
+			p.planNext()
+		}
 	}
 	switch {
 	case a.More && a.Wait > 0:
@@ -303,6 +308,9 @@ func (p *positions) wasRead(name string, t *topic, r *Refusal, a topicAnswer) {
 	p.pump()
 }
 
+// asks reports whether checks name a topic: it has a log, or will have one.
+func (p *positions) asks(t *topic) bool { return t.at.Epoch != "" || t.kept }
+
 func (p *positions) plan(d time.Duration) {
 	stop(p.checkTimer)
 	p.checkTimer = p.c.later(d, p.check)
@@ -318,7 +326,7 @@ func (p *positions) check() {
 	p.checkTimer = nil
 	asked := map[string]wirepost.Position{}
 	for name, t := range p.topics {
-		if t.at.Epoch != "" && t.busy == 0 {
+		if p.asks(t) && t.busy == 0 {
 			asked[name] = t.at
 		}
 	}

@@ -16,6 +16,17 @@ import (
 // CDK checks it against the schemas of AWS's resources while it does.
 func synthesise(t *testing.T) string {
 	t.Helper()
+	modules := cdkModules(t)
+	once.Do(func() { synthesised, problem = build(read(t, "cdk"), modules) })
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	return write(t, synthesised)
+}
+
+// cdkModules is where the CDK is installed. Without it the test is skipped.
+func cdkModules(t *testing.T) string {
+	t.Helper()
 	modules, err := filepath.Abs(filepath.Join("..", ".tools", "cdk", "node_modules"))
 	if err != nil {
 		t.Fatal(err)
@@ -27,11 +38,7 @@ func synthesise(t *testing.T) string {
 		}
 		t.Skip("skipped: Node.js with the CDK is not installed; run make test-needs")
 	}
-	once.Do(func() { synthesised, problem = build(read(t, "cdk"), modules) })
-	if problem != nil {
-		t.Fatal(problem)
-	}
-	return write(t, synthesised)
+	return modules
 }
 
 // The app is built once: it takes seconds.

@@ -1,5 +1,6 @@
 // Package deploy has the stack that runs wirepost on AWS, three times: for AWS SAM,
-// for Terraform and for the CDK. 'wirepost init' copies one of them, and a program.
+// for Terraform and for the CDK. They are the stack of the ready-made function; [Own] has
+// one that fits a program of one's own, which 'wirepost init' copies.
 //
 // The three have the same resources, permissions, parameters and outputs, and a
 // test holds them against each other. Names differ only in their spelling: JwtKey
@@ -8,8 +9,7 @@ package deploy
 
 import "embed"
 
-// Files are the folders sam, terraform and cdk, and function, a program for any of
-// them.
+// Files are the folders sam, terraform and cdk.
 //
-//go:embed function/main.go sam/*.yaml terraform/*.tf cdk/*.ts cdk/package.json cdk/cdk.json cdk/tsconfig.json cdk/.gitignore
+//go:embed sam/*.yaml terraform/*.tf cdk/*.ts cdk/package.json cdk/cdk.json cdk/tsconfig.json cdk/.gitignore
 var Files embed.FS

@@ -18,7 +18,11 @@ import (
 )
 
 func TestTerraformIsFormatted(t *testing.T) {
-	for name, text := range read(t, "terraform") {
+	files := read(t, "terraform")
+	for name, text := range only(own(t, "terraform"), ".tf") {
+		files["of one's own: "+name] = text
+	}
+	for name, text := range files {
 		if formatted := string(hclwrite.Format([]byte(text))); formatted != text {
 			t.Errorf("%s is not formatted: write\n%s", name, formatted)
 		}

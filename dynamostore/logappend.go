@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -13,7 +14,7 @@ import (
 
 const (
 	// lossesBeforeRead is how often an appender that was overtaken tries the next place
-	// at once.
+	// without a read.
 	lossesBeforeRead = 3
 	// longestLossPause bounds the wait of one that is overtaken again and again.
 	longestLossPause = 200 * time.Millisecond
@@ -118,7 +119,7 @@ func (l *topicLog) lead() {
 		}
 		var first wirepost.Position
 		if err == nil {
-			first, err = l.put(ctx, h, group)
+			group, first, err = l.put(ctx, h, group)
 		}
 		cancel()
 		for _, w := range group {
@@ -158,57 +159,69 @@ func (l *topicLog) take() (group []*waiting) {
 }
 
 // put appends a group: at the place behind the head, or, where another was faster, at
-// the next one, and so on.
-func (l *topicLog) put(ctx context.Context, h logHead, group []*waiting) (wirepost.Position, error) {
+// the next one, and so on. It returns those of the group that were there to the end. Who
+// has gone was told that nobody knows, and may append the message again: it must not turn
+// up in a later place.
+func (l *topicLog) put(ctx context.Context, h logHead, group []*waiting) ([]*waiting, wirepost.Position, error) {
 	next := logItem{name: rand.Text()}
-	for _, w := range group {
-		for _, e := range w.entries {
-			next.entries = append(next.entries, logEntry{e.ID, e.Keep.Milliseconds(), string(e.Data)})
-		}
-	}
 	at, asked := group[0].at, false
-	for losses := 0; ; {
+	for losses := 0; ; losses++ {
+		if group = stillWaiting(group); len(group) == 0 {
+			return nil, wirepost.Position{}, context.Canceled
+		}
 		switch moved := at != nil && h.position() != *at; {
 		case moved && asked:
-			return wirepost.Position{}, fmt.Errorf("at %s: it ends at %s: %w", *at, h.position(), wirepost.ErrMoved)
+			return group, wirepost.Position{}, fmt.Errorf("at %s: it ends at %s: %w", *at, h.position(), wirepost.ErrMoved)
 		case moved: // what is remembered may be older than the position
 			asked = true
 			l.forget()
 			var err error
 			if h, err = l.appendable(ctx); err != nil {
-				return wirepost.Position{}, err
+				return group, wirepost.Position{}, err
 			}
 			continue
 		}
-		l.place(&next, h)
+		l.place(&next, h, group)
+		sent := time.Now()
 		there, unsure, err := l.putItem(ctx, h.epoch.name, next)
 		if err != nil {
 			l.forget()
 			if unsure {
 				err = fmt.Errorf("%w: %w", wirepost.ErrUnknown, err)
 			}
-			return wirepost.Position{}, err
+			return group, wirepost.Position{}, err
 		}
 		h.newest, h.read = there, l.s.o.Now()
 		l.learnHead(h)
 		if there.name == next.name {
-			return wirepost.Position{Epoch: h.epoch.name, Offset: there.first}, nil
+			return group, wirepost.Position{Epoch: h.epoch.name, Offset: there.first}, nil
 		}
-		if losses++; losses >= lossesBeforeRead {
-			if err := l.pause(ctx, losses); err != nil {
-				return wirepost.Position{}, err
+		if losses+1 >= lossesBeforeRead { // the log has gone on meanwhile
+			if err := l.pause(ctx, losses, time.Since(sent)); err != nil {
+				return group, wirepost.Position{}, err
 			}
 			l.forgetHead()
 		}
 		if h, err = l.appendable(ctx); err != nil {
-			return wirepost.Position{}, err
+			return group, wirepost.Position{}, err
 		}
 	}
 }
 
-// place puts an item behind a head. Ends never fall along a log.
-func (l *topicLog) place(i *logItem, h logHead) {
-	i.first, i.appended, i.latest = h.last()+1, l.s.o.Now().UnixMilli(), 0
+// stillWaiting are those of a group who have not gone.
+func stillWaiting(group []*waiting) []*waiting {
+	return slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { return w.ctx.Err() != nil })
+}
+
+// place puts an item with the messages of a group behind a head. Ends never fall along a
+// log.
+func (l *topicLog) place(i *logItem, h logHead, group []*waiting) {
+	i.first, i.appended, i.latest, i.entries = h.last()+1, l.s.o.Now().UnixMilli(), 0, nil
+	for _, w := range group {
+		for _, e := range w.entries {
+			i.entries = append(i.entries, logEntry{e.ID, e.Keep.Milliseconds(), string(e.Data)})
+		}
+	}
 	for _, e := range i.entries {
 		i.latest = max(i.latest, i.appended+e.keep)
 	}
@@ -217,9 +230,11 @@ func (l *topicLog) place(i *logItem, h logHead) {
 	}
 }
 
-// pause waits for a random time, so that appenders who meet do not meet again.
-func (l *topicLog) pause(ctx context.Context, losses int) error {
-	t := time.NewTimer(time.Duration(l.s.o.Random() * float64(min(5*time.Millisecond<<min(losses, 10), longestLossPause))))
+// pause waits for a random time, so that appenders who meet do not meet again: for so many
+// puts as there seem to be others, of whom each loss shows some more.
+func (l *topicLog) pause(ctx context.Context, losses int, put time.Duration) error {
+	longest := min(time.Duration(losses)*put, longestLossPause)
+	t := time.NewTimer(time.Duration(l.s.o.Random() * float64(longest)))
 	defer t.Stop()
 	select {
 	case <-t.C:

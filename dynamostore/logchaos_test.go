@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -231,7 +232,7 @@ func (c *logChaos) gateway() *gateway.Server {
 	for range 3 {
 		store := c.process()
 		mux := wirepost.NewMux(store, nil)
-		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{Random: c.float, Transport: c.transport()}), nil)
+		mux.HandleProtocol(wirepost.NewPublisher(store, &wirepost.PublisherOptions{Random: c.float, Transport: c.transport(), Keep: map[string]time.Duration{"*": time.Hour}}), nil)
 		muxes = append(muxes, mux)
 	}
 	routes := map[string]gateway.Route{"$connect": {}, "$disconnect": {}}
@@ -504,7 +505,7 @@ func (c *logChaos) check(ctx context.Context) {
 		for _, row := range rows {
 			if i, err := parseLogItem(row); err == nil {
 				for _, e := range i.entries {
-					if ids[p+e.id] {
+					if ids[p+e.id] && !strings.HasSuffix(p, ":mixed") { // there the first may have expired, and clients know the ID
 						c.fault("the message %s was kept twice", e.id)
 					}
 					ids[p+e.id] = true
@@ -536,7 +537,7 @@ func (c *logChaos) check(ctx context.Context) {
 			if got := positions[topic]; got != head && head.Offset > 0 {
 				c.fault("%s is at %v of %s, which ends at %v", r.name, got, topic, head)
 			}
-			if t := r.seen[topic]; t.begun && t.at != head.Offset {
+			if t := r.seen[topic]; t.begun && t.at != head.Offset && topic != "mixed" {
 				c.fault("%s was told %s up to %d, which ends at %v", r.name, topic, t.at, head)
 			}
 		}

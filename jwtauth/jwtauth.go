@@ -379,7 +379,7 @@ func find(r *wirepost.ConnectRequest) (token, subprotocol string, err error) {
 // Allow is the hook [wirepost.ProtocolOptions].Allow: it asks the rights that
 // [Verifier.Connect] kept with the connection. Claims that are not such rights
 // allow nothing.
-func Allow(_ context.Context, c wirepost.Connection, action string, to wirepost.Audience) bool {
+func Allow(_ context.Context, c wirepost.Connection, action wirepost.Action, to wirepost.Audience) bool {
 	var raw any
 	if json.Unmarshal([]byte(c.Claims), &raw) != nil {
 		return false

@@ -79,7 +79,7 @@ func exchange(t *testing.T, c *wireposttest.Client, frame string) string {
 
 func TestEachFrameOfTheProtocolHasItsAnswer(t *testing.T) {
 	const badFrame = `"text":"a frame is a JSON object with the string \"action\"; \"ref\" is a string or a number of at most 64 bytes"}`
-	allow := func(_ context.Context, c wirepost.Connection, action string, to wirepost.Audience) bool {
+	allow := func(_ context.Context, c wirepost.Connection, action wirepost.Action, to wirepost.Audience) bool {
 		return c.User == "alice" && !(action == wirepost.ActionSubscribe && to.Name == "secret") && to != wirepost.Everyone()
 	}
 	w := startProtocol(t, &wirepost.ProtocolOptions{Allow: allow, MaxTopics: 2, NewID: func() string { return "ID" }})

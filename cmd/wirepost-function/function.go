@@ -52,7 +52,7 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 	if !c.handlers[handleWebSocket] {
 		return f, nil
 	}
-	connect, allow := believe, (func(context.Context, wirepost.Connection, string, wirepost.Audience) bool)(nil)
+	connect, allow := believe, (func(context.Context, wirepost.Connection, wirepost.Action, wirepost.Audience) bool)(nil)
 	if c.tokens != nil {
 		o := *c.tokens
 		o.Logger = logger

@@ -95,6 +95,14 @@ func TestTypeScriptRunsAsItsToolMakesIt(t *testing.T) {
 			"serverless.yml": service + "plugins: [serverless-esbuild]\ncustom: {esbuild: {define: {WHO: '\"plugin \"'}}}\npackage: {patterns: [words/*]}\n" + function,
 			"src/app.ts":     "import {readFileSync} from 'fs'\ndeclare const WHO: string\n" + answering("WHO + readFileSync('words/a.txt', 'utf8')"), "words/a.txt": "words",
 		}, "plugin words"},
+		{"Serverless with the compiler's plugin", "serverless.yml", map[string]string{
+			"serverless.yml": service + "plugins: [serverless-plugin-typescript]\n" + function, "node_modules/dep/index.js": "module.exports = __filename.includes('.wirepost') ? 'bundled' : 'outside'",
+			"src/app.ts": "import {who} from './who'\nimport dep from 'dep'\n" + answering("who + dep"), "src/who.ts": "export const who: string = 'compiled '",
+		}, "compiled outside"},
+		{"Serverless with webpack", "serverless.yml", map[string]string{
+			"serverless.yml": service + "plugins: [serverless-webpack]\ncustom: {webpack: {webpackConfig: webpack.config.js}}\n" + function, "webpack.config.js": "throw new Error('it was run')",
+			"src/app.ts": answering("'packed'"),
+		}, "packed"},
 		{"Serverless 4, tsconfig paths and a package", "serverless.yml", map[string]string{
 			"serverless.yml": service + "frameworkVersion: '4'\n" + function, "tsconfig.json": `{"compilerOptions": {"baseUrl": ".", "paths": {"@/*": ["./lib/*"]}}}`,
 			"lib/a.ts": "export const a: string = 'four '", "node_modules/dep/index.js": "module.exports = 'dep'", "src/app.ts": "import {a} from '@/a'\nimport dep from 'dep'\n" + answering("a + dep"),

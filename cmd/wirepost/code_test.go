@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -120,7 +122,7 @@ func TestAFunctionWithoutTheSDKFindsItWhereItsProjectHasIt(t *testing.T) {
 			"js", "{Runtime: nodejs20.x, CodeUri: asset.2, Handler: a.handler, Environment: {Variables: {NODE_OPTIONS: --enable-source-maps, HTTPS_PROXY: 'http://me:secret@127.0.0.1:9'}}}",
 			"v2", "{Runtime: nodejs16.x, CodeUri: asset.2, Handler: b.handler}"),
 		"stack/cdk.out/asset.1/a.mjs":                             "import {word} from '@aws-sdk/client-made'; export const handler = async () => ({statusCode: 200, body: word})",
-		"stack/cdk.out/asset.2/a.js":                              "const {word} = require('@aws-sdk/client-made'); " + strings.ReplaceAll(answerOf, "BODY", "word + ' ' + process.env.NODE_OPTIONS"),
+		"stack/cdk.out/asset.2/a.js":                              "const {word} = require('@aws-sdk/client-made'); " + strings.ReplaceAll(answerOf, "BODY", "word + ' ' + process.env.NODE_OPTIONS.replace(/^--require \"[^\"]+intercept.cjs\" /, '')"),
 		"stack/cdk.out/asset.2/b.js":                              strings.ReplaceAll(answerOf, "BODY", "require('aws-sdk').word"),
 		"stack/lambda/node_modules/@aws-sdk/client-made/index.js": sdk,
 		"stack/lambda/node_modules/aws-sdk/index.js":              sdk,
@@ -200,4 +202,132 @@ func TestAProgramRunsFromItsSourceAndBuilt(t *testing.T) {
 	write(t, filepath.Join(dir, "built/main.go"), "package main\n\nfunc main() { does not compile }\n")
 	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
 	dev.each(t, "source", "from source", "built", "built", "other", "built for this machine")
+}
+
+// pythonRuntime is a runtime of its own, which answers with a file of the function's
+// folder.
+const pythonRuntime = `#!/usr/bin/env python3
+import json, os
+from http.client import HTTPConnection
+body = open(os.environ["LAMBDA_TASK_ROOT"] + "/" + os.environ["_HANDLER"]).read()
+api = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    event = api.getresponse()
+    event.read()
+    api.request("POST", "/2018-06-01/runtime/invocation/%s/response" % event.headers["Lambda-Runtime-Aws-Request-Id"], json.dumps({"statusCode": 200, "body": "VERSION " + body}))
+    api.getresponse().read()
+`
+
+func TestARuntimeInALayerRunsTheFunctionsCode(t *testing.T) {
+	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
+	foreign := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...)
+	foreign[18] = 0xf3 // RISC-V
+	dir := folderOf(t, map[string]string{
+		"template.yaml": samWith(
+			"folder", "{Runtime: provided.al2023, CodeUri: code, Handler: answer.txt, Layers: [!Ref Made]}",
+			"zipped", "{Runtime: provided.al2, CodeUri: code, Handler: answer.txt, Layers: [!Ref Zipped]}",
+			"other", "{Runtime: provided.al2, CodeUri: code, Handler: answer.txt, Layers: [!Ref Other]}",
+			"unbuilt", "{Runtime: provided.al2, CodeUri: code, Handler: answer.txt, Layers: [!Ref Unbuilt]}",
+		) + "  Made: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: runtime}}\n" +
+			"  Zipped: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: runtime.zip}}\n" +
+			"  Other: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: other}}\n" +
+			"  Unbuilt: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: build}}\n",
+		"code/answer.txt":   "one",
+		"runtime/bootstrap": strings.ReplaceAll(pythonRuntime, "VERSION", "first"),
+		"other/bootstrap":   string(foreign),
+	})
+	if err := os.Chmod(filepath.Join(dir, "runtime/bootstrap"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	zipped(t, filepath.Join(dir, "runtime.zip"), "bootstrap", strings.ReplaceAll(pythonRuntime, "VERSION", "zipped"))
+	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
+	dev.await(t, `function other, which route other needs, cannot be run here: its program bootstrap in the layer Other is one for linux/riscv64, and this machine is \S+; build the layer for \S+, or give --function`)
+	dev.await(t, `function unbuilt, which route unbuilt needs, cannot be run here: there is no bootstrap in \S+, and the layer Unbuilt, which may have it, is not on this machine; build it first, or give`)
+	dev.each(t, "folder", "first one", "zipped", "zipped one")
+	write(t, filepath.Join(dir, "runtime/bootstrap"), strings.ReplaceAll(pythonRuntime, "VERSION", "second"))
+	dev.await(t, `^wirepost: hint: function folder was restarted, because \S+bootstrap( \(and \d more\))? changed$`)
+	dev.each(t, "folder", "second one")
+}
+
+// zipped writes a zip file with programs, given as name and text in turn, in one step, as
+// a tool does that makes it elsewhere first.
+func zipped(t *testing.T, file string, texts ...string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for i := 0; i < len(texts); i += 2 {
+		header := &zip.FileHeader{Name: texts[i]}
+		header.SetMode(0o755)
+		f, err := w.CreateHeader(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(texts[i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file+".new", b.String())
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is put together below .wirepost is put together again when what it is made of
+// changes, once for each change.
+func TestAChangedLayerOrZipFileRestartsItsFunctions(t *testing.T) {
+	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
+	answer := func(expression string) string { return strings.ReplaceAll(answerOf, "BODY", expression) }
+	dir := folderOf(t, map[string]string{
+		"template.yaml": samWith(
+			"packed", "{Runtime: nodejs20.x, CodeUri: code.zip, Handler: a.handler}",
+			"modules", "{Runtime: nodejs20.x, CodeUri: js, Handler: a.handler, Layers: [!Ref Modules]}",
+			"linked", "{Runtime: nodejs20.x, CodeUri: js, Handler: b.handler, Layers: [!Ref Modules]}",
+			"ziplayer", "{Runtime: nodejs20.x, CodeUri: js, Handler: c.handler, Layers: [!Ref Zip]}",
+			"bundled", "{Runtime: nodejs20.x, CodeUri: ts, Handler: a.handler, Layers: [!Ref Zip]}",
+			"late", "{Runtime: nodejs20.x, CodeUri: js, Handler: d.handler, Layers: [!Ref Late]}",
+		) + "  Modules: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer}}\n" +
+			"  Zip: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer.zip}}\n" +
+			"  Late: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: late}}\n",
+		"js/a.js": answer("require('greet')"), "js/b.js": answer("require('linked')"), "js/c.js": answer("require('/opt/words')"), "js/d.js": answer("require('late')"),
+		"ts/a.ts":       "// @ts-ignore\nimport words from '/opt/words'\nexport const handler = async (): Promise<object> => ({statusCode: 200, body: 'bundled ' + words})",
+		"shared/one.js": "", "shared/index.js": "module.exports = 'linked'",
+		"layer/nodejs/node_modules/greet/index.js": "module.exports = 'one'",
+	})
+	if err := os.Symlink(filepath.Join(dir, "shared"), filepath.Join(dir, "layer/nodejs/node_modules/linked")); err != nil {
+		t.Fatal(err)
+	}
+	zipped(t, filepath.Join(dir, "code.zip"), "a.js", answer("'zip one'"))
+	zipped(t, filepath.Join(dir, "layer.zip"), "words.js", "module.exports = 'words one'")
+	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
+	dev.each(t, "packed", "zip one", "modules", "one", "linked", "linked", "ziplayer", "words one", "bundled", "bundled words one")
+	restarted := func(name, file string) {
+		t.Helper()
+		dev.await(t, `^wirepost: hint: function `+name+` (was restarted, because|runs, now that) \S+`+file+`( \(and \d more\))? (has )?changed$`)
+	}
+
+	write(t, filepath.Join(dir, "code.zip"), "no zip")
+	dev.await(t, `^wirepost: error: function packed cannot be started since \S+code.zip changed; the old one goes on: its code \S+code.zip cannot be unpacked: `)
+	dev.each(t, "packed", "zip one")
+	zipped(t, filepath.Join(dir, "code.zip"), "a.js", answer("'zip two'"))
+	restarted("packed", "code.zip")
+	write(t, filepath.Join(dir, "layer/nodejs/node_modules/greet/index.js"), "module.exports = 'two'")
+	restarted("modules", "greet/index.js")
+	write(t, filepath.Join(dir, "shared/index.js"), "module.exports = 'linked two'")
+	restarted("linked", "linked/index.js")
+	zipped(t, filepath.Join(dir, "layer.zip"), "words.js", "module.exports = 'words two'")
+	restarted("ziplayer", "layer.zip")
+	restarted("bundled", "layer.zip")
+	if err := os.MkdirAll(filepath.Join(dir, "late/nodejs/node_modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "late/nodejs/node_modules/late.js"), "module.exports = 'late'")
+	restarted("late", "late.js")
+	dev.each(t, "packed", "zip two", "modules", "two", "linked", "linked two", "ziplayer", "words two", "bundled", "bundled words two", "late", "late")
+	if n := strings.Count(dev.output.String(), "function packed was restarted"); n != 1 {
+		t.Errorf("function packed was restarted %d times", n)
+	}
 }

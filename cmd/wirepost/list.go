@@ -65,7 +65,7 @@ func (c *command) list(ctx context.Context, o listing, audience wirepost.Audienc
 	}
 	defer store.Close()
 
-	table := c.stdout.Table("CONNECTION", "USER", "TOPICS", "AGE", "ENDPOINT")
+	table := c.stdout.Table("CONNECTION", "USER", "TOPICS", "AGE", "STAGE")
 	for l, err := range store.Connections(ctx, audience, wirepost.ListOptions{}) {
 		if err != nil {
 			return c.fail(err)

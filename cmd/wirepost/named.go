@@ -36,7 +36,7 @@ func (s *sweeping) named(ctx context.Context, api, stage string) error {
 		}
 	}
 	if len(s.apis) == 0 {
-		return hint.New(fmt.Errorf("the store has no connection and no endpoint of %s", what), "'wirepost sweep' shows what there is")
+		return hint.New(fmt.Errorf("the store has no connection and no record of %s", what), "'wirepost sweep' shows what there is")
 	}
 	// A gateway that was started again in another region has the same API and stage as
 	// the record that it has left behind: that goes, and what answers stays.
@@ -85,7 +85,7 @@ func (s *sweeping) named(ctx context.Context, api, stage string) error {
 		if err != nil {
 			return err
 		}
-		a.endpointRemoved = removed
+		a.recordRemoved = removed
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (s *sweeping) confirm(ctx context.Context, a *swept, what string) error {
 
 func (s *sweeping) removedAny() bool {
 	for _, a := range s.apis {
-		if a.removed > 0 || a.endpointRemoved {
+		if a.removed > 0 || a.recordRemoved {
 			return true
 		}
 	}
@@ -137,14 +137,14 @@ func (s *sweeping) removedAny() bool {
 
 func (s *sweeping) printNamed(leftovers *int) {
 	for _, a := range s.sorted() {
-		connections, endpoints := a.removed, 0
+		connections, records := a.removed, 0
 		if s.keep {
 			connections = a.connections
 		}
-		if a.endpointRemoved || s.keep && a.record != nil {
-			endpoints = 1
+		if a.recordRemoved || s.keep && a.record != nil {
+			records = 1
 		}
-		s.c.stdout.Printf("%s %s and %s of %s\n", s.verb(), count(connections, "connection"), count(endpoints, "endpoint"), a.identity)
+		s.c.stdout.Printf("%s %s and %s of %s\n", s.verb(), count(connections, "connection"), count(records, "record"), a.identity)
 	}
 	s.printLeftovers(leftovers)
 }

@@ -56,6 +56,12 @@ func TestScriptsOnDynamoDB(t *testing.T) {
 	})
 }
 
+func TestScriptsWithEngines(t *testing.T) {
+	withEngines(t)
+	cache := os.Getenv("XDG_CACHE_HOME")
+	runScripts(t, filepath.Join("testdata", "engines"), func(env *testscript.Env) { env.Setenv("XDG_CACHE_HOME", cache) })
+}
+
 // terminalBlock is a command of the README and what it prints.
 type terminalBlock struct{ args, output string }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/wirepost/wirepost/deploy"
 	"github.com/wirepost/wirepost/internal/dynamolocal"
 	"github.com/wirepost/wirepost/wireposttest"
 )
@@ -188,32 +190,62 @@ func TestTheStackRunsHereWithNothingElse(t *testing.T) {
 	}
 }
 
-// What init copies is built and run as it is, as a module of its own: with the
-// store of dev, and its other two functions by invoke.
-func TestWhatInitCopiesRuns(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "push")
+// ownProgram is what init writes for a stack, as a module that is on this machine.
+func ownProgram(t *testing.T, stack string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "push")
 	var out, errs bytes.Buffer
-	if status := run(t.Context(), []string{"init", dir}, nil, &out, &errs); status != exitDone {
+	if status := run(t.Context(), []string{"init", "--stack", stack, dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("init: %s", errs.String())
 	}
 	root := moduleFolder(t, "../..")
-	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	// As 'go get' would have it, from here.
-	own := strings.Replace(string(module), "module github.com/wirepost/wirepost\n", "module push\n", 1)
-	own += "\nrequire github.com/wirepost/wirepost v0.0.0\n\nreplace github.com/wirepost/wirepost => " + root + "\n"
-	for name, text := range map[string]string{"go.mod": own, "go.sum": string(sums)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	t.Setenv("GOFLAGS", "-mod=mod")
+	goTool(t, dir, "mod", "edit", "-replace", "github.com/wirepost/wirepost="+root) // as its hint says
+	return dir
+}
+
+// goTool runs go in a folder.
+func goTool(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "go", args...)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// What init writes passes its own tests and runs, for each stack: by its Makefile's
+// commands, and with no flag.
+func TestWhatInitWritesPassesItsTestsAndRuns(t *testing.T) {
+	for _, stack := range deploy.Stacks {
+		t.Run(stack, func(t *testing.T) {
+			dir := ownProgram(t, stack)
+			goTool(t, dir, "vet", ".")
+			goTool(t, dir, "test", ".")
+			dev := startDev(t, "go:"+dir)
+			client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, dev.output)
+			}
+			defer client.Cut()
+			expect(t, client, `{"action":"track","ref":"1","order":"17"}`, `^\{"type":"ack","ref":"1","data":\{"order":"17","state":"on its way"\}\}$`)
+			expect(t, client, `{"action":"ping","ref":"2"}`, `^\{"type":"pong","ref":"2"\}$`)
+		})
+	}
+}
+
+// The template of init runs the program's zip: with the store of dev, and its other two
+// functions by invoke.
+func TestTheTemplateThatInitWritesRuns(t *testing.T) {
+	dir := ownProgram(t, "sam")
+	var out, errs bytes.Buffer
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
@@ -225,20 +257,52 @@ func TestWhatInitCopiesRuns(t *testing.T) {
 	}
 	defer client.Cut()
 	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
+	expect(t, client, `{"action":"track","order":"17"}`, `^\{"type":"ack","data":\{"order":"17","state":"on its way"\}\}$`)
 	expect(t, client, `{"action":"ping"}`, `^\{"type":"pong"\}$`)
 	for handlers, c := range map[string]struct{ event, answer string }{
-		"invoke,sns,eventbridge": {"publish", `{"sent":1,"gone":0,"failed":0}`},
-		"sqs":                    {"sqs", `{"batchItemFailures":[]}`},
+		"invoke,doctor": {"publish", `^\{"id":"[A-Z0-9]+","sent":1,"gone":0,"removed":0,"failed":0,"problems":\{\}\}$`},
+		"sqs":           {"sqs", `^\{"batchItemFailures":\[\]\}$`},
 	} {
 		out.Reset()
 		t.Setenv("WIREPOST_HANDLERS", handlers)
 		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", program}, nil, &out, &errs); status != exitDone {
 			t.Fatalf("invoke with %s: %s", c.event, errs.String())
 		}
-		if got := strings.TrimSpace(out.String()); got != c.answer {
+		if got := strings.TrimSpace(out.String()); !regexp.MustCompile(c.answer).MatchString(got) {
 			t.Errorf("invoke with %s is answered with %s, want %s", c.event, got, c.answer)
 		}
 		expect(t, client, "", `"type":"message".*"to":"topic:lobby".*"data":\{"text":"hi"\}`)
+	}
+	t.Setenv("WIREPOST_HANDLERS", "invoke,doctor")
+	t.Setenv("WIREPOST_DOCTOR", "1")
+	out.Reset()
+	if run(t.Context(), []string{"invoke", "--event", "doctor", "--", program}, nil, &out, &errs); !strings.Contains(out.String(), `"checks"`) {
+		t.Errorf("invoke with doctor is answered with %s, %s", out.String(), errs.String())
+	}
+}
+
+// A route that is added without a permission is told before AWS refuses it.
+func TestATemplateOfInitWithoutAPermissionIsTold(t *testing.T) {
+	dir := ownProgram(t, "sam")
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
+		t.Fatalf("package: %s", errs.String())
+	}
+	file := filepath.Join(dir, "template.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := regexp.MustCompile(`(?s)  # Of the route of your own\.\n.*?\n\n`).ReplaceAll(text, nil)
+	if bytes.Equal(text, without) {
+		t.Fatal("the template has no permission to take out")
+	}
+	if err := os.WriteFile(file, without, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dev := startDev(t, "--template", file)
+	if want := "no AWS::Lambda::Permission of WebSocketFunction has a SourceArn for route track"; !strings.Contains(dev.output.String(), want) {
+		t.Errorf("the dev says\n%s\nand not %s", dev.output, want)
 	}
 }
 

@@ -19,12 +19,12 @@ import (
 
 // sweepHelp is the example in the help of sweep; the README has the same.
 const sweepHelp = `    $ wirepost sweep
-    ENDPOINT                  CONNECTIONS  OLDEST   ANSWER
+    STAGE                     CONNECTIONS  OLDEST   ANSWER
     a3k7m2q9xz/dev@us-east-1  3            1h12m0s  open 2, gone 1 (removed)
     w5c6n4r2ta/dev@us-east-1  14           1h50m0s  does not answer: endpoint-refused
     removed 1 connection
     $ wirepost sweep --api w5c6n4r2ta --stage dev
-    removed 14 connections and 1 endpoint of w5c6n4r2ta/dev@us-east-1
+    removed 14 connections and 1 record of w5c6n4r2ta/dev@us-east-1
 `
 
 // wouldBeRemoved is the reason for which a dry run keeps a row.
@@ -43,7 +43,7 @@ type sweeping struct {
 	apis map[wirepost.Identity]*swept
 }
 
-// swept is what a sweep knows of one endpoint.
+// swept is what a sweep knows of one stage.
 type swept struct {
 	identity    wirepost.Identity
 	record      *wirepost.StageRecord // nil: no endpoint is known
@@ -53,8 +53,8 @@ type swept struct {
 	some        []wirepost.Listed // a few of the connections
 	answers
 
-	removed         int // by name
-	endpointRemoved bool
+	removed       int // by name
+	recordRemoved bool
 }
 
 // sweepFlags are what the flags of sweep say.
@@ -78,7 +78,7 @@ sweep removes ends two hours after its $connect, as its connection would have.)
 
 Of an endpoint that does not answer nothing is removed: it may only be stopped. If
 its API will not come back, name it with --api. It is asked once more, and if
-there is still no API, its connections and its endpoint are removed from the store.`,
+there is still no API, its connections and the record of its endpoint are removed.`,
 		Annotations: map[string]string{notes: "Exit status: 0 also if endpoints do not answer, 1 if one could not be asked."},
 		Example:     strings.TrimSuffix(sweepHelp, "\n"),
 		SuggestFor:  []string{"clean", "gc", "prune"},
@@ -150,7 +150,7 @@ func (c *command) sweep(ctx context.Context, f sweepFlags) int {
 	return s.complain(f.named)
 }
 
-// api is what is known of an endpoint.
+// api is what is known of a stage.
 func (s *sweeping) api(id wirepost.Identity) *swept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +173,8 @@ func (s *sweeping) sorted() []*swept {
 	return all
 }
 
-// readStages notes the endpoints that are known, and which of them have become
-// another API's.
+// readStages notes the stages that are known, and whose endpoint has become another
+// API's.
 func (s *sweeping) readStages(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -303,10 +303,10 @@ func (s *sweeping) print(leftovers *int) {
 	apis := s.sorted()
 	if len(apis) == 0 {
 		s.printLeftovers(leftovers)
-		s.c.stderr.Print("wirepost: hint: nobody is connected, and no endpoint is known\n")
+		s.c.stderr.Print("wirepost: hint: nobody is connected, and no stage is known\n")
 		return
 	}
-	table := s.c.stdout.Table("ENDPOINT", "CONNECTIONS", "OLDEST", "ANSWER")
+	table := s.c.stdout.Table("STAGE", "CONNECTIONS", "OLDEST", "ANSWER")
 	n := 0
 	for _, a := range apis {
 		oldest := "-"
@@ -379,31 +379,31 @@ func (s *sweeping) complain(named bool) int {
 	return status
 }
 
-// sweptJSON is an endpoint as --json has it.
+// sweptJSON is a stage as --json has it; its beginning is as in that of table describe.
 type sweptJSON struct {
-	Endpoint        wirepost.Identity        `json:"endpoint"`
-	URL             string                   `json:"url,omitempty"`
-	Connections     int                      `json:"connections"`
-	Oldest          *time.Time               `json:"oldest,omitempty"`
-	Open            int                      `json:"open"`
-	Gone            int                      `json:"gone"`
-	Removable       int                      `json:"removable,omitempty"` // by a dry run
-	Removed         int                      `json:"removed"`
-	EndpointRemoved bool                     `json:"endpointRemoved,omitempty"`
-	Failed          map[wirepost.Problem]int `json:"failed,omitempty"`
-	Away            bool                     `json:"away"` // there is no sign of the API
-	Answer          string                   `json:"answer"`
+	wirepost.Identity
+	URL           string                   `json:"url,omitempty"`
+	Connections   int                      `json:"connections"`
+	Oldest        *time.Time               `json:"oldest,omitempty"`
+	Open          int                      `json:"open"`
+	Gone          int                      `json:"gone"`
+	Removable     int                      `json:"removable,omitempty"` // by a dry run
+	Removed       int                      `json:"removed"`
+	RecordRemoved bool                     `json:"recordRemoved,omitempty"`
+	Failed        map[wirepost.Problem]int `json:"failed,omitempty"`
+	Away          bool                     `json:"away"` // there is no sign of the API
+	Answer        string                   `json:"answer"`
 }
 
 func (s *sweeping) printJSON(leftovers *int) {
 	out := struct {
 		DryRun    bool        `json:"dryRun"`
-		APIs      []sweptJSON `json:"apis"`
+		Stages    []sweptJSON `json:"stages"`
 		Leftovers *int        `json:"leftovers,omitempty"`
 	}{s.keep, []sweptJSON{}, leftovers}
 	for _, a := range s.sorted() {
-		j := sweptJSON{Endpoint: a.identity, Connections: a.connections, Open: a.Sent, Gone: a.Gone, Removed: a.Removed + a.removed,
-			EndpointRemoved: a.endpointRemoved, Failed: a.Problems, Away: a.away(), Answer: a.answer()}
+		j := sweptJSON{Identity: a.identity, Connections: a.connections, Open: a.Sent, Gone: a.Gone, Removed: a.Removed + a.removed,
+			RecordRemoved: a.recordRemoved, Failed: a.Problems, Away: a.away(), Answer: a.answer()}
 		if a.record != nil {
 			j.URL = a.record.URL
 		}
@@ -413,7 +413,7 @@ func (s *sweeping) printJSON(leftovers *int) {
 		if s.keep {
 			j.Removable = a.certain
 		}
-		out.APIs = append(out.APIs, j)
+		out.Stages = append(out.Stages, j)
 	}
 	_ = s.c.stdout.JSON(out) // nobody to tell
 }

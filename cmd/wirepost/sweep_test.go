@@ -201,7 +201,7 @@ func TestWhatAnEndpointSaysDecidesWhatIsRemoved(t *testing.T) {
 			switch {
 			case c.named != "" && (status != exitFailed || !strings.Contains(stderr, "wirepost: error: nothing was removed: ") || !strings.Contains(stderr, c.named) || stdout != ""):
 				t.Errorf("by name: status %d, %s%s, want an error with %q", status, stdout, stderr, c.named)
-			case c.named == "" && (status != exitDone || stdout != "removed 1 connection and 1 endpoint of a3k7m2q9xz/dev@us-east-1\n"):
+			case c.named == "" && (status != exitDone || stdout != "removed 1 connection and 1 record of a3k7m2q9xz/dev@us-east-1\n"):
 				t.Errorf("by name: status %d, %s%s", status, stdout, stderr)
 			}
 			want := 2
@@ -259,7 +259,7 @@ func TestAConnectionMadeWhileItsAPIWasRemovedByNameStays(t *testing.T) {
 	}
 	putRows(t, store, swept1, 20, time.Hour)
 	status, stdout, stderr := runCommand(t.Context(), "sweep", "--api", swept1.APIID)
-	if status != exitDone || stdout != "removed 20 connections and 0 endpoints of a3k7m2q9xz/dev@us-east-1\n" {
+	if status != exitDone || stdout != "removed 20 connections and 0 records of a3k7m2q9xz/dev@us-east-1\n" {
 		t.Errorf("status %d:\n%s%s", status, stdout, stderr)
 	}
 	if _, err := store.Connection(t.Context(), "JustCameBackAAA="); err != nil {
@@ -285,7 +285,7 @@ func TestAnInterruptedSweepSaysWhatItHasDone(t *testing.T) {
 	}))
 	putRows(t, store, swept1, 100, time.Hour)
 	status, stdout, stderr := runCommand(ctx, "sweep")
-	if status != exitFailed || !strings.Contains(stderr, "wirepost: error: the sweep was interrupted\n") || !strings.HasPrefix(stdout, "ENDPOINT") {
+	if status != exitFailed || !strings.Contains(stderr, "wirepost: error: the sweep was interrupted\n") || !strings.HasPrefix(stdout, "STAGE") {
 		t.Errorf("status %d:\n%s%s", status, stdout, stderr)
 	}
 	// A removal that was interrupted itself may have taken effect, and is not counted.

@@ -2,12 +2,11 @@
 // 'wirepost package', and WIREPOST_HANDLERS, which the stack sets, says which of
 // them it is. It runs on this machine as it is:
 //
-//	wirepost dev --watch --route-response '$default' go:.
+//	wirepost dev --watch go:.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/doctor"
 	_ "github.com/wirepost/wirepost/dynamostore" // the store on AWS
 	_ "github.com/wirepost/wirepost/httpstore"   // the store of wirepost dev
 	"github.com/wirepost/wirepost/jobs"
@@ -24,60 +24,89 @@ import (
 )
 
 func main() {
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	store, err := wirepost.OpenStore(context.Background(), os.Getenv("WIREPOST_STORE"))
+	var level slog.Level // the zero value is info
+	if s := os.Getenv("WIREPOST_LOG_LEVEL"); s != "" {
+		if err := level.UnmarshalText([]byte(s)); err != nil {
+			log.Fatalf("WIREPOST_LOG_LEVEL: %v", err)
+		}
+	}
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	store, err := wirepost.OpenStore(context.Background(), "") // $WIREPOST_STORE
 	if err != nil {
 		log.Fatal(err)
 	}
 	publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Logger: logger})
+	queue, err := openQueue()
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The publish function and the queue take the same objects, such as
+	// {"to":"topic:lobby","data":{"text":"hi"}}. What has no time goes on from the queue.
+	worker := jobs.New(publisher, &jobs.Options{Queue: queue, Logger: logger})
 
 	switch name, _, _ := strings.Cut(os.Getenv("WIREPOST_HANDLERS"), ","); name {
 	case "sqs":
-		worker, err := queueWorker(publisher, logger)
-		if err != nil {
-			log.Fatal(err)
-		}
 		lambda.Start(worker.HandleSQS)
 	case "invoke":
-		lambda.Start(func(ctx context.Context, m message) (reply, error) { return m.publish(ctx, publisher) })
+		lambda.Start(doctor.Handler(worker, &doctor.Options{Store: store}))
 	default: // the events of the WebSocket API
-		mux, err := socket(store, publisher, logger)
-		if err != nil {
+		o := &wirepost.MuxOptions{Logger: logger, Publisher: publisher}
+		protocol := &wirepost.ProtocolOptions{}
+		if queue != nil {
+			protocol.Unfinished = queue.Send
+		}
+		if err := authenticate(o, protocol, logger); err != nil {
 			log.Fatal(err)
 		}
-		lambda.Start(mux)
+		lambda.Start(newMux(store, publisher, o, protocol))
 	}
 }
 
-// socket is the function behind the WebSocket API.
-func socket(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Logger) (*wirepost.Mux, error) {
-	o := &wirepost.MuxOptions{Logger: logger}
-	var allow func(context.Context, wirepost.Connection, string, wirepost.Audience) bool
+// newMux is the function behind the WebSocket API: the protocol that wirepost.js speaks,
+// and routes of your own.
+func newMux(store wirepost.Store, publisher *wirepost.Publisher, o *wirepost.MuxOptions, protocol *wirepost.ProtocolOptions) *wirepost.Mux {
+	mux := wirepost.NewMux(store, o)
+	mux.HandleProtocol(publisher, protocol)
+	wirepost.HandleJSON(mux, "track", track)
+	return mux
+}
+
+// authenticate says who may connect and what they may do: tokens do or, on this machine
+// without a key for them, the URL.
+func authenticate(o *wirepost.MuxOptions, protocol *wirepost.ProtocolOptions, logger *slog.Logger) error {
 	if onThisMachine() && os.Getenv("WIREPOST_JWT_KEY") == "" && os.Getenv("WIREPOST_JWT_JWKS_URL") == "" {
 		logger.Warn("without tokens, for development: everybody is who the URL says")
-		o.Connect = func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
-			return wirepost.Accept{User: strings.Join(r.Query("user"), ""), Topics: r.Query("topic")}, nil
-		}
-	} else {
-		var origins []string
-		if s := os.Getenv("WIREPOST_ALLOW_ORIGIN"); s != "" {
-			origins = strings.Split(s, ",")
-		}
-		tokens, err := jwtauth.New(&jwtauth.Options{
-			JWKSURL: os.Getenv("WIREPOST_JWT_JWKS_URL"), Key: os.Getenv("WIREPOST_JWT_KEY"),
-			Issuer: os.Getenv("WIREPOST_JWT_ISSUER"), Audience: os.Getenv("WIREPOST_JWT_AUDIENCE"),
-			Claim: os.Getenv("WIREPOST_JWT_CLAIM"), AllowOrigins: origins, Logger: logger,
-		})
-		if err != nil {
-			return nil, err
-		}
-		o.Connect, allow = tokens.Connect, jwtauth.Allow
+		o.Connect = believe
+		return nil
 	}
-	mux := wirepost.NewMux(store, o)
-	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: allow})
-	// Routes of your own go here, and into the stack:
-	//	mux.Handle("hello", hello)
-	return mux, nil
+	var origins []string
+	if s := os.Getenv("WIREPOST_ALLOW_ORIGIN"); s != "" {
+		origins = strings.Split(s, ",")
+	}
+	tokens, err := jwtauth.New(&jwtauth.Options{
+		JWKSURL: os.Getenv("WIREPOST_JWT_JWKS_URL"), Key: os.Getenv("WIREPOST_JWT_KEY"),
+		Issuer: os.Getenv("WIREPOST_JWT_ISSUER"), Audience: os.Getenv("WIREPOST_JWT_AUDIENCE"),
+		Claim: os.Getenv("WIREPOST_JWT_CLAIM"), AllowOrigins: origins, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	o.Connect, protocol.Allow = tokens.Connect, jwtauth.Allow
+	return nil
+}
+
+// believe is for this machine only.
+func believe(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
+	accept := wirepost.Accept{User: strings.Join(r.Query("user"), ""), Topics: r.Query("topic")}
+	for _, offered := range r.Subprotocols() {
+		if offered == wirepost.Subprotocol {
+			accept.Subprotocol = offered
+		}
+	}
+	if err := accept.Validate(); err != nil { // the client chose the names
+		return wirepost.Accept{}, wirepost.Refuse(400, err.Error())
+	}
+	return accept, nil
 }
 
 // onThisMachine reports whether it is 'wirepost dev' that runs this: it sets the
@@ -86,50 +115,15 @@ func onThisMachine() bool {
 	return strings.HasPrefix(os.Getenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"), "http://localhost:")
 }
 
-// message is what the publish function is invoked with:
-// {"to":"topic:lobby","data":{"text":"hi"}}.
-type message struct {
-	To   string          `json:"to"`
-	Data json.RawMessage `json:"data"`
-}
-
-// reply counts the posts of a publish.
-type reply struct {
-	Sent   int `json:"sent"`
-	Gone   int `json:"gone"`
-	Failed int `json:"failed"`
-}
-
-func (m message) publish(ctx context.Context, publisher *wirepost.Publisher) (reply, error) {
-	to, err := wirepost.ParseAudience(m.To)
+// openQueue is the queue of the stack; nil if there is none, as under 'wirepost dev'.
+func openQueue() (jobs.Queue, error) {
+	url := os.Getenv("WIREPOST_QUEUE_URL")
+	if url == "" {
+		return nil, nil
+	}
+	queue, err := jobs.NewSQS(url, "")
 	if err != nil {
-		return reply{}, err
+		return nil, fmt.Errorf("WIREPOST_QUEUE_URL: %w", err)
 	}
-	frame, err := wirepost.NewEnvelope(to, m.Data).Frame()
-	if err != nil {
-		return reply{}, err
-	}
-	r, err := publisher.Publish(ctx, to, frame, nil)
-	nobody := r.Sent == 0 && r.Failed == r.NotDelivered && r.Missed > 0 // can have it
-	if err == nil && (r.Next != "" || nobody) {
-		err = fmt.Errorf("publish to %s: %w", to, r.Err())
-	}
-	return reply{r.Sent, r.Gone, r.Failed}, err
-}
-
-// queueWorker publishes what is in the queue: the same objects, with the ID of the
-// queue's message as the envelope's, so that a client drops what comes twice. What has
-// no time, and a connection that was missed while others were reached, goes on from the
-// queue. A message that reached nobody comes again, and after five times it is in the
-// dead-letter queue.
-func queueWorker(publisher *wirepost.Publisher, logger *slog.Logger) (*jobs.Worker, error) {
-	o := &jobs.Options{Logger: logger}
-	if url := os.Getenv("WIREPOST_QUEUE_URL"); url != "" {
-		queue, err := jobs.NewSQS(url, "")
-		if err != nil {
-			return nil, fmt.Errorf("WIREPOST_QUEUE_URL: %w", err)
-		}
-		o.Queue = queue
-	}
-	return jobs.New(publisher, o), nil
+	return queue, nil
 }

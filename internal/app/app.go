@@ -61,7 +61,8 @@ type Names struct {
 	// APIs are by logical ID. An API that is missing has the zero APIName.
 	APIs map[string]APIName
 
-	// Queues gives the URL of a queue by its name. Nil means that queues have none here.
+	// Queues gives the URL of a queue by its name. Nil means that neither queues nor
+	// topics are here: what refers to them is only on AWS.
 	Queues func(name string) string
 
 	// HTTPAPIs are the addresses of HTTP APIs, REST APIs and function URLs by kind and

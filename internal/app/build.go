@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -100,10 +102,13 @@ func layerName(arn string) string {
 func (d decision) unbuilt(code fs.FS, program string) (why, fix string) {
 	why = fmt.Sprintf("there is no %s in %s", program, d.where())
 	if name := d.layerWithRuntime(); name != "" {
-		why += ", and the layer " + Clip(name) + ", which may have it, is not used here"
+		why += ", and the layer " + Clip(name) + ", which may have it, is not on this machine"
 	}
 	if d.isPHP() {
 		return why, "PHP's runtime is in a layer: run it in a container that answers Lambda's Invoke API and give " + d.give("lambda:URL#NAME")
+	}
+	if d.Code.Build == "makefile" && d.format == "SAM" {
+		return why, d.makeIt()
 	}
 	if d.Code.Build != "" && d.format == "SAM" {
 		return why, fmt.Sprintf("it is made by BuildMethod %s: run 'sam build' and name .aws-sam/build/template.yaml as the template, or give %s with the program", Clip(d.Code.Build), d.give("FOLDER"))
@@ -114,21 +119,26 @@ func (d decision) unbuilt(code fs.FS, program string) (why, fix string) {
 		return why, fmt.Sprintf("build the %s project and give %s with the program", l.name, d.give("FOLDER"))
 	}
 	if isFile(code, "Makefile") {
-		return why, "build it, as with 'make', and give " + d.give("FOLDER") + " with the program"
+		return why, "build it, as with 'make', or give " + d.give("FOLDER") + " with the program or " + d.give("go:FOLDER") + " with its source"
 	}
-	return why, "build it first, or give " + d.give("FOLDER") + " with the program or with Go's package main"
+	return why, "build it first, or give " + d.give("FOLDER") + " with the program or " + d.give("go:FOLDER") + " with its source"
 }
 
-// layerWithRuntime is a layer that may have the function's runtime.
+// makeIt is how the Makefile of a function makes its code: 'sam build' runs the rule
+// build-LOGICALID with the folder for it in ARTIFACTS_DIR (AWS docs, SAM developer guide,
+// "Building Lambda functions with custom runtimes").
+func (d decision) makeIt() string {
+	rule := terminal.Word("build-" + d.LogicalID)
+	return fmt.Sprintf("it is made by BuildMethod makefile: run 'sam build' and name .aws-sam/build/template.yaml as the template, or run 'make %s ARTIFACTS_DIR=FOLDER' in %s with the whole path of a new folder, and give %s", rule, d.where(), d.give("FOLDER"))
+}
+
+// layerWithRuntime is a layer that is not on this machine and may have the function's
+// runtime.
 func (d decision) layerWithRuntime() string {
 	for _, l := range d.Layers {
-		if l.LogicalID != "" {
-			if l.Content == "" || isPlain(filepath.Join(l.Content, "bootstrap")) {
-				return l.LogicalID
-			}
-			continue
+		if l.Content == "" || errors.Is(fsError(l.Content), fs.ErrNotExist) {
+			return cmp.Or(l.LogicalID, l.ARN)
 		}
-		return l.ARN
 	}
 	return ""
 }

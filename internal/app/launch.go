@@ -2,6 +2,7 @@ package app
 
 import (
 	"archive/zip"
+	"cmp"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -30,6 +31,10 @@ type Launch struct {
 	// empty if the code is Code.Inline or Code.Files.
 	Path string
 
+	// Layer is the logical ID of the layer that has the program, or empty. Path is then
+	// within /opt.
+	Layer string
+
 	// Bundle is what has to be made of the code in Path first, or nil.
 	Bundle *Bundle
 }
@@ -47,8 +52,8 @@ const (
 
 // Decide sets f.Launch or f.Unrunnable, from what f says of itself and from what is
 // at its code's path: no file is read but package.json, the directories of zip files,
-// the package clauses of Go files and the first bytes of programs. Format is App.Format, and dir the template's
-// directory.
+// the package clauses of Go files and the first bytes of programs. Format is App.Format, and
+// dir the template's directory.
 func (f *Function) Decide(format, dir string) {
 	f.Launch, f.Unrunnable = nil, nil
 	if f.StandIn != "" {
@@ -74,6 +79,9 @@ func (d decision) give(value string) string { return Flag("--function", d.Logica
 
 func (d decision) launch() (launch *Launch, why, fix string) {
 	kind := kindOf(d.Runtime)
+	if c := &d.Code; d.format == "SAM" && c.Kind != CodeImage && c.Path == "" && c.Inline == "" && c.Unknown == "" {
+		c.Path = cmp.Or(d.dir, ".") // as for 'sam build', whose DEFAULT_CODEURI is "."
+	}
 	switch {
 	case d.Code.Kind == CodeImage:
 		return nil, "it is a container image", d.container()
@@ -107,10 +115,25 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 	switch kind {
 	case LaunchProgram:
 		return d.program(launch, code)
+	case LaunchNode, LaunchPython:
+		if d.Code.Build == "makefile" && isFile(code, "Makefile") && !d.hasHandler(code, kind) {
+			return nil, fmt.Sprintf("the file of its handler %s is not in %s", Clip(d.Handler), d.where()), d.makeIt()
+		}
+	}
+	switch kind {
 	case LaunchNode:
 		launch.Bundle = d.bundle(code)
 	}
 	return launch, "", ""
+}
+
+// hasHandler reports whether the file of the handler is there.
+func (d decision) hasHandler(code fs.FS, kind LaunchKind) bool {
+	if kind == LaunchNode {
+		return hasFile(code, HandlerBase(d.Handler), SourceFiles())
+	}
+	module := d.Handler[:max(0, strings.LastIndexByte(d.Handler, '.'))]
+	return hasFile(code, strings.ReplaceAll(module, ".", "/"), []string{".py", "/__init__.py"})
 }
 
 // inlineFile is the name of the file that Lambda makes of code in a template, without

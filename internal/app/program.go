@@ -17,7 +17,8 @@ import (
 // program finds the program of a function that brings its own runtime: the one that
 // the handler names for go1.x, and else bootstrap. Where it is not there, or is one of
 // another system or processor, it is built from its source if that is Go: the package
-// main that the handler names, or the one in the code's folder, as SAM does it.
+// main that the handler names, or the one in the code's folder, as SAM does it. Where
+// there is neither, it may be in a layer.
 func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix string) {
 	name, foreign := "bootstrap", ""
 	if d.namesProgram() {
@@ -44,14 +45,25 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 	case len(several) > 0:
 		return nil, fmt.Sprintf("there is no %s in %s, and it may be built from %s", Clip(name), d.where(), oneOf(several)), "give " + d.give("go:FOLDER") + " of the one that is meant"
 	case foreign != "":
-		here := runtime.GOOS + "/" + runtime.GOARCH
-		return nil, fmt.Sprintf("its program %s is one for %s, and this machine is %s", Clip(name), foreign, here), "build it for " + here + ", or give " + d.give("go:FOLDER") + " with its source"
+		return nil, fmt.Sprintf("its program %s is one for %s, and this machine is %s", Clip(name), foreign, here()), "build it for " + here() + ", or give " + d.give("go:FOLDER") + " with its source"
+	}
+	if layer, foreign := d.layerWithProgram(); foreign != "" {
+		return nil, fmt.Sprintf("its program bootstrap in the layer %s is one for %s, and this machine is %s", Clip(layer), foreign, here()), "build the layer for " + here() + ", or give " + d.give("FOLDER") + " with the program"
+	} else if layer != "" {
+		launch.Layer, launch.Path = layer, "bootstrap"
+		return launch, "", ""
+	}
+	switch {
 	case launch.Archive == "" && d.otherLanguage(code) == "":
 		if isMain, isGo := goPackage(code); isGo && !isMain {
 			return nil, fmt.Sprintf("the Go files in %s are not of package main", d.where()), "give " + d.give("go:FOLDER") + " of the one that is"
 		}
 	}
 	why, fix = d.unbuilt(code, Clip(name))
+	if folder := d.outsideModules(); folder != "" && launch.Archive == "" {
+		why += ", and the package main in " + Clip(folder) + " is in no Go module"
+		fix = "run 'go mod init NAME' and 'go mod tidy' in the folder of the project, or " + fix
+	}
 	return nil, why, fix
 }
 
@@ -60,6 +72,37 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 // guide, "Building Lambda functions with Go").
 func (d decision) namesProgram() bool {
 	return strings.HasPrefix(d.Runtime, "go1") && d.Handler != ""
+}
+
+// here is the system and the processor of this machine, as Go names them.
+func here() string { return runtime.GOOS + "/" + runtime.GOARCH }
+
+// layerWithProgram is the layer that has the bootstrap of a function without one of its
+// own, and what it is for if that is another system or processor than this machine's:
+// Lambda looks for it in /opt after the function's own folder (AWS docs, Lambda
+// developer guide, "Building a custom runtime").
+func (d decision) layerWithProgram() (layer, foreign string) {
+	if d.namesProgram() {
+		return "", ""
+	}
+	for _, l := range slices.Backward(d.Layers) {
+		if l.Content == "" || !isFolder(l.Content) && !isZip(l.Content) {
+			continue
+		}
+		content, closing, why := openCode(l.Content)
+		if why != "" {
+			continue // said where the layers are put together
+		}
+		there := isFile(content, "bootstrap")
+		if there {
+			foreign = foreignTo(content, "bootstrap")
+		}
+		closing.Close()
+		if there {
+			return l.LogicalID, foreign
+		}
+	}
+	return "", ""
 }
 
 // source is the folder of the Go package that the function's program is built from, or
@@ -111,7 +154,8 @@ func (d decision) namedSource(folder string) []string {
 		if root == "" {
 			continue
 		}
-		if found := mainFolders(root, path.Base(named)); len(found) > 0 {
+		found := slices.DeleteFunc(mainFolders(root, path.Base(named)), func(folder string) bool { return moduleOf(folder) == "" })
+		if len(found) > 0 {
 			return mostAlike(found, named)
 		}
 	}
@@ -126,8 +170,7 @@ func (d decision) namedSource(folder string) []string {
 // maxFolders is how many folders are looked into for a package main.
 const maxFolders = 20_000
 
-// mainFolders are the folders of package main with that name below root that are in a
-// Go module.
+// mainFolders are the folders of package main with that name below root.
 func mainFolders(root, name string) (found []string) {
 	seen := 0
 	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -142,12 +185,26 @@ func mainFolders(root, name string) (found []string) {
 		if seen++; seen > maxFolders {
 			return fs.SkipAll
 		}
-		if e.Name() == name && isMainFolder(path) && moduleOf(path) != "" {
+		if e.Name() == name && isMainFolder(path) {
 			found = append(found, path)
 		}
 		return nil
 	})
 	return found
+}
+
+// outsideModules is a folder of package main that the handler may mean and that is in no
+// Go module, as in projects that are older than modules; or empty.
+func (d decision) outsideModules() string {
+	if !d.namesProgram() || !isFolder(d.Code.Path) {
+		return ""
+	}
+	for _, folder := range mainFolders(d.Code.Path, path.Base(filepath.ToSlash(d.Handler))) {
+		if moduleOf(folder) == "" {
+			return folder
+		}
+	}
+	return ""
 }
 
 // mostAlike are those of some folders that end with the most parts of a path.

@@ -12,7 +12,7 @@ type Table struct {
 	Billing       string      // PAY_PER_REQUEST or PROVISIONED
 	Read, Write   int64       // capacity units, for PROVISIONED
 	TTL           string      // the attribute, empty if off
-	Stream        string      // the view type, empty if off; nothing here reads streams
+	Stream        string      // the view type, empty if off
 
 	// Unrunnable says why the table cannot be created; nil if it can.
 	Unrunnable *Unrunnable

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -63,6 +64,31 @@ func (u *Unrunnable) Note(needed bool) Note {
 		n.Severity = Stops
 	}
 	return n
+}
+
+// samples are the events that 'wirepost invoke --event' has for kinds of sources.
+var samples = map[SourceKind]string{SQSQueue: "sqs", DynamoDBStream: "dynamodb", Scheduled: "schedule", SNSTopic: "sns", EventBridge: "eventbridge"}
+
+// UnrunnableSource is a source that invokes nothing here. Its function can be invoked
+// by hand with an event of the source's kind; sample is the one for an OtherSource, or
+// empty if there is none.
+func UnrunnableSource(s Source, sample, format string, args ...any) *Unrunnable {
+	u := &Unrunnable{What: "event source " + Clip(s.Name), Why: fmt.Sprintf(format, args...), Position: s.Position}
+	if s.Function == "" {
+		return u
+	}
+	if s.Kind != OtherSource {
+		sample = samples[s.Kind]
+	}
+	u.What += " of function " + Clip(s.Function)
+	u.Fix = "invoke the function by hand with 'wirepost invoke " + terminal.Word(s.Function) + " --event " + cmp.Or(sample, "FILE") + "'"
+	return u
+}
+
+// UnrunnableHTTP is a route of an HTTP API, a REST API or a function's URL that
+// cannot be run.
+func UnrunnableHTTP(route, api string, pos Position, format string, args ...any) *Unrunnable {
+	return &Unrunnable{What: "route " + Clip(route) + " of " + Clip(api), Why: fmt.Sprintf(format, args...), Position: pos}
 }
 
 // StandIns are what a caller runs in the place of a template's parts. The values are

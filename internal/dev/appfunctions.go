@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 
 	"github.com/wirepost/wirepost/gateway"
@@ -101,7 +100,7 @@ func (a *appFunctions) make(ctx context.Context, logicalID string, lazy bool) (g
 	if f.Launch.Bundle != nil {
 		return a.functions.launchBundle(ctx, f.Launch.Bundle, config, how)
 	}
-	source, err := launched(*f, filepath.Join(config.Folder, "functions", config.Name, "code"))
+	source, err := a.functions.source(f, config)
 	if err == nil {
 		config.Source = source
 		made, failed := a.functions.launch(ctx, config, how)

@@ -116,6 +116,16 @@ func (l *latecomer) Restart(ctx context.Context) error {
 	return nil
 }
 
+// SetLayers is that of the function, or of the one that will be started. It is for the
+// caller of Restart.
+func (l *latecomer) SetLayers(opt string, missing []string) {
+	if l.function != nil {
+		l.function.SetLayers(opt, missing)
+		return
+	}
+	l.config.Around.Opt, l.config.Around.Missing = opt, missing
+}
+
 // Worked is that of the function, if it runs. It is for the caller of Restart.
 func (l *latecomer) Worked() bool { return l.function != nil && l.function.Worked() }
 
@@ -195,7 +205,7 @@ func (b *bundled) isPacked(file string) bool {
 
 // goesOn is what a failure leaves running, as a clause.
 func (f watchedFunction) goesOn() string {
-	if late, ok := f.function.(*latecomer); ok && late.function == nil {
+	if !f.function.Started() {
 		return ""
 	}
 	return "; the old one goes on"

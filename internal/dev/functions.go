@@ -23,18 +23,20 @@ type functions struct {
 	tables *tables
 	calls  *awsCalls
 
-	keeping sync.Mutex // a function may start when one of its files changes
-	ended   bool
-	started []*lambdart.Function
-	watched []watchedFunction // until the watcher runs
-	watch   func(watchedFunction)
-	failed  []error // of functions of an app that have not started
-	bySpec  map[string]gateway.Function
-	known   map[string]gateway.Function // those that were named one by one
-	config  lambdart.Config             // but for name and source
-	names   map[string]bool
-	opt     opt
-	layered map[string][]string // the contents of layers, by the function's name
+	interception *interception
+
+	keeping   sync.Mutex // a function may start when one of its files changes
+	ended     bool
+	started   []*lambdart.Function
+	watched   []watchedFunction // until the watcher runs
+	watch     func(watchedFunction)
+	failed    []error // of functions of an app that have not started
+	bySpec    map[string]gateway.Function
+	known     map[string]gateway.Function // those that were named one by one
+	config    lambdart.Config             // but for name and source
+	names     map[string]bool
+	opt       opt
+	assembled map[string]*assembled // by the function's name
 }
 
 type watchedFunction struct {
@@ -47,6 +49,7 @@ type watchedFunction struct {
 // restartable is a function as its watcher sees it.
 type restartable interface {
 	Restart(context.Context) error
+	SetLayers(opt string, missing []string)
 	Worked() bool
 	Started() bool
 }
@@ -100,11 +103,11 @@ func (all *functions) watchWith(watch func(watchedFunction)) {
 	}
 }
 
-// layersOf are the contents of a function's layers.
-func (all *functions) layersOf(name string) []string {
+// assembledOf is what a function has below .wirepost that is not its own, or nil.
+func (all *functions) assembledOf(name string) *assembled {
 	all.keeping.Lock()
 	defer all.keeping.Unlock()
-	return all.layered[name]
+	return all.assembled[name]
 }
 
 func (all *functions) stop(ctx context.Context) error {
@@ -186,8 +189,9 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, how la
 	return made, nil
 }
 
-// heard has the lines of a function recorded, and looked at.
+// heard has the lines of a function recorded, and looked at, and its calls led here.
 func (all *functions) heard(config lambdart.Config) lambdart.Config {
+	all.interception.lead(&config)
 	config.OnLog = func(ctx context.Context, _, line string) {
 		inspector.Log(ctx, line)
 		logged(ctx, line)

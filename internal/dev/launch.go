@@ -12,9 +12,23 @@ import (
 	"github.com/wirepost/wirepost/internal/lambdart"
 )
 
-// launched is what to run for a function whose Launch says how. Code in a zip file or
-// in the template is put into folder first, which has nothing else afterwards.
-func launched(f app.Function, folder string) (lambdart.Source, error) {
+// source is what to run for a function whose Launch says how, as config describes it.
+// Code in a zip file or in the template is put into a folder below .wirepost first, which
+// has nothing else afterwards.
+func (all *functions) source(f *app.Function, config lambdart.Config) (lambdart.Source, error) {
+	folder := filepath.Join(config.Folder, "functions", config.Name, "code")
+	if a := all.assembledOf(config.Name); f.Launch.Archive != "" {
+		a.archive, a.unpacked = absolute(f.Launch.Archive), folder
+	} else if f.Launch.Layer != "" {
+		a.folder = absolute(f.Code.Path)
+	}
+	if f.Launch.Layer != "" && config.Around.Opt == "" {
+		return lambdart.Source{}, fmt.Errorf("its program is in the layer %s, which is left out", app.Clip(f.Launch.Layer))
+	}
+	return launched(*f, folder, config.Around.Opt)
+}
+
+func launched(f app.Function, folder, opt string) (lambdart.Source, error) {
 	path, root := f.Launch.Path, f.Code.Path
 	switch {
 	case f.Code.Inline != "":
@@ -35,6 +49,9 @@ func launched(f app.Function, folder string) (lambdart.Source, error) {
 	}
 	if !isFolder(root) {
 		root = filepath.Dir(root)
+	}
+	if f.Launch.Layer != "" {
+		path = filepath.Join(opt, f.Launch.Path)
 	}
 	switch f.Launch.Kind {
 	case app.LaunchNode:

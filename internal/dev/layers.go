@@ -16,53 +16,180 @@ import (
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// layers puts the layers of a function into one folder, which is /opt for it. missing
-// are those that are not there. What is wrong with a layer is a hint: the function runs
-// without it.
+// assembled is what a function has below .wirepost that is not its own: the files of
+// its zip file, and its layers. Once the function runs, it is for the goroutine that
+// watches the function.
+type assembled struct {
+	all  *functions
+	of   app.Function
+	name string
+	told map[string]bool // what has been said of its layers
+
+	archive, unpacked string   // the zip file with its code and the folder with the files in it, or empty
+	folder            string   // the folder with its code, if its program is in a layer, or empty
+	contents          []string // of its layers, absolute, there or not
+	packages          []string // folders and files of these that Watch leaves out
+}
+
+// layers puts the layers of a function into one folder; see merge.
 func (all *functions) layers(f app.Function, name string) (opt string, missing []string) {
-	var contents, folders []string
-	for i, layer := range f.Layers {
+	a := &assembled{all: all, of: f, name: name}
+	all.keeping.Lock()
+	if all.assembled == nil {
+		all.assembled = map[string]*assembled{}
+	}
+	all.assembled[name] = a
+	all.keeping.Unlock()
+	return a.merge()
+}
+
+// merge puts the layers of the function into one folder, which is /opt for it. missing
+// are those that are not there. What is wrong with a layer is a hint, once: the function
+// runs without it. A function without layers on this machine has no folder.
+func (a *assembled) merge() (opt string, missing []string) {
+	var folders []string
+	a.contents, a.packages = nil, nil
+	for i, layer := range a.of.Layers {
 		called := cmp.Or(layer.LogicalID, layer.ARN)
 		if layer.Content == "" { // which the template's notes say
 			missing = append(missing, app.Clip(called))
 			continue
 		}
-		own := filepath.Join(string(all.c.Folder), "functions", name, "layers", strconv.Itoa(i+1))
-		content, err := layerContent(layer.Content, own)
-		folder := content
-		if under := unbuiltLayer(layer, content); err == nil && under != "" {
-			folder, err = linkUnder(own+"-source", under, content)
+		a.contents = append(a.contents, absolute(layer.Content))
+		if isFolder(layer.Content) || filepath.Ext(layer.Content) == "" {
+			a.packages = append(a.packages, packagesIn(absolute(layer.Content))...)
 		}
+		folder, err := a.layer(i)
 		if err != nil {
-			all.c.Report.Hint(fmt.Sprintf("%s: layer %s is left out of function %s: %v", layer.Position, app.Clip(called), app.Clip(f.LogicalID), err))
+			a.hint(layer.Position, "layer %s is left out of function %s: %v", app.Clip(called), app.Clip(a.of.LogicalID), err)
 			missing = append(missing, app.Clip(called))
 			continue
 		}
-		contents, folders = append(contents, absolute(content)), append(folders, absolute(folder))
+		folders = append(slices.DeleteFunc(folders, func(f string) bool { return f == folder }), folder)
 	}
-	opt = absolute(filepath.Join(string(all.c.Folder), "layers", name))
+	opt = absolute(filepath.Join(string(a.all.c.Folder), "layers", a.name))
 	dangling, err := mergeLayers(opt, folders)
 	if err != nil {
-		all.c.Report.Hint(fmt.Sprintf("%s: the layers of function %s are left out: %v", f.Position, app.Clip(f.LogicalID), err))
+		a.hint(a.of.Position, "the layers of function %s are left out: %v", app.Clip(a.of.LogicalID), err)
 		missing = nil
-		for _, layer := range f.Layers {
+		for _, layer := range a.of.Layers {
 			missing = append(missing, app.Clip(cmp.Or(layer.LogicalID, layer.ARN)))
 		}
 		return "", missing
 	}
 	for _, link := range dangling {
-		all.c.Report.Hint(fmt.Sprintf("%s: %s in a layer of function %s is left out: it is a link that leads nowhere", f.Position, terminal.Word(link), app.Clip(f.LogicalID)))
+		a.hint(a.of.Position, "%s in a layer of function %s is left out: it is a link that leads nowhere", terminal.Word(link), app.Clip(a.of.LogicalID))
 	}
-	if len(contents) == 0 {
+	if len(folders) == 0 {
 		return "", missing
 	}
-	all.keeping.Lock()
-	defer all.keeping.Unlock()
-	if all.layered == nil {
-		all.layered = map[string][]string{}
-	}
-	all.layered[name] = contents
 	return opt, missing
+}
+
+// layer is the folder with what one of the layers has in /opt.
+func (a *assembled) layer(i int) (string, error) {
+	layer := a.of.Layers[i]
+	own := filepath.Join(string(a.all.c.Folder), "functions", a.name, "layers", strconv.Itoa(i+1))
+	content, err := layerContent(layer.Content, own)
+	if err != nil {
+		return "", err
+	}
+	if madeByMake(layer, content) {
+		return "", fmt.Errorf("its content %s is only what BuildMethod makefile makes it of; run 'sam build' and name .aws-sam/build/template.yaml as the template", layer.Content)
+	}
+	if under := unbuiltLayer(layer, content); under != "" {
+		content, err = linkUnder(own+"-source", under, content)
+	}
+	return absolute(content), err
+}
+
+// hint says something of the layers, unless it has said it before.
+func (a *assembled) hint(at app.Position, format string, args ...any) {
+	text := at.String() + ": " + fmt.Sprintf(format, args...)
+	if a.told[text] {
+		return
+	}
+	if a.told == nil {
+		a.told = map[string]bool{}
+	}
+	a.told[text] = true
+	a.all.c.Report.Hint(text)
+}
+
+// maxPackageFiles is how many files there may be in a node_modules of a layer that is
+// watched as a whole: each of them is looked at twice a second.
+const maxPackageFiles = 3000
+
+// packagesIn is what has to be watched of the node_modules of a layer, which is where
+// its code is: all of it, or what npm writes when it installs something where that is too
+// much; and the folders that links in it lead to. The layer may come later.
+func packagesIn(layer string) (paths []string) {
+	paths = []string{filepath.Join(layer, "node_modules"), filepath.Join(layer, "nodejs", "node_modules")}
+	paths = append(paths, matching(layer, "nodejs/node*/node_modules")...)
+	for i, folder := range slices.Clone(paths) {
+		packages := slices.Concat(matching(folder, "*"), matching(folder, "@*/*"))
+		whole := countFiles(folder, maxPackageFiles) < maxPackageFiles
+		if !whole {
+			paths[i] = filepath.Join(folder, ".package-lock.json")
+		}
+		for _, p := range packages {
+			if info, err := os.Lstat(p); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+				paths = append(paths, p)
+			} else if !whole {
+				paths = append(paths, filepath.Join(p, "package.json"))
+			}
+		}
+	}
+	return paths
+}
+
+// countFiles counts the files of a folder, up to a number.
+func countFiles(folder string, most int) (files int) {
+	_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files++
+		}
+		if files >= most {
+			return fs.SkipAll
+		}
+		return nil // what cannot be read does not change
+	})
+	return files
+}
+
+// paths are what has to be watched of it.
+func (a *assembled) paths() []string {
+	paths := slices.Concat(a.contents, a.packages)
+	if a.archive != "" {
+		paths = append(paths, a.archive)
+	}
+	if a.folder != "" {
+		paths = append(paths, a.folder)
+	}
+	return paths
+}
+
+// again puts together anew what files that have changed are of, for the next start of
+// the function, and reports whether that finds something else than before.
+func (a *assembled) again(f restartable, files []string) (changed bool, err error) {
+	for _, file := range files {
+		changed = changed || slices.ContainsFunc(a.paths(), func(path string) bool { return isBelow(file, path) })
+	}
+	if a.archive != "" && slices.Contains(files, a.archive) {
+		if err := unpack(a.archive, a.unpacked); err != nil {
+			return false, fmt.Errorf("its code %s cannot be unpacked: %w", a.of.Launch.Archive, err)
+		}
+	}
+	if changed {
+		f.SetLayers(a.merge())
+	}
+	return changed, nil
+}
+
+// isBelow reports whether a path is another one or below it.
+func isBelow(path, folder string) bool {
+	inside, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(inside)
 }
 
 // unbuiltLayer is the folder of a layer into which 'sam build' puts its content, if that
@@ -75,6 +202,24 @@ func unbuiltLayer(layer app.Layer, content string) string {
 		}
 	}
 	return ""
+}
+
+// madeByMake reports whether a layer's content is only what 'sam build' makes it of, by
+// the rule build-LOGICALID of the Makefile there (AWS docs, SAM developer guide, "Building
+// Lambda layers"). What has been made has no Makefile.
+func madeByMake(layer app.Layer, content string) bool {
+	if layer.Build != "makefile" || !isPlain(filepath.Join(content, "Makefile")) {
+		return false
+	}
+	return !slices.ContainsFunc([]string{"nodejs", "python", "bin", "lib", "bootstrap"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(content, name))
+		return err == nil
+	})
+}
+
+func isPlain(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // linkUnder makes a folder that has nothing but a link to another one.
@@ -146,6 +291,9 @@ func linkAll(to string, from []string) (dangling []string, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
+			if e.Name() == ".wirepost" { // this folder may be in it
+				continue
+			}
 			path := filepath.Join(folder, e.Name())
 			info, err := os.Stat(path)
 			switch {

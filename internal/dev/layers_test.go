@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -99,5 +100,72 @@ func TestAReadOfOptThatFailsIsToldOnce(t *testing.T) {
 	}
 	if want := []string{"/opt/a.json", "/opt/b.json", "/opt/bin/c", "/opt/d"}; !slices.Equal(told, want) {
 		t.Errorf("told are %q, want %q", told, want)
+	}
+}
+
+// The folder of the layers may be in that of a layer, as where a Makefile of the project
+// makes several layers.
+func TestLayersOfOneFolderThatHasAllOfThemEnd(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"nodejs/a.js", "other/nodejs/b.js", ".wirepost/layers/old/x"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, "")
+	}
+	config, said := complete(t, Config{Folder: ".wirepost", InProcess: echo()})
+	all := &functions{c: &config}
+	opt, missing := all.layers(app.Function{LogicalID: "F", Layers: []app.Layer{{LogicalID: "A", Content: "."}, {LogicalID: "B", Content: "other"}, {LogicalID: "C", Content: "./"}}}, "fn")
+	if len(missing) > 0 || said.String() != "" {
+		t.Errorf("missing %v, said %s", missing, said)
+	}
+	for name, want := range map[string]bool{"nodejs/a.js": true, "nodejs/b.js": true, ".wirepost": false} {
+		if _, err := os.Lstat(filepath.Join(opt, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestALayerThatAMakefileMakesIsLeftOutUntilItHas(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Makefile"), "build-L:\n")
+	config, said := complete(t, Config{InProcess: echo()})
+	f := app.Function{LogicalID: "F", Layers: []app.Layer{{LogicalID: "L", Content: dir, Build: "makefile"}}}
+	if _, missing := (&functions{c: &config}).layers(f, "fn"); !slices.Equal(missing, []string{"L"}) || !strings.Contains(said.String(), "is only what BuildMethod makefile makes it of; run 'sam build'") {
+		t.Errorf("missing %v, said %s", missing, said)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "nodejs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if opt, missing := (&functions{c: &config}).layers(f, "fn"); len(missing) > 0 || !isFolder(filepath.Join(opt, "nodejs")) {
+		t.Errorf("missing %v of what is made", missing)
+	}
+}
+
+func TestManyPackagesOfALayerAreWatchedByWhatNpmWrites(t *testing.T) {
+	dir := t.TempDir()
+	modules := filepath.Join(dir, "nodejs/node_modules")
+	for _, name := range []string{"a/lib/deep", "@s/b", "../../shared"} {
+		if err := os.MkdirAll(filepath.Join(modules, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(dir, "shared"), filepath.Join(modules, "linked")); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	few := []string{filepath.Join(dir, "node_modules"), modules, filepath.Join(modules, "linked")}
+	if got := packagesIn(dir); !slices.Equal(got, few) {
+		t.Errorf("few files: watched are %q, want %q", got, few)
+	}
+	for i := range maxPackageFiles {
+		write(t, filepath.Join(modules, "a/lib/deep", strconv.Itoa(i)), "")
+	}
+	many := []string{filepath.Join(modules, ".package-lock.json"), filepath.Join(modules, "a/package.json"), filepath.Join(modules, "@s/b/package.json"), filepath.Join(modules, "linked")}
+	got := packagesIn(dir)
+	for _, path := range many {
+		if !slices.Contains(got, path) || slices.Contains(got, modules) {
+			t.Errorf("many files: watched are %q, want %s and not the folder", got, path)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/wirepost/wirepost/internal/lambdart"
@@ -40,12 +41,21 @@ func (w *watcher) stop(context.Context) error {
 // watch restarts a function when one of its files changes, until ctx ends. A build
 // that fails leaves the old process, and the sockets stay open in any case.
 func (w *watcher) watch(ctx context.Context, f watchedFunction) {
-	f.paths = append(f.paths, w.functions.layersOf(f.name)...)
+	assembled := w.functions.assembledOf(f.name)
 	o := &lambdart.WatchOptions{Worked: f.function.Worked, Own: func(file string) {
 		w.c.Report.Hint(fmt.Sprintf("function %s is not restarted for %s, which changed while it worked; on Lambda a function can write to /tmp only", f.name, shorten([]string{file})))
 	}}
-	if f.bundle != nil {
-		o.Paths = func() []string { return append(f.bundle.paths(), w.functions.layersOf(f.name)...) }
+	o.Paths = func() (paths []string) {
+		switch {
+		case f.bundle != nil:
+			paths = f.bundle.paths()
+		case assembled == nil || assembled.archive == "": // else the files are unpacked ones
+			paths = slices.Clone(f.paths)
+		}
+		if assembled != nil {
+			paths = append(paths, assembled.paths()...)
+		}
+		return paths
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,12 +63,29 @@ func (w *watcher) watch(ctx context.Context, f watchedFunction) {
 		return // the watcher may have ended
 	}
 	w.running.Go(func() { // ends with ctx
-		lambdart.Watch(ctx, f.paths, o, func(files []string) {
-			if f.bundle == nil || w.rebundle(ctx, f, files) {
+		lambdart.Watch(ctx, nil, o, func(files []string) {
+			if w.renew(ctx, f, assembled, files) {
 				w.restart(ctx, f, files)
 			}
 		})
 	})
+}
+
+// renew makes anew what a function is started from, and reports whether it has to be
+// restarted.
+func (w *watcher) renew(ctx context.Context, f watchedFunction, a *assembled, files []string) bool {
+	changed := false
+	if a != nil {
+		var err error
+		if changed, err = a.again(f.function, files); err != nil {
+			w.c.Report.Problem(fmt.Sprintf("function %s cannot be started since %s changed%s: %v", f.name, shorten(files), f.goesOn(), err))
+			return false
+		}
+	}
+	if f.bundle == nil {
+		return true
+	}
+	return w.rebundle(ctx, f, files) || changed && !f.bundle.failed
 }
 
 func (w *watcher) restart(ctx context.Context, f watchedFunction, files []string) {

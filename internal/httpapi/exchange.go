@@ -104,6 +104,9 @@ func (x *exchange) answer(w http.ResponseWriter) *reply {
 	if x.body, wrong = readBody(w, x.r); wrong != none {
 		return h.fail(wrong, "the body is too large, or broke off")
 	}
+	if x.route.Answer != nil {
+		return x.fixed()
+	}
 	return x.ask()
 }
 
@@ -164,7 +167,7 @@ func (x *exchange) ask() *reply {
 		return h.cannotRun(x.route, fmt.Sprintf("its function %q is not run here", app.Clip(x.route.Function)))
 	}
 	x.invoked = x.route.Function
-	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), x.cause())
+	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), &origin{x.cause(), x.requestID})
 	switch {
 	case errors.Is(err, errTooMany):
 		return h.fail(tooMany, err.Error())

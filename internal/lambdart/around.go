@@ -38,6 +38,14 @@ type Around struct {
 	Install string
 }
 
+// SetLayers changes Opt and Missing of the function's Around, for processes that start
+// after the next Restart has begun.
+func (f *Function) SetLayers(opt string, missing []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.c.Around.Opt, f.c.Around.Missing = opt, missing
+}
+
 // runtimeVersion is the major version of a Node.js runtime, or 0.
 func (a *Around) runtimeVersion() int {
 	number, _, _ := strings.Cut(strings.TrimPrefix(a.Runtime, "nodejs"), ".")

@@ -64,6 +64,7 @@ var nodeStyles = []struct {
 	{"CommonJS module.exports computed", "index.handler", []string{"index.js", `const all = {}; all['hand' + 'ler'] = async (event) => ({statusCode: 200, body: 'hello ' + event.name}); module.exports = all`}},
 	{"CommonJS .cjs", "index.handler", []string{"index.cjs", `const path = require('path'); exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + path.basename('x/' + event.name)})`}},
 	{"CommonJS local module", "src/app.nested.run", []string{"src/app.js", `const g = require('../lib/greet'); exports.nested = {run: async (event) => g(event)}`, "lib/greet.js", `module.exports = (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
+	{"a folder with an index.js", "src/app.handler", []string{"src/app/index.js", `exports.handler = async (event) => ({statusCode: 200, body: 'hello ' + event.name})`}},
 	{"callback", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, {statusCode: 200, body: 'hello ' + event.name}), 5) }`}},
 	{"callback at once", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { callback(null, {statusCode: 200, body: 'hello ' + event.name}) }`}},
 	{"callback that waits for the loop", "index.handler", []string{"index.js", `exports.handler = (event, context, callback) => { const answer = {statusCode: 200}; setTimeout(() => { answer.body = 'hello ' + event.name }, 50); callback(null, answer) }`}},
@@ -160,7 +161,7 @@ def handler(event, c):
 		}
 		if len(said.ID) != 36 || said.Name != "fn" || said.Version != "$LATEST" || said.ARN != "arn:aws:lambda:us-east-1:000000000000:function:fn" ||
 			said.Memory != "128" || said.Group != "/aws/lambda/fn" || !strings.Contains(said.Stream, "[$LATEST]") || said.Left < 1000 || said.Left > 20_000 ||
-			!said.Waits || said.Trace != "Root=1-aa-bb" || !strings.HasPrefix(said.Env, "AWS_Lambda_"+name) || said.Offset != 0 {
+			!said.Waits || !strings.HasPrefix(said.Trace, "Root=1-aa-bb;Parent=") || !strings.HasPrefix(said.Env, "AWS_Lambda_"+name) || said.Offset != 0 {
 			t.Errorf("%s: %+v", name, said)
 		}
 	}

@@ -73,8 +73,12 @@ func TestAProcessHasTheEnvironmentAndHeadersOfLambda(t *testing.T) {
 		}
 	}
 	_, headers = invoke(`{"headers":{"x-amzn-trace-ID":"Root=1-5759e988-bd862e3fe1be46a994272793"}}`)
-	if got := headers.Get("Lambda-Runtime-Trace-Id"); got != "Root=1-5759e988-bd862e3fe1be46a994272793" {
+	if got := headers.Get("Lambda-Runtime-Trace-Id"); !regexp.MustCompile(`^Root=1-5759e988-bd862e3fe1be46a994272793;Parent=[0-9a-f]{16};Sampled=0$`).MatchString(got) {
 		t.Errorf("the event's trace ID became %q", got)
+	}
+	_, headers = invoke(`{"headers":{"x-amzn-trace-ID":"Root=1-a;Parent=b;Sampled=1"}}`)
+	if got := headers.Get("Lambda-Runtime-Trace-Id"); got != "Root=1-a;Parent=b;Sampled=1" {
+		t.Errorf("the event's whole trace ID became %q", got)
 	}
 	_, headers = invoke(`{"headers":{"X-Amzn-Trace-Id":"Root=1\r\nX-Bad: 1"}}`)
 	if got := headers.Get("Lambda-Runtime-Trace-Id"); strings.Contains(got, "Bad") || headers.Get("X-Bad") != "" {

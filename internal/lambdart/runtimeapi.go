@@ -42,9 +42,12 @@ func (p *process) server() *http.Server {
 		ReadHeaderTimeout: refusedTime,
 		ReadTimeout:       refusedTime,
 		WriteTimeout:      refusedTime, // for what net/http answers itself
-		MaxHeaderBytes:    2 << 20,     // aws-lambda-go sends causes for X-Ray of up to 1 MiB
-		ErrorLog:          log.New(io.Discard, "", 0),
-		ConnContext:       p.meet,
+		// Without it the one for reading would hold, and a runtime that works for longer
+		// than that finds its connection closed when it answers.
+		IdleTimeout:    farDeadline,
+		MaxHeaderBytes: 2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
+		ErrorLog:       log.New(io.Discard, "", 0),
+		ConnContext:    p.meet,
 		// Its handler for "OPTIONS *" waits for the body, without a limit.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -385,7 +388,9 @@ func plain(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// traceID is the event's own X-Ray header, or a new one that is not sampled.
+// traceID is the event's own X-Ray header, or a new one that is not sampled. It has all
+// three parts: clients of X-Ray complain of one that does not (AWS docs, Lambda developer
+// guide, "Defined runtime environment variables").
 func traceID(event []byte, seconds int64) string {
 	if bytes.Contains(event, []byte("mzn-")) { // nearly every event has none
 		var said struct {
@@ -394,6 +399,12 @@ func traceID(event []byte, seconds int64) string {
 		if json.Unmarshal(event, &said) == nil {
 			for name, value := range said.Headers {
 				if text := plain(value); strings.EqualFold(name, "X-Amzn-Trace-Id") && isTraceID(text) {
+					if strings.HasPrefix(text, "Root=") && !strings.Contains(text, "Parent=") {
+						text += ";Parent=" + randomHex(8)
+					}
+					if !strings.Contains(text, "Sampled=") {
+						text += ";Sampled=0"
+					}
 					return text
 				}
 			}

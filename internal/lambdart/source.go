@@ -174,7 +174,7 @@ func handlerFiles(dir, handler string, kind Kind) (files []string, function stri
 		return nil, ""
 	}
 	base := filepath.Join(dir, folder, file)
-	return []string{base + ".js", base + ".mjs", base + ".cjs"}, function
+	return []string{base + ".js", base + ".mjs", base + ".cjs", filepath.Join(base, "index.js")}, function
 }
 
 // handlerFile is how the name of a file ends that a handler may be in.
@@ -238,7 +238,10 @@ func (l *launch) discard() {
 // prepare makes the source ready to be run. One that replaces calls it.
 func (f *Function) prepare(ctx context.Context) (*launch, error) {
 	s := f.c.Source
-	l := &launch{name: f.c.Name, source: s, around: f.c.Around, handler: s.Handler, debugPort: f.c.DebugPort}
+	f.mu.Lock()
+	around := f.c.Around
+	f.mu.Unlock()
+	l := &launch{name: f.c.Name, source: s, around: around, handler: s.Handler, debugPort: f.c.DebugPort}
 	var err error
 	if l.dir, err = filepath.Abs(s.Dir); err != nil {
 		return nil, fmt.Errorf("start function %s: find its folder: %w", f.c.Name, err)
@@ -351,6 +354,9 @@ func (f *Function) build(ctx context.Context, l *launch) error {
 	case err != nil:
 		if len(said) == 0 {
 			said = []byte(err.Error())
+		}
+		if bytes.Contains(said, []byte("go.mod file not found")) {
+			return &StartError{Name: f.c.Name, Reason: "its source, the folder " + l.path + ", is in no Go module: run 'go mod init NAME' and 'go mod tidy' in the folder of the project"}
 		}
 		return &BuildError{Name: f.c.Name, Command: "go build in " + l.path, Output: string(said[:min(len(said), maxLine)])}
 	}

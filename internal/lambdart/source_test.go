@@ -222,3 +222,14 @@ func TestAnInterpreterThatIsNotThereIsNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// In GOPATH's time there were no modules, and Go's own error says nothing of the function.
+func TestGoSourceInNoModuleIsASentence(t *testing.T) {
+	dir := t.TempDir()
+	write(t, goFunction, dir, "main.go")
+	_, err := Start(t.Context(), Config{Name: "fn", Source: Source{Kind: Go, Args: []string{dir}}, Env: os.Environ()})
+	var failed *StartError
+	if want := "its source, the folder " + dir + ", is in no Go module: run 'go mod init NAME' and 'go mod tidy' in the folder of the project"; !errors.As(err, &failed) || failed.Reason != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

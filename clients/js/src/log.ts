@@ -22,6 +22,8 @@ interface Topic {
   /** Undefined: not known yet. Empty: the topic has no log. */
   _epoch?: string;
   _offset: number;
+  /** It has no log yet, and will have one. */
+  _kept?: boolean;
   /** Subscribes and reads under way: frames wait for their answers. */
   _busy: number;
   _held: any[];
@@ -43,6 +45,7 @@ interface Answer {
   gone?: [number, number][];
   more?: boolean;
   wait?: number;
+  kept?: boolean;
 }
 
 /** How long what overtook waits for what it overtook: at first, and at most. */
@@ -122,6 +125,7 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
     let news = false;
     if (typeof a.offset === "number") {
       const messages = a.messages || [];
+      const asked = asks(t);
       const epoch = a.epoch || "";
       if (t._epoch !== epoch) {
         const first = t._epoch === undefined;
@@ -143,6 +147,8 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
         }
       }
       if (a.upTo! > t._offset) t._offset = a.upTo!;
+      t._kept = a.kept;
+      if (!asked && asks(t) && !checkTimer && !checking) planNext();
       moved();
     }
     if (a.more) {
@@ -192,6 +198,9 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
 
   const fields = (t: Topic, last = 0) => (t._epoch === undefined ? { last } : { after: { epoch: t._epoch, offset: t._offset } });
 
+  /** Whether checks name a topic. */
+  const asks = (t: Topic) => t._epoch || t._kept;
+
   const plan = (ms: number) => {
     host._clear(checkTimer);
     checkTimer = host._later(check, ms);
@@ -201,7 +210,7 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
 
   const check = () => {
     const asked: Record<string, Position> = {};
-    for (const [name, t] of topics) if (t._epoch && !t._busy) asked[name] = { epoch: t._epoch, offset: t._offset };
+    for (const [name, t] of topics) if (asks(t) && !t._busy) asked[name] = { epoch: t._epoch!, offset: t._offset };
     if (old || checking) return;
     checkTimer = undefined;
     if (!Object.keys(asked).length) return; // the next position that is learned plans one
@@ -246,7 +255,7 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
       if (!t) return;
       t._busy--;
       if (ack) take(name, t, ack as Answer);
-      if (ack && t._epoch) planNext();
+      if (ack && asks(t)) planNext();
       drain(name, t);
       pump();
     },
@@ -264,7 +273,7 @@ export const keepPositions = (host: Host, checkAfter: number, saved: Record<stri
       if (frame.epoch === t._epoch && t._asked && frame.offset <= t._asked && frame.offset > t._asked - maxHeld) {
         hold = Math.min(longestHold, hold * 2); // it would have come by itself
         t._asked = 0;
-      } else hold = Math.max(shortestHold, hold * 0.99);
+      } else hold = Math.max(shortestHold, hold * 0.999);
       if (frame.epoch === t._epoch && frame.offset <= t._offset) return;
       if (t._held.length < maxHeld) t._held.push(frame);
       if (!t._timer || frame.offset === t._offset + 1) drain(name, t);

@@ -44,6 +44,9 @@ func (r *reader) webSocketAPIs() []*resource {
 		if x.typ == "AWS::ApiGatewayV2::Api" {
 			protocol = r.text(x.props.Get("ProtocolType"), "ProtocolType of "+document.Clip(x.id))
 		}
+		if protocol == "HTTP" {
+			continue // httpAPIs reads it
+		}
 		if protocol != "WEBSOCKET" {
 			r.Note(x.pos, app.Info, "API %s is not a WebSocket API and is left out", document.Clip(x.id))
 			continue

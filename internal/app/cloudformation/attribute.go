@@ -24,6 +24,12 @@ func (t *template) attribute(id, attribute string, pos app.Position) *value {
 	if x.typ == "AWS::SQS::Queue" {
 		return t.queueAttribute(x, attribute, pos)
 	}
+	if x.typ == "AWS::Lambda::Url" && attribute == "FunctionUrl" {
+		return t.urlOf(x, pos)
+	}
+	if x.typ == "AWS::Lambda::Url" && attribute == "FunctionArn" {
+		return t.eval(x.props.Get("TargetFunctionArn"))
+	}
 	if x.typ == "AWS::SSM::Parameter" && attribute == "Value" && !x.props.Get("Value").Empty() {
 		return t.eval(x.props.Get("Value"))
 	}
@@ -73,7 +79,6 @@ var attributes = map[string]map[string]string{
 	"AWS::KMS::Key":                        {"Arn": "arn:{partition}:kms:{region}:{account}:key/{ref}", "KeyId": "{ref}"},
 	"AWS::Events::EventBus":                {"Arn": "arn:{partition}:events:{region}:{account}:event-bus/{ref}", "Name": "{ref}"},
 	"AWS::SecretsManager::Secret":          {"Id": "{ref}"},
-	"AWS::ApiGateway::RestApi":             {"RestApiId": "{ref}"},
 }
 
 // fill puts a resource's Ref and the stack's place into a form. A user pool says its
@@ -121,6 +126,12 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 				return t.physical(stage, pos)
 			}
 		}
+	case "AWS::ApiGateway::RestApi", "AWS::Serverless::Api", "AWS::Serverless::HttpApi":
+		return t.httpAttribute(x, attribute, name, pos)
+	case "AWS::ApiGateway::Resource", "AWS::ApiGateway::Authorizer", "AWS::ApiGateway::Deployment":
+		if strings.HasSuffix(attribute, "Id") {
+			return name
+		}
 	case "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Deployment":
 		if strings.HasSuffix(attribute, "Id") {
 			return name
@@ -130,10 +141,15 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 			return name
 		}
 	}
+	if attribute == "StreamArn" && !x.props.Get("StreamSpecification").Empty() || attribute == "StreamArn" && x.typ == "AWS::DynamoDB::GlobalTable" {
+		return text(t.arn("dynamodb", "table/"+name.Text+"/stream/"+streamLabel))
+	}
 	if attribute != "Arn" {
 		return nil
 	}
 	switch x.typ {
+	case "AWS::Events::Rule":
+		return text(t.arn("events", "rule/"+name.Text))
 	case "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable":
 		return text(t.arn("dynamodb", "table/"+name.Text))
 	case "AWS::IAM::Role":
@@ -144,12 +160,40 @@ func (t *template) known(x *resource, attribute string, name *value, pos app.Pos
 	return nil
 }
 
+// httpAttribute is an attribute of a REST API, or of an API of SAM, or nil.
+func (t *template) httpAttribute(x *resource, attribute string, name *value, pos app.Position) *value {
+	switch attribute {
+	case "RestApiId", "ApiId":
+		return name
+	case "RootResourceId":
+		return document.NewText(pos, t.rootResource(x))
+	case "ApiEndpoint":
+		return document.NewText(pos, "https://"+name.Text+".execute-api."+t.options.Region+"."+t.urlSuffix())
+	case "Stage":
+		if stage := t.resources[t.samStages[x.id]]; stage != nil {
+			return t.physical(stage, pos)
+		}
+	}
+	return nil
+}
+
+// streamLabel is the time in the ARN of a table's stream. It is made up: a stream has
+// one of its own each time that it is made.
+const streamLabel = "2024-01-01T00:00:00.000"
+
 // queueAttribute is an attribute of a queue: it follows from the queue's URL, and its
 // name may be in the template.
 func (t *template) queueAttribute(x *resource, attribute string, pos app.Position) *value {
 	url := t.physical(x, pos)
 	if url.Kind == document.Scalar {
 		name := url.Text[strings.LastIndexByte(url.Text, '/')+1:]
+		if t.engines {
+			if own := t.engineName(x, pos); own.Kind == document.Scalar {
+				if _, given := t.given(x.id); !given {
+					name = own.Text
+				}
+			}
+		}
 		switch attribute {
 		case "QueueUrl":
 			return url

@@ -57,7 +57,7 @@ func TestAParameterThatTheTemplateDoesNotHaveIsAnError(t *testing.T) {
 }
 
 func TestRulesRefuseParameters(t *testing.T) {
-	const parameters = "Parameters: {Env: {Type: String, Default: dev}, Size: {Type: String, Default: small}, Zones: {Type: CommaDelimitedList, Default: 'a,b'}, Key: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /k}}\n"
+	const parameters = "Parameters: {Env: {Type: String, Default: dev}, Size: {Type: String, Default: small}, Zones: {Type: CommaDelimitedList, Default: 'a,b'}, Key: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /k}, Gone: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /gone}}\n"
 	const refused = "t.yaml:8: rule R does not allow these parameters: "
 	for _, c := range []struct{ rule, want string }{
 		{"{Assertions: [{Assert: !Equals [!Ref Env, dev]}]}", ""},
@@ -72,6 +72,7 @@ func TestRulesRefuseParameters(t *testing.T) {
 		{"{Assertions: [{Assert: {'Fn::Not': [{'Fn::EachMemberEquals': [!Ref Zones, a]}]}}]}", ""},
 		{"{Assertions: [{Assert: {'Fn::Contains': [{'Fn::RefAll': 'AWS::EC2::VPC::Id'}, !Ref Env]}}]}", ""},
 		{"{Assertions: [{Assert: !Equals [!Ref Key, x]}]}", ""}, // not known here
+		{"{Assertions: [{Assert: {'Fn::Not': [{'Fn::Contains': [['1', '2'], !Ref Gone]}]}}]}", ""},
 	} {
 		text := parameters + goodLines + "Rules:\n  R: " + c.rule + "\n"
 		given := Options{Parameters: map[string]string{"Env": "dev", "Size": "small", "Zones": "a,b"}}
@@ -80,8 +81,19 @@ func TestRulesRefuseParameters(t *testing.T) {
 		}
 		// With nothing but defaults it runs, and it is said.
 		_, notes, err := readText(text, Options{})
-		if said := noteLines(notes); err != nil || strings.Contains(said, "rule R does not allow the parameters' defaults") != (c.want != "") {
+		if said := noteLines(notes); strings.Contains(said, "not understood") {
+			t.Errorf("%s: notes %s", c.rule, said)
+		} else if err != nil || strings.Contains(said, "rule R does not allow the parameters' defaults") != (c.want != "") {
 			t.Errorf("%s with defaults: notes %s, %v", c.rule, said, err)
 		}
+	}
+}
+
+func TestARuleAboutWhatOnlyAWSHasSaysNothing(t *testing.T) {
+	text := "Parameters: {BootstrapVersion: {Type: \"AWS::SSM::Parameter::Value<String>\", Default: /cdk-bootstrap/x/version}}\n" +
+		"Rules: {CheckBootstrapVersion: {Assertions: [{Assert: {Fn::Not: [{Fn::Contains: [['1', '2'], !Ref BootstrapVersion]}]}, AssertDescription: too old}]}}\n" + goodLines
+	_, notes, err := readText(text, Options{})
+	if said := noteLines(notes); err != nil || strings.Contains(said, "condition") || strings.Contains(said, "rule") {
+		t.Errorf("notes %s, %v, want none of the rule", said, err)
 	}
 }

@@ -78,9 +78,6 @@ func (r *reader) function(x *resource) app.Function {
 	}
 	r.code(x, &f.Code)
 	f.Layers = r.layersOf(x, what)
-	if events := p.Get("Events"); len(events.Each()) > 0 {
-		r.Note(events.Pos, app.Info, "the events of %s are not run here", what)
-	}
 	if f.Code.Kind != app.CodeImage {
 		f.Code.Kind = app.CodeZip
 	}
@@ -94,7 +91,7 @@ func (r *reader) decide(f *app.Function) {
 	if info, err := os.Stat(f.StandIn); f.StandIn != "" && err == nil && (info.IsDir() || strings.EqualFold(filepath.Ext(f.StandIn), ".zip")) {
 		f.Code, f.StandIn = app.Code{Kind: app.CodeZip, Path: filepath.Clean(f.StandIn)}, ""
 	}
-	f.Decide(r.format, r.dir)
+	f.Decide(r.format, r.dirOf(f.Position.File))
 	if f.Launch != nil && f.Launch.Newer != "" {
 		r.Note(f.Position, app.Warning, "the program %s of function %s is older than %s: what runs is not that", document.Clip(f.Launch.Path), document.Clip(f.LogicalID), document.Clip(f.Launch.Newer))
 	}
@@ -105,7 +102,7 @@ func (r *reader) decide(f *app.Function) {
 	r.Add(f.Unrunnable.Note(len(f.Unrunnable.For) > 0))
 }
 
-// invokedBy keeps that a route or an authorizer needs a function.
+// invokedBy keeps that a route, an authorizer or a source needs a function.
 func (r *reader) invokedBy(function, by string) {
 	r.invokers[function] = append(r.invokers[function], by)
 }

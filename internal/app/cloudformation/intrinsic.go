@@ -80,6 +80,8 @@ func (t *template) call(name string, a *value, pos app.Position) *value {
 		return t.base64(a, pos)
 	case "Fn::Length":
 		return t.length(a, pos)
+	case "Fn::ToJsonString":
+		return t.toJSON(a, pos)
 	case "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
 		return document.NewText(pos, strconv.FormatBool(t.test(document.NewMap(pos, field{Key: name, Value: a}))))
 	case "Fn::ImportValue":
@@ -98,7 +100,38 @@ func (t *template) importValue(a *value, pos app.Position) *value {
 	if t.symbolic {
 		return document.NewUnknown(pos, why)
 	}
+	if v := t.exported(a.Text, pos); v != nil {
+		return v
+	}
 	return t.valueOr("import:"+a.Text, pos, why)
+}
+
+// exported is what another stack exports under a name, unless a value is given for it;
+// or nil.
+func (t *template) exported(name string, pos app.Position) *value {
+	if _, given := t.given("import:" + name); given || t.options.links == nil {
+		return nil
+	}
+	if t.exports == nil {
+		t.exports = map[string]*value{}
+		for _, e := range t.options.links.exports {
+			if n := t.eval(e.name); n.Kind == document.Scalar && t.exports[n.Text] == nil {
+				t.exports[n.Text] = e.value
+			}
+		}
+	}
+	v := t.exports[name]
+	if v == nil {
+		return nil
+	}
+	if !t.enter("import "+name, pos) {
+		return document.NewUnknown(pos, "the export "+document.Clip(name)+" refers to itself")
+	}
+	defer t.leave()
+	if v = t.eval(v); v.Kind == document.Scalar {
+		return document.NewText(pos, v.Text)
+	}
+	return v
 }
 
 func (t *template) base64(a *value, pos app.Position) *value {
@@ -118,6 +151,44 @@ func (t *template) length(a *value, pos app.Position) *value {
 		return document.OrUnknown(a, pos, "Fn::Length of something that is not a list")
 	}
 	return document.NewText(pos, strconv.Itoa(len(a.Items)))
+}
+
+// toJSON is Fn::ToJsonString: a map or a list as JSON text. (AWS docs, CloudFormation
+// template reference: "Fn::ToJsonString".)
+func (t *template) toJSON(a *value, pos app.Position) *value {
+	a = t.eval(a)
+	if a.Kind != document.Map && a.Kind != document.List {
+		return document.OrUnknown(a, pos, "Fn::ToJsonString of something that is neither a map nor a list")
+	}
+	if bad := unknownIn(a, 0); bad != nil {
+		return bad
+	}
+	text := a.JSON()
+	if len(text) > document.MaxString || !t.Spend(pos, len(text)) {
+		return document.TooLarge(pos)
+	}
+	return document.NewText(pos, text)
+}
+
+// unknownIn is the first value in another that is not known, or nil.
+func unknownIn(v *value, depth int) *value {
+	if v == nil || depth > document.MaxNesting {
+		return nil
+	}
+	if v.Kind == document.Unknown {
+		return v
+	}
+	for _, item := range v.Items {
+		if bad := unknownIn(item, depth+1); bad != nil {
+			return bad
+		}
+	}
+	for _, f := range v.Fields {
+		if bad := unknownIn(f.Value, depth+1); bad != nil {
+			return bad
+		}
+	}
+	return nil
 }
 
 func (t *template) getAttArguments(a *value, pos app.Position) (id, attribute string, bad *value) {

@@ -48,6 +48,11 @@ func (r *reader) leftOutProperties() {
 }
 
 func (r *reader) leftOutOf(x *resource, v *value, within string, rows map[string]standing) {
+	if v != nil && v.Kind == document.List {
+		for _, item := range v.Items {
+			r.leftOutOf(x, item, within, rows)
+		}
+	}
 	for _, f := range v.Each() {
 		row, known := rows[within+f.Key]
 		what := document.Clip(within+f.Key) + " of " + document.Clip(x.id)
@@ -57,7 +62,7 @@ func (r *reader) leftOutOf(x *resource, v *value, within string, rows map[string
 			r.Note(f.Pos, app.Warning, "%s is left out: %s", what, row.text)
 		case row.status == "verbose":
 			r.Note(f.Pos, app.Info, "%s is left out: %s", what, row.text)
-		case row.status == "done" && f.Value.Kind == document.Map && within == "":
+		case row.status == "done" && (f.Value.Kind == document.Map || f.Value.Kind == document.List) && within == "":
 			r.leftOutOf(x, f.Value, f.Key+".", rows)
 		case !known && within == "" && !strings.HasPrefix(f.Key, "Fn::") && f.Key != "Ref":
 			var names []string

@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -24,6 +25,10 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		}
 		text = v.Text
 	case given:
+	case d.Empty() && legacyAsset.MatchString(name):
+		text = legacyAssetValue(name)
+	case (d.Empty() || d.Kind == document.Unknown) && t.options.links != nil && t.options.links.optional[name] != "":
+		return document.NewUnknown(pos, fmt.Sprintf("parameter %s of another stack has no value; give %s", document.Clip(t.options.links.optional[name]), app.Flag("--parameter", name, "VALUE")))
 	case d.Empty() || d.Kind == document.Unknown:
 		if t.unset[name] == (app.Position{}) {
 			t.unset[name] = p.Pos
@@ -45,6 +50,48 @@ func (t *template) parameter(name string, p *value, pos app.Position) *value {
 		return out
 	}
 	return document.NewText(pos, text)
+}
+
+// boundParameter is what a nested stack gets for its parameter, or nil if that is not
+// one of a nested stack or if the stack has only the default.
+func (t *template) boundParameter(name string, pos app.Position) *value {
+	if t.options.links == nil || t.options.links.bound[name].value == nil {
+		return nil
+	}
+	b := t.options.links.bound[name]
+	if !t.enter("parameter "+name, pos) {
+		return document.NewUnknown(pos, "parameter "+document.Clip(name)+" refers to itself")
+	}
+	defer t.leave()
+	v := t.eval(b.value)
+	switch {
+	case b.list && v.Kind == document.Scalar:
+		out := document.NewList(pos)
+		for item := range strings.SplitSeq(v.Text, ",") {
+			out.Items = append(out.Items, document.NewText(pos, strings.TrimSpace(item)))
+		}
+		return out
+	case v.Kind == document.Scalar:
+		return document.NewText(pos, v.Text)
+	}
+	return v
+}
+
+// legacyAsset is how version 1 of CDK calls the parameters with which its command says
+// where it has put an asset; the folder of the asset is in the metadata of what uses it
+// (aws-cdk, packages/@aws-cdk/core, "LegacyStackSynthesizer").
+var legacyAsset = regexp.MustCompile(`^AssetParameters([0-9a-f]{64})(S3Bucket|S3VersionKey|ArtifactHash)[0-9A-F]{8}$`)
+
+// legacyAssetValue is a value of the form that the command gives.
+func legacyAssetValue(name string) string {
+	switch m := legacyAsset.FindStringSubmatch(name); m[2] {
+	case "S3Bucket":
+		return "cdk-assets"
+	case "S3VersionKey":
+		return "assets/||" + m[1] + ".zip" // the prefix and the name, which templates split
+	default:
+		return m[1]
+	}
 }
 
 // stored is the value of a parameter that is the name of one in Systems Manager. What

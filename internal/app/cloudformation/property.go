@@ -130,5 +130,16 @@ func (t *template) path(pos app.Position, s string) string {
 	if filepath.IsAbs(s) {
 		return filepath.Clean(s)
 	}
-	return filepath.Join(t.dir, filepath.FromSlash(s))
+	return filepath.Join(t.dirOf(pos.File), filepath.FromSlash(s))
+}
+
+// dirOf is the directory from which the paths of a file are: its own for that of a
+// nested stack or of another one, and else the template's.
+func (t *template) dirOf(file string) string {
+	if t.options.links != nil {
+		if dir, ok := t.options.links.dirs[file]; ok {
+			return dir
+		}
+	}
+	return t.dir
 }

@@ -51,6 +51,13 @@ type Options struct {
 	// Stack is AWS::StackName. Empty means local.
 	Stack string
 
+	// Others are the stacks that are read with the template: it may import what they
+	// export, and their resources are the app's too. Those of the template come first;
+	// a logical ID that is there twice gets the name of its stack before it.
+	Others []Another
+
+	links *links // once Others and nested stacks are read
+
 	// Origin says which language the template was made from. Nil means that it was
 	// written as it is.
 	Origin *Origin
@@ -61,6 +68,10 @@ type Origin struct {
 	Format string          // of the app
 	Made   map[string]bool // logical IDs of resources that have the permissions they need
 	Asked  map[string]bool // names of values that it has asked for
+
+	// Sources are those that become no resource; each says why it does not work here.
+	// Their functions are resources of the template.
+	Sources []app.Source
 
 	// Dir is the folder that paths are in. Empty means that of the template's file.
 	Dir string
@@ -82,6 +93,10 @@ func Is(root *document.Value) bool { return root.Get("Resources") != nil }
 // this pass, in the order of the file; they are returned with an error too. The maps
 // in o must not change while the app may be resolved.
 func Read(root *document.Value, reading *document.Reading, o Options) (*app.App, []app.Note, error) {
+	root, o.links = link(root, reading, o)
+	if err := reading.Err(); err != nil {
+		return nil, reading.Notes(), err
+	}
 	start := reading.Fork() // what is noted in one pass is not for the next
 	a, notes, err := pass(root, start.Fork(), o, nil)
 	if err != nil {
@@ -124,13 +139,18 @@ type reader struct {
 	layers         map[string]*resource
 	permissions    []permission
 	calls          []call               // of functions by API Gateway, for which it needs a permission
-	invokers       map[string][]string  // function to the routes and authorizers that need it
+	invokers       map[string][]string  // function to the routes, authorizers and sources that need it
 	answers        map[string]*resource // what the integrations of type MOCK answer
+	sources        []app.Source
+	httpVariables  map[string]string // stage variables of the HTTP API that is read
 
 	leftOut, rewritten map[app.Position]string // what a note has said already
 }
 
 func newReader(t *template, names *app.Names) *reader {
+	if names != nil && names.Queues != nil {
+		t.engines, t.queueURL = true, names.Queues
+	}
 	return &reader{
 		template: t, names: names, stageVariables: map[string]string{},
 		functionIDs: map[string][]string{}, layers: map[string]*resource{},
@@ -155,10 +175,12 @@ func (r *reader) app() *app.App {
 	api.Authorizers = r.authorizers()
 	api.Routes = r.routes(&api)
 	r.checkPermissions()
-	a := &app.App{
-		Format: r.format, Region: r.options.Region, Account: r.options.Account,
-		Functions: r.functions(), Tables: r.tables(),
-	}
+	a := &app.App{Format: r.format, Region: r.options.Region, Account: r.options.Account, HTTPAPIs: r.httpAPIs()}
+	r.byName(func() {
+		a.Queues, a.Topics = r.queues(), r.topics()
+		r.eventSources()
+	})
+	a.Sources, a.Functions, a.Tables = r.sources, r.functions(), r.tables()
 	a.APIs = []app.API{api}
 	r.checkStandIns(a)
 	r.leftOutProperties()

@@ -14,6 +14,9 @@ func (t *template) ref(name string, pos app.Position) *value {
 	if pseudo, ok := strings.CutPrefix(name, "AWS::"); ok {
 		return t.pseudo(pseudo, pos)
 	}
+	if v := t.boundParameter(name, pos); v != nil {
+		return v
+	}
 	if p := t.parameters.Get(name); p != nil {
 		return t.parameter(name, p, pos)
 	}
@@ -38,6 +41,7 @@ var nameProperty = map[string]string{
 	"AWS::DynamoDB::GlobalTable":    "TableName",
 	"AWS::Serverless::SimpleTable":  "TableName",
 	"AWS::ApiGatewayV2::Stage":      "StageName",
+	"AWS::ApiGateway::Stage":        "StageName",
 	"AWS::Lambda::LayerVersion":     "LayerName",
 	"AWS::Serverless::LayerVersion": "LayerName",
 	"AWS::IAM::Role":                "RoleName",
@@ -46,12 +50,14 @@ var nameProperty = map[string]string{
 	"AWS::SSM::Parameter":           "Name",
 	"AWS::Events::EventBus":         "Name",
 	"AWS::Kinesis::Stream":          "Name",
+	"AWS::Events::Rule":             "Name",
+	"AWS::Scheduler::Schedule":      "Name",
 }
 
 // hasOwnID reports whether AWS makes the ID that Ref gives. The logical ID stands for
 // it here: only the template itself uses it.
 func hasOwnID(typ string) bool {
-	return strings.HasPrefix(typ, "AWS::ApiGatewayV2::") || isAPI(typ)
+	return strings.HasPrefix(typ, "AWS::ApiGatewayV2::") || strings.HasPrefix(typ, "AWS::ApiGateway::") || isAPI(typ) || isHTTPAPI(typ)
 }
 
 // isMadeHere reports whether a resource is made for the run, or changes nothing in it,
@@ -59,14 +65,15 @@ func hasOwnID(typ string) bool {
 func isMadeHere(typ string) bool {
 	return isFunction(typ) || hasOwnID(typ) || slices.Contains([]string{
 		"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable",
-		"AWS::Lambda::LayerVersion", "AWS::Serverless::LayerVersion", "AWS::IAM::Role", "AWS::Logs::LogGroup"}, typ)
+		"AWS::Lambda::LayerVersion", "AWS::Serverless::LayerVersion", "AWS::IAM::Role", "AWS::Logs::LogGroup",
+		"AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::Lambda::EventSourceMapping"}, typ)
 }
 
 // physical is Ref of a resource: what the caller gives for it, or its name or ID on
 // AWS, for a layer the ARN of its version, for a queue its URL. Where that cannot be
 // known, the logical ID stands for it, as a placeholder.
 func (t *template) physical(x *resource, pos app.Position) *value {
-	if isAPI(x.typ) {
+	if isAPI(x.typ) || isHTTPAPI(x.typ) {
 		return document.NewText(pos, t.apiID(x.id))
 	}
 	if x.name != nil {
@@ -79,6 +86,9 @@ func (t *template) physical(x *resource, pos app.Position) *value {
 	if ok {
 		x.name = document.NewText(x.pos, s)
 		return document.NewText(pos, s)
+	}
+	if t.engines && isEngines(x.typ) {
+		return t.enginePhysical(x, pos)
 	}
 	if !t.enter(x.id, pos) {
 		return document.NewUnknown(pos, document.Clip(x.id)+" refers to itself")

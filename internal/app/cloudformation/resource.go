@@ -52,6 +52,9 @@ func (t *template) newResource(f field, globals *value) *resource {
 		t.Note(f.Pos, app.Warning, "resource %s is of SAM, but the template has no Transform: AWS::Serverless-2016-10-31, without which AWS refuses it", document.Clip(f.Key))
 		t.sam = true
 	}
+	if t.options.links != nil {
+		return x // link has merged the Globals of each stack
+	}
 	if x.props = document.Merge(globals.Get(section), x.props); x.props != nil && x.props.Kind == document.Null {
 		x.props = globals.Get(section)
 	}

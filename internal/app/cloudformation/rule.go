@@ -92,6 +92,10 @@ func (t *template) contains(name string, a *value) (result, ok bool) {
 		return false, false
 	}
 	x, y := t.eval(a.Items[0]), t.eval(a.Items[1])
+	if unknownIn(x, 0) != nil || unknownIn(y, 0) != nil { // such as the version of CDK's bootstrap stack
+		t.unsure++
+		return false, true
+	}
 	has := func(list *value, text string) bool {
 		return slices.ContainsFunc(list.Items, func(v *value) bool { return v.Text == text })
 	}

@@ -81,13 +81,13 @@ func evaluate(file string, data []byte, reading *document.Reading, o Options) (*
 	}
 	for _, x := range t.order {
 		if t.present(x) {
-			e.stack.Resources = append(e.stack.Resources, e.resource(x, root.Get("Resources", x.id)))
+			e.stack.Resources = append(e.stack.Resources, e.resource(x, t.made.Get(x.id)))
 		}
 	}
 	for _, f := range root.Get("Rules").Each() {
 		e.stack.Refused = append(e.stack.Refused, e.refusals(f)...)
 	}
-	for _, f := range root.Get("Outputs").Each() {
+	for _, f := range t.outputs.Each() {
 		if c := f.Value.Get("Condition"); c.Empty() || t.condition(c.Text, f.Pos) {
 			e.stack.Outputs[f.Key] = e.plain(f.Value.Get("Value"))
 		}

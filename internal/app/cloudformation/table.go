@@ -37,7 +37,6 @@ func (r *reader) table(x *resource) app.Table {
 	}
 	if s := p.Get("StreamSpecification"); !s.Empty() {
 		t.Stream = r.text(r.eval(s).Get("StreamViewType"), "the stream of "+what)
-		r.Note(s.Pos, app.Warning, "the stream of %s is not read here: what it invokes is not invoked", what)
 	}
 	if x.typ == "AWS::DynamoDB::GlobalTable" {
 		r.Note(x.pos, app.Info, "%s is global: here it is in one place", what)

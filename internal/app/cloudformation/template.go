@@ -19,6 +19,7 @@ type template struct {
 	symbolic bool // references to resources stay references: Evaluate
 
 	parameters, mappings, conditions *value
+	made, outputs                    *value          // Resources and Outputs, with their loops written out
 	decided                          map[string]bool // conditions
 	resources                        map[string]*resource
 	order                            []*resource             // in the order of the file
@@ -27,9 +28,14 @@ type template struct {
 	unset                            map[string]app.Position // parameters without a value that something needs
 	placeholders                     map[string]*resource    // resources whose Ref was made up
 	asked                            map[string]bool         // names of values that something asked for
+	exports                          map[string]*value       // of all stacks, once something imports
 	active                           []string                // what is being resolved
 	calls                            int                     // how deep
 	unsure                           int                     // conditions that could not be known
+	short                            []app.Source            // of SAM's events that become no resource
+	urlIDs                           map[string]string       // of the URLs of functions, to the function's name
+	engines                          bool                    // queues and topics have their own names
+	queueURL                         func(name string) string
 }
 
 func newTemplate(reading *document.Reading, o Options) *template {
@@ -39,7 +45,7 @@ func newTemplate(reading *document.Reading, o Options) *template {
 	return &template{
 		Reading: reading, options: o, dir: cmp.Or(o.Origin.Dir, filepath.Dir(reading.File())), format: cmp.Or(o.Origin.Format, Format),
 		decided: map[string]bool{}, resources: map[string]*resource{}, samStages: map[string]string{}, apiIDs: map[string]string{},
-		unset: map[string]app.Position{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
+		unset: map[string]app.Position{}, urlIDs: map[string]string{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
 	}
 }
 
@@ -47,9 +53,13 @@ func newTemplate(reading *document.Reading, o Options) *template {
 func (t *template) load(root *value) error {
 	t.parameters, t.mappings, t.conditions = root.Get("Parameters"), root.Get("Mappings"), root.Get("Conditions")
 	t.transforms(root.Get("Transform"))
+	t.conditions, t.made, t.outputs = t.loops(t.conditions), t.loops(root.Get("Resources")), t.loops(root.Get("Outputs"))
+	if err := t.Err(); err != nil {
+		return err
+	}
 	globals := root.Get("Globals")
 	var webSockets []*resource
-	for _, f := range root.Get("Resources").Each() {
+	for _, f := range t.made.Each() {
 		x := t.newResource(f, globals)
 		if x == nil {
 			continue
@@ -65,6 +75,9 @@ func (t *template) load(root *value) error {
 	}
 	for _, x := range webSockets {
 		t.expandWebSocketAPI(x)
+	}
+	if t.sam {
+		t.expandEvents(globals)
 	}
 	if t.sam && t.format == Format {
 		t.format = FormatSAM
@@ -83,8 +96,7 @@ func (t *template) transforms(v *value) {
 		case item.Empty():
 		case item.Text == "AWS::Serverless-2016-10-31":
 			t.format, t.sam = FormatSAM, true
-		case item.Text == "AWS::LanguageExtensions":
-			t.Note(item.Pos, app.Info, "of AWS::LanguageExtensions only Fn::Length and the default of Fn::FindInMap are understood")
+		case item.Text == "AWS::LanguageExtensions": // loops, toJSON, length and findInMap do it
 		case item.Kind == document.Scalar:
 			t.Note(item.Pos, app.Warning, "macro %s is not run: what it changes is not seen here", document.Clip(item.Text))
 		default:

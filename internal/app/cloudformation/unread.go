@@ -10,9 +10,12 @@ import (
 )
 
 // quiet are types that change nothing for a local run.
-var quiet = []string{"AWS::IAM::", "AWS::CDK::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::Lambda::", "AWS::ApiGatewayV2::", "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::CustomResource", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
+var quiet = []string{"AWS::IAM::", "AWS::CDK::", "AWS::Logs::", "AWS::CloudWatch::", "AWS::Lambda::", "AWS::ApiGatewayV2::", "AWS::CloudFormation::WaitCondition", "AWS::CloudFormation::CustomResource", "AWS::S3::BucketPolicy",
+	"AWS::SNS::Topic", "AWS::SNS::Subscription", "AWS::SQS::Queue", "AWS::Events::Rule", "AWS::Scheduler::",
+	"AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method", "AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment", "AWS::ApiGateway::Authorizer",
+	"AWS::ApiGateway::Account", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan"}
 
-var understood = []string{"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable", "AWS::Serverless::Function", "AWS::Serverless::WebSocketApi", "AWS::Serverless::LayerVersion"}
+var understood = []string{"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable", "AWS::Serverless::Function", "AWS::Serverless::WebSocketApi", "AWS::Serverless::LayerVersion", "AWS::Serverless::HttpApi", "AWS::Serverless::Api"}
 
 // unread names what is in the template and is not run.
 func (r *reader) unread() {
@@ -21,8 +24,6 @@ func (r *reader) unread() {
 		case slices.Contains(understood, x.typ) || !r.present(x):
 		case x.typ == "AWS::CloudFormation::Stack" || x.typ == "AWS::Serverless::Application":
 			r.Note(x.pos, app.Warning, "%s is a template of its own, which is not read", document.Clip(x.id))
-		case x.typ == "AWS::Lambda::EventSourceMapping":
-			r.Note(x.pos, app.Info, "%s is not run: no streams and no queues are read here", document.Clip(x.id))
 		case x.typ == "AWS::ApiGatewayV2::ApiMapping" || x.typ == "AWS::ApiGatewayV2::DomainName":
 			r.Note(x.pos, app.Info, "%s is not done: there are no custom domains here", document.Clip(x.id))
 		case slices.Contains(slices.Collect(maps.Values(r.answers)), x):

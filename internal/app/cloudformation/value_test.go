@@ -68,6 +68,20 @@ func TestAValueIsGivenForWhatOnlyAWSHas(t *testing.T) {
 	}
 }
 
+func TestWhereVersion1OfCDKPutsAnAssetNeedsNoParameter(t *testing.T) {
+	bucket, key, sum := "AssetParameters"+strings.Repeat("0a", 32)+"S3Bucket16A1DD15", "AssetParameters"+strings.Repeat("0a", 32)+"S3VersionKey0BAF8210", "AssetParameters"+strings.Repeat("0a", 32)+"ArtifactHash98A7EF01"
+	parameters := "Parameters: {" + bucket + ": {Type: String}, " + key + ": {Type: String}, " + sum + ": {Type: String}"
+	value := "!Join [' ', [!Ref " + bucket + ", !Select [0, !Split ['||', !Ref " + key + "]], !Select [1, !Split ['||', !Ref " + key + "]], !Ref " + sum + "]]"
+	a, _, err := readText(variable(value, parameters+"}\n"), Options{})
+	hash := strings.Repeat("0a", 32)
+	if want := "cdk-assets assets/ " + hash + ".zip " + hash; err != nil || a.Functions[0].Env["V"] != want {
+		t.Errorf("V is %q, %v, want %q", a.Functions[0].Env["V"], err, want)
+	}
+	if _, _, err := readText(variable("!Ref AssetParameters", "Parameters: {AssetParameters: {Type: String}}\n"), Options{}); err == nil {
+		t.Error("another parameter needs no value either")
+	}
+}
+
 func TestAValueThatNothingAsksForIsTold(t *testing.T) {
 	text := variable("!Sub '${UserPool} ${UserPool.Arn}', W: '{{resolve:ssm:/app/secret}}'", "  UserPool: {Type: AWS::Cognito::UserPool}\n  B: {Type: AWS::S3::Bucket}\nParameters: {Stage: {Type: String, Default: a}}\n")
 	for _, c := range []struct{ name, err, note string }{

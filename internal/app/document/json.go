@@ -52,8 +52,12 @@ func (p *jsonParser) value(depth int) (*Value, error) {
 			return nil, err
 		}
 		return v, nil
+	case string:
+		return NewText(pos, t), nil
 	default:
-		return NewText(pos, fmt.Sprint(t)), nil
+		v := NewText(pos, fmt.Sprint(t))
+		v.Bare = true
+		return v, nil
 	}
 }
 

@@ -37,6 +37,7 @@ type Value struct {
 	Fields []Field
 	Pos    app.Position
 	Block  bool // a Scalar that begins on the line after Pos, as YAML's | and > have it
+	Bare   bool // a Scalar that is a number or a boolean of JSON, without quotes
 }
 
 // A Field is an entry of a Map.

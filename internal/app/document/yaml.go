@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
@@ -52,7 +53,9 @@ func (p *parser) node(n *yaml.Node, depth int) (*Value, error) {
 		switch n.ShortTag() {
 		case "!!null":
 		case "!!bool": // True is true for CloudFormation
-			v.Kind, v.Text = Scalar, strings.ToLower(n.Value)
+			v.Kind, v.Text, v.Bare = Scalar, strings.ToLower(n.Value), true
+		case "!!int", "!!float":
+			v.Kind, v.Text, v.Bare = Scalar, n.Value, json.Valid([]byte(n.Value))
 		default:
 			v.Kind, v.Text = Scalar, n.Value
 		}

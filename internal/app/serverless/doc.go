@@ -11,6 +11,9 @@
 //
 //   - websocket events with authorizers and route responses; the provider's
 //     settings; layers; packages; images; resources. Sections may be lists of files.
+//   - The events sqs, stream, sns, schedule, eventBridge, cloudwatchEvent, httpApi and
+//     http, and the key url of functions. Any other event is a source that says why it
+//     does not work here.
 //   - What bundles the functions: serverless-esbuild, serverless-webpack,
 //     serverless-plugin-typescript and what Serverless 4 has itself. It becomes Metadata
 //     of the functions, in the shape that SAM has for it.
@@ -20,12 +23,13 @@
 //
 // # What is not
 //
-// Other plugins, extensions of resources, other events, programs behind
+// Other plugins, extensions of resources, programs behind
 // ${file()}, and what only AWS has, such as ssm: and cf:, unless Options.Values has it.
 // Each is a note, or an error if there would be no API without it. keys.txt has a row
 // for each key, which the notes about keys follow.
 //
 // What is known of the framework is from its public documentation. UNCERTAIN: params
 // of stages in serverless.yml of version 4, which of its .env files come first, and
-// which functions it bundles without build.esbuild.
+// which functions it bundles without build.esbuild; and the logical IDs of its
+// deployments and of rules for the events eventBridge and cloudwatchEvent.
 package serverless

@@ -1,8 +1,10 @@
 package serverless
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,18 @@ import (
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
+
+// sayDotenvPlugin says how functions get what serverless-dotenv-plugin gives them: all that
+// is in .env, or in the file that custom.dotenv names (its README).
+func (s *service) sayDotenvPlugin(root *value) {
+	plugin, ok := s.plugins(root)["serverless-dotenv-plugin"]
+	if !ok {
+		return
+	}
+	o := s.variables.resolve(root.Get("custom", "dotenv"))
+	file := cmp.Or(o.Get("path").ScalarText(), path.Join(o.Get("basePath").ScalarText(), ".env"))
+	s.Note(plugin.Pos, app.Warning, "serverless-dotenv-plugin is not run: give --env-file %s for the variables that functions get from it", document.Clip(file))
+}
 
 // loadDotenv reads the variables that ${env:} has on top of the environment: those of
 // .env.STAGE, or of .env if that is not there (Serverless Framework docs, "Resolution of

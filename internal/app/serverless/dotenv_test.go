@@ -59,6 +59,16 @@ func TestDotenvIsReadAsServerlessReadsIt(t *testing.T) {
 	}
 }
 
+func TestThePluginThatReadsDotenvIsSaidWithTheFlagInItsPlace(t *testing.T) {
+	for custom, file := range map[string]string{"": ".env", "custom: {dotenv: {basePath: ./config/}}\n": "config/.env", "custom: {dotenv: {path: ./env, basePath: ./}}\n": "./env"} {
+		text := custom + "service: a\nprovider: {name: aws, runtime: nodejs22.x}\nplugins: [serverless-offline, serverless-dotenv-plugin]\nfunctions:\n  f: {handler: a.b, events: [{websocket: $connect}]}\n"
+		_, notes, err := expandWith("serverless.yml", text, Options{})
+		if want := "serverless-dotenv-plugin is not run: give --env-file " + file + " for the variables that functions get from it"; err != nil || !strings.Contains(notes, want) {
+			t.Errorf("%s: the notes are %q, %v, want %s", custom, notes, err, want)
+		}
+	}
+}
+
 func TestLinesOfDotenv(t *testing.T) {
 	for line, want := range map[string]string{
 		"A=b": "b", "A = b ": "b", "export A=b": "b", "A: b": "b", "A=": "", "A=b # c": "b", "A='b # c'": "b # c", `A="b\nc"`: "b\nc", `A='b\nc'`: `b\nc`,

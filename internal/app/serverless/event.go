@@ -48,7 +48,7 @@ func (s *service) events(f field, id string) {
 		}
 		for _, e := range event.Each() {
 			if e.Key != "websocket" {
-				s.Note(e.Pos, app.Info, "event %s of function %s is not run here", document.Clip(e.Key), document.Clip(f.Key))
+				s.otherEvent(trigger{function: f, id: id, name: e.Key, pos: e.Pos, value: e.Value})
 				continue
 			}
 			if !s.checkIndentation(e.Value, "authorizer", "name", "arn", "identitySource") {

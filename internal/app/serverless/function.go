@@ -47,6 +47,7 @@ func (s *service) function(f field) {
 	properties = append(properties, field{Key: "Code", Value: code})
 	id := s.add(normalized(f.Key)+"LambdaFunction", "AWS::Lambda::Function", f.Pos, v.Get("condition"), metadata, properties...)
 	s.events(f, id)
+	s.url(f, id)
 }
 
 // environment is the provider's with the function's over it. A function says null

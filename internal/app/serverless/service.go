@@ -48,6 +48,7 @@ type Service struct {
 	Region   string          // of the options or the provider, or else the framework's default
 	Asked    map[string]bool // names of values that it has asked for
 	Made     map[string]bool // logical IDs of the resources that the framework makes
+	Sources  []app.Source    // of events that become no resource
 }
 
 // Is reports whether a document is a serverless.yml.
@@ -62,7 +63,7 @@ func Expand(root *document.Value, reading *document.Reading, o Options) (*Servic
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
 	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{}, dotenv: map[string]string{},
 		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
-	s := &service{Reading: reading, variables: x, ids: map[string]bool{}}
+	s := &service{Reading: reading, variables: x, ids: map[string]bool{}, counts: map[string]int{}, paths: map[string]*preflight{}}
 	return s.expand(root)
 }
 
@@ -78,9 +79,12 @@ type service struct {
 	packages  *value   // package
 	bundles   *bundler // or nil
 	functions *value
-	made      []field         // Resources
-	ids       map[string]bool // of those
-	sockets   int             // websocket events
+	made      []field               // Resources
+	ids       map[string]bool       // of those
+	sockets   int                   // websocket events
+	sources   []app.Source          // of events that become no resource
+	counts    map[string]int        // rules by function
+	paths     map[string]*preflight // of the REST API, whose OPTIONS method is made
 }
 
 func (s *service) expand(root *value) (*Service, error) {
@@ -100,6 +104,7 @@ func (s *service) expand(root *value) (*Service, error) {
 		s.leftOut(f.Value, "functions.NAME.", "function "+document.Clip(f.Key))
 		s.function(f)
 	}
+	s.preflights()
 	s.layers(x.resolve(root.Get("layers")))
 	s.api()
 	s.unread(root)
@@ -109,6 +114,7 @@ func (s *service) expand(root *value) (*Service, error) {
 		s.Note(e.Pos, app.Warning, "extensions of resources are not understood")
 	}
 	s.checkNames(own)
+	out.Sources = s.sources
 	resources := document.Merge(document.NewMap(root.Pos, s.made...), own.Get("Resources"))
 	if err := s.Err(); err != nil {
 		return nil, err
@@ -189,6 +195,7 @@ func (s *service) merged(v *value, what string) *value {
 
 // unread names what changes a service and is not done here.
 func (s *service) unread(root *value) {
+	s.sayDotenvPlugin(root)
 	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) && s.otherPlugins(root) {
 		s.Note(p.Pos, app.Info, "plugins are not run: what they change is not seen here")
 	}

@@ -53,7 +53,8 @@ type Options struct {
 	Program func(file string) ([]byte, error)
 }
 
-// Read reads the template in file and gives the app that it describes, without its
+// Read reads the template in file, or all stacks of the folder with that name, such as
+// cdk.out, and gives the app that they describe, without its
 // variables: those come with app.App.Resolve, which needs addresses. Read needs none.
 //
 // An error is an *app.Error with the place to correct, or an error of reading the
@@ -74,11 +75,27 @@ func Read(file string, o *Options) (*app.App, []app.Note, error) {
 	if dir, ok := terraformDir(file); ok {
 		return readTerraform(file, dir, o)
 	}
+	if o == nil {
+		o = &Options{}
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		if a, notes, err, ok := readStacks(file, o); ok {
+			return a, notes, err
+		}
+	}
 	data, err := document.ReadFile(file)
 	if err != nil {
 		return nil, nil, err
 	}
 	return read(file, data, o)
+}
+
+// stack is the options for CloudFormation, with what is known of the deployment.
+func (o *Options) stack(d deployment) cloudformation.Options {
+	return cloudformation.Options{
+		Parameters: o.Parameters, Defaults: d.parameters, Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, API: o.API, Stage: o.Stage,
+		Region: cmp.Or(o.Region, d.region), Account: cmp.Or(o.Account, d.account), Stack: d.stack,
+	}
 }
 
 // templateIn is the template with a usual name in a folder, if file is a folder.
@@ -110,7 +127,7 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 
 // readDocument is Read of a template that is parsed.
 func readDocument(file string, root *document.Value, reading *document.Reading, o *Options) (*app.App, []app.Note, error) {
-	stack := cloudformation.Options{Parameters: o.Parameters, Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, API: o.API, Stage: o.Stage, Region: o.Region, Account: o.Account}
+	stack := o.stack(deployment{})
 	switch {
 	case root.Kind != document.Map:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has no Resources and no functions")
@@ -119,8 +136,8 @@ func readDocument(file string, root *document.Value, reading *document.Reading, 
 		if d.stack == "" {
 			d = samConfig(file, reading)
 		}
-		stack.Region, stack.Account = cmp.Or(o.Region, d.region), cmp.Or(o.Account, d.account)
-		stack.Stack, stack.Defaults = d.stack, d.parameters
+		stack = o.stack(d)
+		stack.Others = exporters(file, root, stack, reading)
 	case serverless.Is(root):
 		service, err := serverless.Expand(root, reading, serverless.Options{
 			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values, MoreValues: o.MoreValues,
@@ -130,7 +147,7 @@ func readDocument(file string, root *document.Value, reading *document.Reading, 
 		}
 		root = service.Template
 		stack.Region, stack.Stack = service.Region, service.Stack
-		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Made: service.Made, Asked: service.Asked}
+		stack.Origin = &cloudformation.Origin{Format: serverless.Format, Made: service.Made, Asked: service.Asked, Sources: service.Sources}
 	default:
 		return nil, reading.Notes(), app.Errorf(root.Pos, "is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has")
 	}

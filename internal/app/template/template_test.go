@@ -25,6 +25,20 @@ func here(a *app.App) app.Names {
 	}}}
 }
 
+// hereWithAll is here for an app whose queues and HTTP APIs have addresses too.
+func hereWithAll(a *app.App) app.Names {
+	names := here(a)
+	names.Queues = func(name string) string { return "http://127.0.0.1:9324/000000000000/" + name }
+	names.HTTPAPIs = map[app.HTTPKind]map[string]string{}
+	for i, api := range a.HTTPAPIs {
+		if names.HTTPAPIs[api.Kind] == nil {
+			names.HTTPAPIs[api.Kind] = map[string]string{}
+		}
+		names.HTTPAPIs[api.Kind][api.LogicalID] = fmt.Sprintf("http://127.0.0.1:%d", 3003+i)
+	}
+	return names
+}
+
 // readHere reads a template in both steps, as 'wirepost dev' does.
 func readHere(file string, o *Options) (*app.App, []app.Note, error) {
 	a, notes, err := Read(file, o)
@@ -32,6 +46,15 @@ func readHere(file string, o *Options) (*app.App, []app.Note, error) {
 		return nil, notes, err
 	}
 	return a.Resolve(here(a))
+}
+
+// readWithAll is readHere with the addresses of hereWithAll.
+func readWithAll(file string, o *Options) (*app.App, []app.Note, error) {
+	a, notes, err := Read(file, o)
+	if err != nil {
+		return nil, notes, err
+	}
+	return a.Resolve(hereWithAll(a))
 }
 
 // describe is an app and its notes as a text to compare.
@@ -125,6 +148,8 @@ func TestTemplatesAreDescribedInFull(t *testing.T) {
 		{"websocketapi.yaml", Options{}},
 		{"cdk.template.json", Options{}},
 		{"several.yaml", Options{API: "games", Stage: "green"}},
+		{"sources.yaml", Options{}},
+		{"sources/serverless.yml", Options{}},
 		{"service/serverless.yml", Options{
 			Env: func(name string) string { return map[string]string{"TOKEN": "from the environment"}[name] },
 			CLI: map[string]string{"stage": "prod"},
@@ -132,6 +157,9 @@ func TestTemplatesAreDescribedInFull(t *testing.T) {
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			got := describe(readHere("testdata/"+c.file, &c.o))
+			if strings.HasPrefix(c.file, "sources") {
+				got = describe(readWithAll("testdata/"+c.file, &c.o))
+			}
 			golden := filepath.Join("testdata", c.file+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {

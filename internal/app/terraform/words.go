@@ -89,5 +89,20 @@ func App(a *app.App) *app.App {
 	for i := range a.Tables {
 		say(a.Tables[i].Unrunnable)
 	}
+	for i := range a.Queues {
+		say(a.Queues[i].Unrunnable)
+	}
+	for i := range a.Topics {
+		say(a.Topics[i].Unrunnable)
+	}
+	for i := range a.Sources {
+		say(a.Sources[i].Unrunnable)
+	}
+	for i := range a.HTTPAPIs {
+		say(a.HTTPAPIs[i].Unrunnable)
+		for j := range a.HTTPAPIs[i].Routes {
+			say(a.HTTPAPIs[i].Routes[j].Unrunnable)
+		}
+	}
 	return a
 }

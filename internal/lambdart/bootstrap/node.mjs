@@ -106,7 +106,7 @@ async function load() {
   const dot = env._HANDLER.indexOf('.', slash);
   const base = path.join(env.LAMBDA_TASK_ROOT, env._HANDLER.slice(0, dot));
   const names = env._HANDLER.slice(dot + 1).split('.');
-  const file = ['.js', '.mjs', '.cjs'].map((end) => base + end).find((name) => fs.existsSync(name));
+  const file = ['.js', '.mjs', '.cjs', '/index.js'].map((end) => base + end).find((name) => fs.existsSync(name));
   if (!file) {
     throw new StartError('Runtime.ImportModuleError', "Cannot find module '" + base + "'");
   }

@@ -46,7 +46,7 @@ function foldersOf(specifier) {
     folders.push(...around.packages, path.resolve(process.execPath, '../../lib/node_modules'));
     if (around.install) folders.push(path.join(around.install, 'node_modules'));
   }
-  return folders.filter((folder) => fs.existsSync(path.join(folder, name)));
+  return folders.filter((folder) => ['', '.js', '.json', '.node'].some((end) => fs.existsSync(path.join(folder, name + end))));
 }
 
 export async function resolve(specifier, context, next) {
