@@ -149,7 +149,7 @@ func (t *template) apiID(id string) string {
 			return id + "-of-the-template"
 		}
 	}
-	return id
+	return cmp.Or(t.options.Origin.Placeholders[id], id)
 }
 
 // maxChain is how many references may be resolved one within the other.

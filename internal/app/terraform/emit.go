@@ -51,7 +51,7 @@ func (c *configuration) emit() *value {
 // placeholder keeps what stands for a resource that is not run.
 func (x *instance) placeholder() {
 	for text, t := range x.tokens {
-		if t.of == x && t.attribute == "" && strings.HasPrefix(x.typ, "aws_cognito_") {
+		if t.of == x && t.attribute == "" && (strings.HasPrefix(x.typ, "aws_cognito_") || x.typ == "aws_apigatewayv2_api" || x.typ == "aws_api_gateway_rest_api") {
 			x.placeholders[x.address] = text
 		}
 	}
