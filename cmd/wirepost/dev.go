@@ -134,7 +134,7 @@ func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
 
 func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 	t := &d.template
-	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template or a serverless.yml")
+	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template, a serverless.yml or .ts, or a folder with files of Terraform")
 	flags.StringArrayVar(&t.parameters, "parameter", nil, "`NAME=VALUE` a parameter of it; may be given more than once")
 	flags.StringArrayVar(&t.options, "opt", nil, "`NAME=VALUE` for ${opt:NAME} of a serverless.yml; may be given more than once")
 	flags.StringArrayVar(&t.values, "value", nil, "`NAME=VALUE` what only AWS has, such as UserPool=eu-west-1_AbC123 or ssm:/app/key=@FILE; a line names each that is missing; may be given more than once")
@@ -165,7 +165,7 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 	if err := c.readEnvFile(d); err != nil {
 		return c.notStarted(ctx, err)
 	}
-	if err := c.readTemplate(d); err != nil {
+	if err := c.readTemplate(ctx, d); err != nil {
 		return c.notStarted(ctx, err)
 	}
 	runs, err := dev.New(d.config)
