@@ -9,33 +9,66 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// sendMessage sends a message to a queue as people do, with AWS's command line.
-func sendMessage(t *testing.T, queue, body string) {
+// readmeCommand are the arguments of the README's command that begins so, with the
+// address of a queue in it.
+func readmeCommand(t *testing.T, begins, queue string) []string {
 	t.Helper()
-	at, err := url.Parse(queue)
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), "aws", "sqs", "send-message", "--endpoint-url", "http://"+at.Host, "--queue-url", queue, "--message-body", body)
+	line := regexp.MustCompile("(?m)^" + regexp.QuoteMeta(begins) + ".*$").FindString(string(readme))
+	line, _, _ = strings.Cut(line, "  #")
+	if line == "" {
+		t.Fatalf("the README has no %q", begins)
+	}
+	if at, err := url.Parse(queue); err == nil {
+		line = strings.ReplaceAll(line, "127.0.0.1:PORT", at.Host)
+	}
+	var args []string
+	for _, word := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1) {
+		args = append(args, strings.Trim(word, "'"))
+	}
+	return args
+}
+
+// sendMessage sends the README's message to a queue as it does, with AWS's command line.
+func sendMessage(t *testing.T, queue string) {
+	t.Helper()
+	args := readmeCommand(t, "aws sqs send-message", queue)
+	if !slices.Contains(args, queue) {
+		t.Fatalf("the README sends with %q, and the queue is %s", args, queue)
+	}
+	c := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	c.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=wirepost", "AWS_SECRET_ACCESS_KEY=wirepost", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("aws sqs send-message: %v\n%s", err, out)
+		t.Fatalf("%q: %v\n%s", args, err, out)
 	}
 }
 
-func invokesPublish(t *testing.T, to string) {
+// theReadmesMessage is what a client of the lobby gets of the README's commands.
+const theReadmesMessage = `"type":"message".*"to":"topic:lobby".*"data":\{"text":"hi"\}`
+
+// publishes sends the README's message to the stack's queue, and then to its publish
+// function, and has a client of the lobby receive both.
+func publishes(t *testing.T, dev *running, client *wireposttest.Client) {
 	t.Helper()
-	event := filepath.Join(t.TempDir(), "event.json")
-	write(t, event, `{"to":"`+to+`","data":{"by":"an invocation"}}`)
-	if status, stdout, stderr := runCommand(t.Context(), "invoke", "PublishFunction", "--event", event); status != exitDone {
+	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
+	sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1])
+	expect(t, client, "", theReadmesMessage)
+	if status, stdout, stderr := runCommand(t.Context(), readmeCommand(t, "wirepost invoke PublishFunction", "")[1:]...); status != exitDone {
 		t.Errorf("invoke: %d %s%s", status, stdout, stderr)
 	}
+	expect(t, client, "", theReadmesMessage)
 }
 
 // From a queue to a client, and from an invocation, by two functions that no connection has
@@ -52,11 +85,7 @@ func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Cut()
-	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
-	sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1], `{"to":"topic:lobby","data":{"by":"a queue"}}`)
-	expect(t, client, "", `"to":"topic:lobby".*"data":\{"by":"a queue"\}`)
-	invokesPublish(t, "user:alice")
-	expect(t, client, "", `"to":"user:alice".*"data":\{"by":"an invocation"\}`)
+	publishes(t, dev, client)
 }
 
 func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
@@ -67,15 +96,13 @@ func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"), "--sqs", "local")
+	args := readmeCommand(t, "wirepost dev --template template.yaml --sqs local", "")[2:]
+	args[slices.Index(args, "template.yaml")] = filepath.Join(dir, "template.yaml")
+	dev := startDev(t, args...)
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Cut()
-	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
-	sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1], `{"to":"topic:lobby","data":{"by":"a queue"}}`)
-	expect(t, client, "", `"to":"topic:lobby".*"data":\{"by":"a queue"\}`)
-	invokesPublish(t, "topic:lobby")
-	expect(t, client, "", `"to":"topic:lobby".*"data":\{"by":"an invocation"\}`)
+	publishes(t, dev, client)
 }
