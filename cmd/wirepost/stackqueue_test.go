@@ -18,15 +18,23 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// readmeCommand are the arguments of the README's command that begins so, with the
-// address of a queue in it.
-func readmeCommand(t *testing.T, begins, queue string) []string {
+// readme is the README. It is read before a dev changes the folder.
+type readme string
+
+func readReadme(t *testing.T) readme {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := regexp.MustCompile("(?m)^" + regexp.QuoteMeta(begins) + ".*$").FindString(string(readme))
+	return readme(text)
+}
+
+// command are the arguments of the README's command that begins so, with the address of a
+// queue in it.
+func (r readme) command(t *testing.T, begins, queue string) []string {
+	t.Helper()
+	line := regexp.MustCompile("(?m)^" + regexp.QuoteMeta(begins) + ".*$").FindString(string(r))
 	line, _, _ = strings.Cut(line, "  #")
 	if line == "" {
 		t.Fatalf("the README has no %q", begins)
@@ -42,9 +50,9 @@ func readmeCommand(t *testing.T, begins, queue string) []string {
 }
 
 // sendMessage sends the README's message to a queue as it does, with AWS's command line.
-func sendMessage(t *testing.T, queue string) {
+func (r readme) sendMessage(t *testing.T, queue string) {
 	t.Helper()
-	args := readmeCommand(t, "aws sqs send-message", queue)
+	args := r.command(t, "aws sqs send-message", queue)
 	if !slices.Contains(args, queue) {
 		t.Fatalf("the README sends with %q, and the queue is %s", args, queue)
 	}
@@ -60,12 +68,12 @@ const theReadmesMessage = `"type":"message".*"to":"topic:lobby".*"data":\{"text"
 
 // publishes sends the README's message to the stack's queue, and then to its publish
 // function, and has a client of the lobby receive both.
-func publishes(t *testing.T, dev *running, client *wireposttest.Client) {
+func (r readme) publishes(t *testing.T, dev *running, client *wireposttest.Client) {
 	t.Helper()
 	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
-	sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1])
+	r.sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1])
 	expect(t, client, "", theReadmesMessage)
-	if status, stdout, stderr := runCommand(t.Context(), readmeCommand(t, "wirepost invoke PublishFunction", "")[1:]...); status != exitDone {
+	if status, stdout, stderr := runCommand(t.Context(), r.command(t, "wirepost invoke PublishFunction", "")[1:]...); status != exitDone {
 		t.Errorf("invoke: %d %s%s", status, stdout, stderr)
 	}
 	expect(t, client, "", theReadmesMessage)
@@ -76,6 +84,7 @@ func publishes(t *testing.T, dev *running, client *wireposttest.Client) {
 func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
 	withEngines(t)
 	needs(t, "AWS's command line", exec.Command("aws", "--version").Run() == nil)
+	readme := readReadme(t)
 	template, _ := packed(t)
 	dev := startDev(t, "--template", template, "--dynamodb", "local", "--sqs", "local",
 		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")
@@ -85,18 +94,19 @@ func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Cut()
-	publishes(t, dev, client)
+	readme.publishes(t, dev, client)
 }
 
 func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
 	withEngines(t)
 	needs(t, "AWS's command line", exec.Command("aws", "--version").Run() == nil)
+	readme := readReadme(t)
 	dir := ownProgram(t, "sam")
 	var out, errs bytes.Buffer
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
-	args := readmeCommand(t, "wirepost dev --template template.yaml --sqs local", "")[2:]
+	args := readme.command(t, "wirepost dev --template template.yaml --sqs local", "")[2:]
 	args[slices.Index(args, "template.yaml")] = filepath.Join(dir, "template.yaml")
 	dev := startDev(t, args...)
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
@@ -104,5 +114,5 @@ func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Cut()
-	publishes(t, dev, client)
+	readme.publishes(t, dev, client)
 }

@@ -29,7 +29,9 @@ type takenQueue struct {
 
 func (q *takenQueue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	var in struct{ Entries []struct{ ReceiptHandle string } }
+	var in struct {
+		Entries []struct{ ReceiptHandle string }
+	}
 	body, _ := io.ReadAll(r.Body)
 	json.Unmarshal(body, &in)
 	q.mu.Lock()
