@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +30,7 @@ type devFlags struct {
 	routes      many // KEY=FUNCTION
 	authorizers many // FUNCTION, or NAME=FUNCTION with a template
 	envFile     string
+	names       string
 	faults      many
 	seed        uint64
 	credentials string
@@ -84,6 +86,7 @@ it as PublisherOptions.Credentials.`},
 	for _, flag := range []string{"dynamodb", "sqs"} {
 		completeFlag(cmd, flag, oneOf(dev.LocalEngine))
 	}
+	completeFlag(cmd, "names", oneOf("local", "aws"))
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
 		d.named.Function = args
 		if mistake, cure := d.check(); mistake != "" {
@@ -104,6 +107,7 @@ func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "`DURATION` default 10m, as on AWS")
 	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "`DURATION` default 2h, as on AWS")
 	flags.IntVar(&c.ConnectRate, "connect-rate", gateway.DefaultConnectRate, "`NUMBER` of new connections a second at most; default 500, as on AWS; more get 429")
+	flags.StringVar(&d.names, "names", "local", "`local|aws` what events call the API: localhost:PORT, or the name that it would have on AWS, for functions that look at it; browsers do not reach that one; default local")
 	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
 }
 
@@ -196,13 +200,14 @@ func (d *devFlags) check() (mistake, cure string) {
 func (d *devFlags) complete(c *command) {
 	d.config.Folder = folder
 	d.config.Inherit = d.credentials == "inherit"
+	d.config.AWSNames = d.names == "aws"
 	switch {
 	case d.template.file != "": // it is read next
 		d.config.Differences = dev.Differences{RouteResponses: d.named.RouteResponses, IdentitySources: d.named.IdentitySources}
 	case d.namesFunctions():
 		d.config.Named = &d.named
 	default:
-		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(),
+		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(), Keep: map[string]time.Duration{"lobby": 24 * time.Hour},
 			IfPublic: "the example function does not check who connects; keep --listen on a loopback address unless you want other machines to connect"}
 	}
 	level := slog.LevelWarn
@@ -228,7 +233,7 @@ func (d *devFlags) namesFunctions() bool {
 // needsFunctions reports whether a flag is given that says how functions run.
 func (d *devFlags) needsFunctions() bool {
 	p, n := d.config.Processes, d.named
-	return d.envFile != "" || d.credentials == "inherit" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
+	return d.envFile != "" || d.credentials == "inherit" || d.names == "aws" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
 		len(d.authorizers)+len(n.RouteResponses)+len(n.IdentitySources) > 0
 }
 
@@ -237,6 +242,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 	switch {
 	case d.credentials != "dev" && d.credentials != "inherit":
 		return fmt.Sprintf("--credentials %s: there are dev and inherit", d.credentials), ""
+	case d.names != "local" && d.names != "aws":
+		return fmt.Sprintf("--names %s: there are local and aws", d.names), ""
 	case c.Processes.Concurrency < 1 || c.Processes.Timeout < 0:
 		return "--concurrency and --timeout must be more than zero", ""
 	case c.IdleTimeout <= 0 || c.MaxAge <= 0:

@@ -56,7 +56,7 @@ To look from inside a function, see package doctor.`},
 	flags.BoolVar(&f.live, "live", false, "connect a client too, and send it a message")
 	flags.StringArrayVar(&f.headers, "header", nil, "`'NAME: VALUE'` what that client sends, such as a token; it may be repeated")
 	flags.StringVar(&f.o.Subprotocol, "subprotocol", "", "`NAME` what that client asks for")
-	flags.BoolVar(&f.controlPlane, "control-plane", false, "ask AWS how the API is set up (apigateway:GET, lambda:GetPolicy, cloudtrail:LookupEvents)")
+	flags.BoolVar(&f.controlPlane, "control-plane", false, "ask AWS how the API is set up (apigateway:GET, lambda:GetPolicy and ListFunctions, cloudtrail:LookupEvents)")
 	flags.BoolVar(&f.json, "json", false, "one JSON object")
 	flags.BoolVar(&f.strict, "strict", false, "a warning is a failure")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {

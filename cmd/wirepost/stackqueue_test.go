@@ -86,8 +86,10 @@ func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
 	needs(t, "AWS's command line", exec.Command("aws", "--version").Run() == nil)
 	readme := readReadme(t)
 	template, _ := packed(t)
-	dev := startDev(t, "--template", template, "--dynamodb", "local", "--sqs", "local",
-		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")
+	args := readme.command(t, "wirepost dev --template template.yaml --dynamodb local --sqs local", "")[2:]
+	args[slices.Index(args, "template.yaml")] = template
+	dev := startDev(t, append(args,
+		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")...)
 	bearer := http.Header{"Authorization": {"Bearer " + token(t, []byte("thirty-two bytes that nobody knows"), "alice", map[string]any{"subscribe": []string{"lobby"}})}}
 	client, err := wireposttest.Dial(t.Context(), dev.url, bearer)
 	if err != nil {
@@ -106,9 +108,7 @@ func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
-	args := readme.command(t, "wirepost dev --template template.yaml --sqs local", "")[2:]
-	args[slices.Index(args, "template.yaml")] = filepath.Join(dir, "template.yaml")
-	dev := startDev(t, args...)
+	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"), "--sqs", "local")
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ that connect and leave, their messages, invocations with their log lines, answer
 and posts. It is the stream of the inspector's page. Ends with Ctrl-C.`,
 		Example: `    $ wirepost tail --status failed
     $ wirepost tail --kept --json >session.ndjson`,
-		SuggestFor: []string{"log", "logs", "follow"},
+		SuggestFor: []string{"logs", "follow"},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&t.connection, "connection", "", "`ID` only of connections whose ID begins so")

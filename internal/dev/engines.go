@@ -29,8 +29,9 @@ type engines struct {
 	// aws sends a request to the https host of AWS's that it names, for functions with
 	// somebody's credentials, and passes the answer on. Nil means that what is not here is
 	// not looked for there.
-	aws         http.Handler
-	credentials *credentials
+	aws          http.Handler
+	interception *interception
+	credentials  *credentials
 
 	tables, queues *awslocal.Backend // nil where there is none
 	local          *awslocal.Services
@@ -48,6 +49,9 @@ func (e *engines) start(ctx context.Context) error {
 	e.ending = make(chan struct{})
 	if err := e.startEngines(ctx); err != nil {
 		return errors.Join(err, e.stop(context.WithoutCancel(ctx)))
+	}
+	if e.aws == nil {
+		e.aws = realAWS(e.interception.at)
 	}
 	e.missing = missing{c: e.c, own: e.owns}
 	e.local = awslocal.New(awslocal.Config{

@@ -31,9 +31,11 @@ func (r *resolution) start(context.Context) error {
 	if r.c.App == nil {
 		return nil
 	}
-	names := app.Names{APIs: map[string]app.APIName{
-		r.c.App.APIs[0].LogicalID: {ID: r.api.id, Endpoint: r.listener.endpointOf},
-	}}
+	name := app.APIName{ID: r.api.id, Endpoint: r.listener.endpointOf}
+	if r.c.AWSNames {
+		name.Endpoint = nil
+	}
+	names := app.Names{APIs: map[string]app.APIName{r.c.App.APIs[0].LogicalID: name}}
 	if r.port.url() != "" && (r.c.SQS != "" || !r.c.Inherit) {
 		names.Queues = func(name string) string { return r.port.queueURL(cmp.Or(r.c.App.Account, app.DefaultAccount), name) }
 	}

@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 		lambda.Start(mux)
 	case "chain": // of functions that invoke each other
 		lambda.Start(invokesNext)
+	case "call":
+		lambda.Start(callAs)
 	case "hang": // it never asks for an invocation
 		select {}
 	default:

@@ -95,6 +95,13 @@ type Config struct {
 	// function on Lambda has on top is added. Values are never logged.
 	Env []string
 
+	// ForProcess, if not nil, is asked before each process starts for variables that this
+	// process alone has; they win over all others. current is the context of the
+	// invocation that the process has been given and has not come back from, or nil; it
+	// may be called at any time. ended is called once when the process has ended, or
+	// has not started; it may be nil.
+	ForProcess func(current func() context.Context) (env []string, ended func())
+
 	// Region and AccountID are in the environment and in the ARN. Empty means
 	// us-east-1 and 000000000000.
 	Region, AccountID string

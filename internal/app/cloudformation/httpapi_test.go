@@ -185,7 +185,7 @@ func TestAddressesOfHTTPAPIsBecomeThoseOfThisMachine(t *testing.T) {
 	said := noteLines(notes)
 	for _, want := range []string{
 		"t.yaml:3: variable V of F: https://H.execute-api.us-east-1.amazonaws.com is http://127.0.0.1:3003 here\n", "t.yaml:3: variable D of F: https://u.lambda-url.us-east-1.on.aws is http://127.0.0.1:3005 here\n",
-		"t.yaml:3: variable E of F is the ID of the API: an address that is made of it leads to AWS, not here\n", "t.yaml:3: variable G of F is an address of another API, a1b2c3, and stays\n",
+		"t.yaml:3: variable E of F is the ID of the API: a call of a function to an address that is made of it arrives here\n", "t.yaml:3: variable G of F is an address of another API, a1b2c3, and stays\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("notes %s, want %s", said, want)
