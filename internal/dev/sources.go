@@ -74,7 +74,7 @@ func (s *sources) start(ctx context.Context) error {
 			}
 		})
 	}
-	idle.tell(s.c.Report)
+	idle.tell(s.c)
 	if err := errors.Join(errs...); err != nil {
 		return errors.Join(err, s.stop(ctx))
 	}
@@ -114,13 +114,17 @@ func (s *sources) refuse(source *app.Source, why string) error {
 // invoke.
 type idleSources struct{ queues, streams, schedules, topics []string }
 
-func (i *idleSources) tell(report Reporter) {
+func (i *idleSources) tell(c *Config) {
+	nowhere, report := "they are nowhere", c.Report
+	if c.Inherit {
+		nowhere = "they are on AWS"
+	}
 	for _, of := range []struct {
 		names []string
 		text  string
 	}{
-		{i.queues, "queues invoke nothing, as they are nowhere: %s; start an engine for them with --sqs local"},
-		{i.streams, "streams of tables invoke nothing, as the tables are nowhere: %s; start an engine for them with --dynamodb local"},
+		{i.queues, "queues invoke nothing, as " + nowhere + ": %s; start an engine for them with --sqs local"},
+		{i.streams, "streams of tables invoke nothing, as " + strings.Replace(nowhere, "they", "the tables", 1) + ": %s; start an engine for them with --dynamodb local"},
 		{i.schedules, "schedules do not run: %s; run them with --schedules, or invoke a function once with 'wirepost invoke NAME --event schedule'"},
 	} {
 		if len(of.names) > 0 {
