@@ -48,7 +48,7 @@ type setting struct {
 	server  bool // of somebody's for tables, in the place of an engine
 	env     []string
 	more    Environment
-	python  string // the folder of another than the PATH's, whose boto3 may be of before 1.28
+	python  string   // the folder of another than the PATH's, whose boto3 may be of before 1.28
 	where   []string // in which threads and processes the function calls; "" is its own
 }
 
