@@ -53,7 +53,7 @@ func TestAnHTTPAPIOfTheAppIsReachedByTheNameThatItHasOnAWS(t *testing.T) {
 		"https://another" + end + "/dev/@connections/CONNECTION": `403 {"message":"Forbidden"}`,
 	} {
 		if got := exchange(t, client, "POST "+url, 1); got[0] != want {
-			t.Errorf("%s: %s, want %s", url, got, want)
+			t.Fatalf("%s: %s, want %s", url, got, want)
 		}
 	}
 	r.await(t, "hint: function Calls called another"+end+", which is AWS and not this machine, and was refused")
@@ -85,7 +85,7 @@ func TestAFunctionThatIsLedHereIsNamedWhenItsTableIsNot(t *testing.T) {
 	r := calling(t, Config{})
 	client := r.dial(t, "")
 	if got := exchange(t, client, "POST https://dynamodb.us-east-1.amazonaws.com/", 1); !strings.HasPrefix(got[0], "400 ") || !strings.Contains(got[0], "--dynamodb local") {
-		t.Errorf("%s", got)
+		t.Fatalf("%s", got)
 	}
 	r.await(t, "hint: function dev called DynamoDB: nothing here answers for DynamoDB; start wirepost dev with --dynamodb local")
 	if !strings.Contains(exported(t, r), "wirepost: DynamoDB is not here: ") {

@@ -72,7 +72,7 @@ func TestWhateverClientAFunctionUsesItsCallsArriveHere(t *testing.T) {
 	there := installedClients(t)
 	results := matrix{cells: map[string]map[string]string{}}
 	for _, s := range settings {
-		t.Run(s.name, func(t *testing.T) {
+		went := t.Run(s.name, func(t *testing.T) {
 			m := startClients(t, s, there, newFakeAWS(t))
 			for _, where := range s.where {
 				results.columns = append(results.columns, s.column(where))
@@ -82,7 +82,7 @@ func TestWhateverClientAFunctionUsesItsCallsArriveHere(t *testing.T) {
 					t.Parallel()
 					for _, c := range awsClients {
 						for _, where := range s.where {
-							if c.route == route && (where == "" || strings.HasPrefix(route, "js")) {
+							if c.route == route && (where == "" || strings.HasPrefix(route, "js")) && !t.Failed() {
 								results.set(c.name, s.column(where), m.try(t, c, where))
 							}
 						}
@@ -90,6 +90,9 @@ func TestWhateverClientAFunctionUsesItsCallsArriveHere(t *testing.T) {
 				})
 			}
 		})
+		if !went { // a client may take half a minute to give up
+			break
+		}
 	}
 	t.Log("\n" + results.String())
 }
@@ -260,13 +263,15 @@ func (m *matrixRun) try(t *testing.T, c awsClient, where string) string {
 	client := m.dial(t, "")
 	defer client.Close()
 	endpoint := "https://" + id + ".execute-api." + region + ".amazonaws.com/dev"
-	failed, ways := 0, map[string]string{}
+	ways := map[string]string{}
 	ask := func(do, name string, want ...string) {
+		if t.Failed() {
+			return
+		}
 		message, _ := json.Marshal(map[string]string{"action": c.route, "client": c.name, "do": do, "name": name, "where": where, "endpoint": endpoint})
 		got := exchange(t, client, string(message), len(want))
 		way, wrong := m.way(c, do)
 		if ways[do] = way; !slices.Equal(got, want) || wrong != "" {
-			failed++
 			t.Errorf("%s, %s, %s %s: %q, want %q; %s", c.name, where, do, name, got, want, wrong)
 		}
 	}
@@ -284,8 +289,8 @@ func (m *matrixRun) try(t *testing.T, c awsClient, where string) string {
 		ask("invoke", "elsewhere", `"from AWS"`)
 		more = ", AWS"
 	}
-	if failed > 0 {
-		return fmt.Sprintf("%d FAILED", failed)
+	if t.Failed() {
+		return "FAILED"
 	}
 	return "API, table" + ways["table"] + ", Invoke" + ways["invoke"] + more
 }
@@ -321,7 +326,7 @@ func exchange(t *testing.T, c *wireposttest.Client, message string, n int) (all 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all = append(all, got); strings.Contains(got, "Internal server error") {
+		if all = append(all, got); strings.Contains(got, "Internal server error") || strings.HasPrefix(got, notCalled) {
 			break
 		}
 	}
