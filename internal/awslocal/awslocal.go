@@ -62,9 +62,10 @@ type Config struct {
 	// came. Nil means that nobody does.
 	Forward func(s Service, w http.ResponseWriter, r *http.Request)
 
-	// Missing is told of each request for what is not here that nobody answers. It returns
-	// the sentence for the client. It may be called concurrently. Nil means AWS's sentence.
-	Missing func(Miss) string
+	// Missing is told of each request for what is not here that nobody answers, with the
+	// request, whose body has been read. It returns the sentence for the client. It may be
+	// called concurrently. Nil means AWS's sentence.
+	Missing func(*http.Request, Miss) string
 }
 
 // Miss is a request for something that is not here.
@@ -93,7 +94,7 @@ func New(c Config) *Services {
 		c.Own = func(Service, string) bool { return false }
 	}
 	if c.Missing == nil {
-		c.Missing = func(m Miss) string { return "Requested resource not found: " + m.Name }
+		c.Missing = func(_ *http.Request, m Miss) string { return "Requested resource not found: " + m.Name }
 	}
 	return &Services{c: c, client: &http.Client{
 		// The server is on this machine or one that somebody named, and no proxy's matter.

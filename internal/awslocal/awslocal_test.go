@@ -58,7 +58,7 @@ func services(t *testing.T, c Config) (*Services, *[]Miss) {
 	t.Helper()
 	var missed []Miss
 	c.Region, c.Account, c.Base = "eu-west-1", "123456789012", "http://127.0.0.1:4100"
-	c.Missing = func(m Miss) string {
+	c.Missing = func(_ *http.Request, m Miss) string {
 		missed = append(missed, m)
 		return fmt.Sprintf("%s <%s> is not here", m.Service, m.Name)
 	}

@@ -25,7 +25,7 @@ func (s *Services) serveDynamoDB(service Service, w http.ResponseWriter, r *http
 			if s.forward(service, w, r, body, tables) {
 				return
 			}
-			s.miss(service, operation, tables, nil)
+			s.miss(r, service, operation, tables, nil)
 			a.write(w)
 			return
 		}
@@ -36,7 +36,7 @@ func (s *Services) serveDynamoDB(service Service, w http.ResponseWriter, r *http
 		failDynamoDB(w, http.StatusInternalServerError, "InternalServerError", err.Error())
 		return
 	}
-	failDynamoDB(w, http.StatusBadRequest, "ResourceNotFoundException", s.miss(service, operation, tables, err))
+	failDynamoDB(w, http.StatusBadRequest, "ResourceNotFoundException", s.miss(r, service, operation, tables, err))
 }
 
 func failDynamoDB(w http.ResponseWriter, status int, code, sentence string) {
@@ -65,7 +65,7 @@ func (s *Services) forward(service Service, w http.ResponseWriter, r *http.Reque
 }
 
 // miss tells of a request for what is not here.
-func (s *Services) miss(service Service, operation string, names []string, err error) (sentence string) {
+func (s *Services) miss(r *http.Request, service Service, operation string, names []string, err error) (sentence string) {
 	kind := service
 	if kind == Streams {
 		kind = DynamoDB
@@ -77,7 +77,7 @@ func (s *Services) miss(service Service, operation string, names []string, err e
 			name = n
 		}
 	}
-	return s.c.Missing(Miss{Service: service, Operation: operation, Name: name, Err: err})
+	return s.c.Missing(r, Miss{Service: service, Operation: operation, Name: name, Err: err})
 }
 
 // noSuchTable reports whether the server has no such table or stream.

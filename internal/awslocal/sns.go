@@ -35,7 +35,7 @@ func (s *Services) serveSNS(w http.ResponseWriter, r *http.Request, body []byte)
 		writeXML(w, http.StatusInternalServerError, errorAsXML(snsNamespace, http.StatusInternalServerError, "InternalError", err.Error()))
 		return
 	}
-	sentence := s.c.Missing(Miss{Service: SNS, Operation: form.Get("Action"), Name: name, Err: err})
+	sentence := s.c.Missing(r, Miss{Service: SNS, Operation: form.Get("Action"), Name: name, Err: err})
 	writeXML(w, http.StatusNotFound, errorAsXML(snsNamespace, http.StatusNotFound, "NotFound", sentence))
 }
 

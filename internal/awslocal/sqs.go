@@ -95,7 +95,7 @@ func (s *Services) serveSQS(w http.ResponseWriter, r *http.Request, body []byte)
 		q.fail(w, http.StatusInternalServerError, "InternalError", "InternalFailure", err.Error())
 		return
 	}
-	sentence := s.c.Missing(Miss{Service: SQS, Operation: q.operation, Name: name, Err: err})
+	sentence := s.c.Missing(r, Miss{Service: SQS, Operation: q.operation, Name: name, Err: err})
 	q.fail(w, http.StatusBadRequest, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", sentence)
 }
 

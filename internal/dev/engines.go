@@ -51,7 +51,7 @@ func (e *engines) start(ctx context.Context) error {
 		return errors.Join(err, e.stop(context.WithoutCancel(ctx)))
 	}
 	if e.aws == nil {
-		e.aws = realAWS(e.interception.at)
+		e.aws = realAWS(e.interception.at, e.c.Env)
 	}
 	e.missing = missing{c: e.c, own: e.owns}
 	e.local = awslocal.New(awslocal.Config{

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"slices"
@@ -18,18 +19,39 @@ type executeAPI struct {
 	calls  *awsCalls
 	onward http.Handler
 
-	// more answers at the names of other APIs of the app, by their IDs. It is filled
-	// before arrivals starts.
-	more map[string]http.Handler
-
 	ready chan struct{} // closed when own is set
 	own   http.Handler
+
+	http     *httpListeners
+	complete chan struct{}           // closed when more is set
+	more     map[string]http.Handler // at the names of HTTP and REST APIs, by their IDs in lower case
 }
 
 // open sets what answers at the name of the API that runs. Calls that came before wait.
 func (e *executeAPI) open(own http.Handler) {
 	e.own = own
 	close(e.ready)
+}
+
+// openMore sets what answers at the names of the app's HTTP and REST APIs. Calls that came
+// before wait.
+func (e *executeAPI) openMore(more map[string]http.Handler) {
+	e.more = more
+	close(e.complete)
+}
+
+// moreAt is what answers at the name of an HTTP API or a REST API of the app; nil if it
+// has none of that ID.
+func (e *executeAPI) moreAt(ctx context.Context, id string) http.Handler {
+	if len(e.http.all) == 0 {
+		return nil
+	}
+	select {
+	case <-e.complete:
+		return e.more[id]
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -44,9 +66,11 @@ func (e *executeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			e.own.ServeHTTP(w, r)
 		case <-r.Context().Done():
 		}
-	case e.more[call.Host.Prefix] != nil:
-		e.more[call.Host.Prefix].ServeHTTP(w, r)
 	default:
+		if h := e.moreAt(r.Context(), call.Host.Prefix); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
 		e.another(w, r, call)
 	}
 }

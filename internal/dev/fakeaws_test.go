@@ -98,7 +98,7 @@ func (a *fakeAWS) tunnel(w http.ResponseWriter, r *http.Request, to string) {
 	io.Copy(here, there)
 }
 
-// answer answers as DynamoDB, if the signature is right for what has come.
+// answer answers as DynamoDB or Lambda, if the signature is right for what has come.
 func (a *fakeAWS) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := readAll(r)
 	if why := wronglySigned(r, body); why != "" {
@@ -106,6 +106,10 @@ func (a *fakeAWS) answer(w http.ResponseWriter, r *http.Request) {
 			a.t.Errorf("AWS gets %s %s of %s, %s", r.Method, r.RequestURI, r.Host, why)
 		}
 		http.Error(w, why, http.StatusForbidden)
+		return
+	}
+	if strings.HasPrefix(r.Host, "lambda.") {
+		io.WriteString(w, `"from AWS"`)
 		return
 	}
 	answerItem(w, "from AWS")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/wirepost/wirepost/internal/accept"
 	"github.com/wirepost/wirepost/internal/app"
@@ -166,6 +167,7 @@ type httpAPIs struct {
 	function func(logicalID string) httpapi.Function
 
 	invocations *invocations // whose recorder the requests are in, too; may be nil
+	names       *executeAPI  // may be nil
 
 	running []*runningAPI
 }
@@ -181,6 +183,10 @@ type runningAPI struct {
 // start serves the APIs, in the order of the template. One that cannot be served is
 // reported, and stops nothing else.
 func (h *httpAPIs) start(context.Context) error {
+	named := map[string]http.Handler{}
+	if h.names != nil {
+		defer func() { h.names.openMore(named) }()
+	}
 	if h.app.app == nil {
 		return nil
 	}
@@ -201,6 +207,9 @@ func (h *httpAPIs) start(context.Context) error {
 			continue
 		}
 		h.running = append(h.running, h.serve(key, handler, at))
+		if api.Kind != app.FunctionURL { // the ID in variables, and the one in events
+			named[strings.ToLower(api.LogicalID)], named[handler.ID()] = handler.OwnName(), handler.OwnName()
+		}
 		h.c.Report.Address(h.nameOf(api), httpAddress(api, at.Addr().String()))
 	}
 	return nil

@@ -39,23 +39,26 @@ func callAs(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (even
 	value = strings.ReplaceAll(value, "CONNECTION", strings.ReplaceAll(e.RequestContext.ConnectionID, "=", "%3D"))
 	r, err := http.NewRequestWithContext(ctx, what, value, strings.NewReader("hello"))
 	if err != nil {
-		return answer(err.Error())
+		return answer(notCalled + err.Error())
 	}
 	sum := sha256.Sum256([]byte("hello"))
 	pair := aws.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY")}
 	if err := signer.NewSigner().SignHTTP(ctx, pair, r, hex.EncodeToString(sum[:]), "execute-api", os.Getenv("AWS_REGION"), time.Now()); err != nil {
-		return answer(err.Error())
+		return answer(notCalled + err.Error())
 	}
 	// A client of its own, as the usual one keeps what it has once read.
 	client := &http.Client{Transport: http.DefaultTransport, CheckRedirect: stay}
 	got, err := client.Do(r)
 	if err != nil {
-		return answer(err.Error())
+		return answer(notCalled + err.Error())
 	}
 	defer got.Body.Close()
 	text, _ := io.ReadAll(got.Body)
 	return answer(fmt.Sprintf("%d %s", got.StatusCode, text))
 }
+
+// notCalled begins the answer of callAs if nobody has answered it.
+const notCalled = "not called: "
 
 // calling is a dev with a function that calls.
 func calling(t *testing.T, c Config, env ...string) *running {
@@ -74,7 +77,7 @@ func TestAPostToTheAPIsNameOnAWSArrives(t *testing.T) {
 	} {
 		for _, scheme := range []string{"https", "http"} {
 			if got := exchange(t, client, "POST "+scheme+"://"+url, 2); len(got) != 2 || got[0] != "200 " || got[1] != "hello" {
-				t.Errorf("%s://%s: %q", scheme, url, got)
+				t.Fatalf("%s://%s: %q", scheme, url, got)
 			}
 		}
 	}
@@ -121,7 +124,7 @@ func TestACallToAnotherAPISaysBothIDs(t *testing.T) {
 			want, how = `200 {"Item":{"word":{"S":"from AWS"}}}`, ""
 		}
 		if post[0] != want {
-			t.Errorf("inherited: %v: %s, want %s", inherit, post, want)
+			t.Fatalf("inherited: %v: %s, want %s", inherit, post, want)
 		}
 		r.await(t, "hint: function dev called "+another+", which is AWS and not this machine"+how+"; that is the API zyxwvutsrq, and the one that runs here is "+id+" at http://localhost:")
 		if asked := aws.asked(); (len(asked) == 1) != inherit {
@@ -138,7 +141,7 @@ func TestACallToAWSItselfIsToldAndRecorded(t *testing.T) {
 	client := r.dial(t, "")
 	for range 2 {
 		if got := exchange(t, client, "POST https://sts.us-east-1.amazonaws.com/", 1); !strings.HasPrefix(got[0], "403 not signed") {
-			t.Errorf("%s", got)
+			t.Fatalf("%s", got)
 		}
 	}
 	const line = "function dev called sts.us-east-1.amazonaws.com, which is AWS and not this machine"
@@ -160,7 +163,7 @@ func TestACallByTheNameOfAnotherRegionIsTold(t *testing.T) {
 	name := partOf[*apiID](r.dev).id + ".execute-api.us-east-1.amazonaws.com"
 	client := r.dial(t, "")
 	if got := exchange(t, client, "POST https://"+name+"/dev/@connections/CONNECTION", 2); len(got) != 2 || got[0] != "200 " {
-		t.Errorf("%q", got)
+		t.Fatalf("%q", got)
 	}
 	r.await(t, "hint: function dev called "+name+", which is in us-east-1; the app is in eu-west-1")
 	leave(t, client)
@@ -175,7 +178,7 @@ func TestWithNamesOfAWSEventsHaveTheAPIsName(t *testing.T) {
 			t.Errorf("%s: the domainName is %s, want %s", region, got, name)
 		}
 		if got := exchange(t, client, "POST https://"+name+"/dev/@connections/CONNECTION", 2); len(got) != 2 || got[0] != "200 " {
-			t.Errorf("%s: %q", region, got)
+			t.Fatalf("%s: %q", region, got)
 		}
 		r.await(t, "hint: events have the domainName "+name+", which leads here for functions and for nothing else: a browser cannot reach it")
 		leave(t, client)

@@ -3,11 +3,14 @@ package dev
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/awslocal"
+	"github.com/wirepost/wirepost/internal/inspector"
+	"github.com/wirepost/wirepost/internal/intercept"
 )
 
 // missing tells of calls for tables, queues and topics that are not here: the first for
@@ -20,10 +23,16 @@ type missing struct {
 	calls map[string]int // by what is missing
 }
 
-// told takes notice of one call, and returns what its client is told.
-func (m *missing) told(miss awslocal.Miss) string {
+// told takes notice of one call, and returns what its client is told. Which function calls
+// is known only if it was led here: a variable that names an address is the same for all.
+func (m *missing) told(r *http.Request, miss awslocal.Miss) string {
 	what := thing(miss)
 	sentence := fmt.Sprintf("%s is not here: %s", what, m.why(miss))
+	who := "a function"
+	if call, ok := intercept.CallOf(r); ok && call.Client.Name != "" {
+		who = "function " + call.Client.Name
+		inspector.Log(call.Client.Context(), "wirepost: "+sentence)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.calls == nil {
@@ -38,7 +47,7 @@ func (m *missing) told(miss awslocal.Miss) string {
 		if miss.Operation != "" {
 			operation = " (" + app.Clip(miss.Operation) + ")"
 		}
-		m.c.Report.Hint(fmt.Sprintf("a function called %s%s: %s", what, operation, m.why(miss)))
+		m.c.Report.Hint(fmt.Sprintf("%s called %s%s: %s", who, what, operation, m.why(miss)))
 	}
 	return sentence
 }

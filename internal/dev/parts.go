@@ -32,8 +32,8 @@ func New(config Config) (*Dev, error) {
 	site := add(d, &site{c: c})
 	functions := add(d, &functions{c: c, env: env, tables: tables, calls: calls, interception: interception})
 	apps := add(d, &appFunctions{c: c, app: app, functions: functions})
-	invocations := add(d, &invocations{c: c, app: app, functions: functions, apps: apps, credentials: credentials, lambda: lambda})
-	names := &executeAPI{c: c, api: api, calls: calls, ready: make(chan struct{})}
+	invocations := add(d, &invocations{c: c, app: app, functions: functions, apps: apps, credentials: credentials, lambda: lambda, interception: interception})
+	names := &executeAPI{c: c, api: api, calls: calls, http: http, ready: make(chan struct{}), complete: make(chan struct{})}
 	add(d, &arrivals{c: c, interception: interception, engines: engines, invocations: invocations, api: names, calls: calls})
 	routes := add(d, &routes{c: c, app: app, handler: handler, functions: functions, apps: apps, invocations: invocations})
 	add(d, &watcher{c: c, functions: functions})
@@ -41,7 +41,7 @@ func New(config Config) (*Dev, error) {
 	add(d, &stageRecord{c: c, lock: lock, api: api, listener: listener, store: store})
 	add(d, &controlRun{c: c, api: api, listener: listener, lambda: lambda, control: control, invocations: invocations, gateway: gateway})
 	add(d, &inspection{c: c, listener: listener, store: store, control: control, credentials: credentials, handler: handler, gateway: gateway})
-	add(d, &httpAPIs{c: c, app: app, listeners: http, function: invocations.http, invocations: invocations})
+	add(d, &httpAPIs{c: c, app: app, listeners: http, function: invocations.http, invocations: invocations, names: names})
 	d.serving = add(d, &serving{c: c, listener: listener, store: store, handler: handler, site: site, gateway: gateway})
 	add(d, &sources{c: c, app: app, engine: engines.sourceURL, queueURL: engines.queueURL, function: invocations.source})
 	return d, nil

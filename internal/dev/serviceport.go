@@ -50,6 +50,8 @@ func (p *servicePort) start(ctx context.Context) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(p.c.Logger.Handler(), slog.LevelDebug),
 
+		Protocols: plainProtocols(),
+
 		DisableGeneralOptionsHandler: true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if h := p.handler.Load(); h != nil {
@@ -84,6 +86,15 @@ func (p *servicePort) listen(ctx context.Context) (net.Listener, error) {
 		_ = atomicfile.Write(p.c.Folder.servicePortFile(), []byte(strconv.Itoa(l.Addr().(*net.TCPAddr).Port)+"\n"), 0o600)
 	}
 	return l, err
+}
+
+// plainProtocols are those of a port without TLS that stands for one of AWS's, which has
+// HTTP/2: clients that speak nothing else, such as NodeHttp2Handler, begin with it unasked.
+func plainProtocols() *http.Protocols {
+	var all http.Protocols
+	all.SetHTTP1(true)
+	all.SetUnencryptedHTTP2(true)
+	return &all
 }
 
 func (p *servicePort) stop(context.Context) error {

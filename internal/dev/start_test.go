@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 		lambda.Start(invokesNext)
 	case "call":
 		lambda.Start(callAs)
+	case "name":
+		lambda.Start(func() (string, error) { return os.Getenv("AWS_LAMBDA_FUNCTION_NAME"), nil })
 	case "hang": // it never asks for an invocation
 		select {}
 	default:

@@ -113,7 +113,7 @@ func (x *exchange) answer(w http.ResponseWriter) *reply {
 // findRoute finds the route of the request. It returns the answer if there is none.
 func (x *exchange) findRoute() *reply {
 	h, r := x.h, x.r
-	if !h.servesHost(r.Host) {
+	if r.Context().Value(ownNameKey{}) == nil && !h.servesHost(r.Host) {
 		h.notice("host", "the %s %s refused a request to the name %.80q, which is not this machine's; call http://%s", h.c.API.Kind, h.c.API.LogicalID, r.Host, h.c.Domain)
 		return h.fail(foreignHost, "the Host header is not this machine's")
 	}

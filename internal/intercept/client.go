@@ -33,13 +33,17 @@ type Client struct {
 func (i *Interceptor) NewClient(name string, env []string, context func() context.Context) *Client {
 	var random [16]byte
 	rand.Read(random[:]) // never fails
-	c := &Client{Name: name, of: i, token: hex.EncodeToString(random[:]), context: context}
-	config := httpproxy.Config{HTTPProxy: either(env, "HTTP_PROXY"), HTTPSProxy: either(env, "HTTPS_PROXY"), NoProxy: either(env, "NO_PROXY")}
-	c.proxy = config.ProxyFunc()
+	c := &Client{Name: name, of: i, token: hex.EncodeToString(random[:]), context: context, proxy: proxyOf(env)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.clients[c.token] = c
 	return c
+}
+
+// proxyOf is the proxy for each URL that an environment names.
+func proxyOf(env []string) func(*url.URL) (*url.URL, error) {
+	config := httpproxy.Config{HTTPProxy: either(env, "HTTP_PROXY"), HTTPSProxy: either(env, "HTTPS_PROXY"), NoProxy: either(env, "NO_PROXY")}
+	return config.ProxyFunc()
 }
 
 // Close makes the client's token worthless. Calls that have begun go on.

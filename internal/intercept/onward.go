@@ -136,6 +136,23 @@ func (i *Interceptor) Onward() http.Handler {
 	})
 }
 
+// Sender sends requests that are not those of a client, in HTTP/2 where a host has it: by
+// the proxy that an environment names, and trusting the same roots as what goes on from
+// here. It may be used once Serve has been called.
+func (i *Interceptor) Sender(env []string) http.RoundTripper {
+	return sender{i.onward.two, Call{Client: &Client{proxy: proxyOf(env)}}}
+}
+
+type sender struct {
+	by   *http.Transport
+	call Call
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s sender) RoundTrip(r *http.Request) (*http.Response, error) {
+	return s.by.RoundTrip(r.WithContext(context.WithValue(r.Context(), callKey{}, s.call)))
+}
+
 func callerOf(ctx context.Context) *Client {
 	call, _ := ctx.Value(callKey{}).(Call)
 	return call.Client

@@ -1,6 +1,7 @@
 package intercept
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,4 +142,52 @@ func TestWithoutVariablesTheModuleDoesNothing(t *testing.T) {
 	if plain, _ := exec.Command("node", "-p", "[require('tls').connect, require('http').request, require('http').get].map((f) => f.name + f.length)").CombinedOutput(); err != nil || string(out) != string(plain) {
 		t.Errorf("%v: %s, want %s", err, out, plain)
 	}
+}
+
+// Another --require may come first, with a module that has bound the names by then.
+func TestNamesThatAModuleHasImportedBeforeLeadHereToo(t *testing.T) {
+	node := newerNode(t)
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{
+		"preload.cjs": Preload,
+		"early.mjs":   []byte("import tls, { connect } from 'node:tls'\nimport http, { request, get } from 'node:http'\nprocess.on('exit', () => console.log(connect === tls.connect, request === http.request, get === http.get, connect.name + request.length))\n"),
+		"early.cjs":   []byte("require('./early.mjs')\n"),
+		"nothing.cjs": nil,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i, _ := running(t, Config{})
+	client := i.NewClient("chat", nil, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	run := exec.CommandContext(ctx, node, "--no-warnings", "--require", "./early.cjs", "--require", "./preload.cjs", "nothing.cjs")
+	run.Dir, run.Env = dir, append(os.Environ(), client.Variables()...)
+	if out, err := run.CombinedOutput(); err != nil || string(out) != "true true true connect0\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// newerNode is a Node.js that can require modules of ECMAScript, as from 22.12 on.
+func newerNode(t *testing.T) string {
+	t.Helper()
+	installed, _ := filepath.Glob("../../.tools/cache/wirepost/tools/node-*/node_modules/node-*/bin/node")
+	for _, node := range append(installed, "node") {
+		out, err := exec.Command(node, "-p", "process.features.require_module").Output()
+		if err == nil && strings.TrimSpace(string(out)) == "true" {
+			if node != "node" {
+				node, err = filepath.Abs(node)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return node
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("Node.js 22.12 is not installed; run make test-needs (with CI=true nothing is skipped)")
+	}
+	t.Skip("skipped: Node.js 22.12 is not installed; run make test-needs")
+	return ""
 }

@@ -16,7 +16,7 @@
 // # Who can reach a Runtime API
 //
 // It listens on 127.0.0.1 only, and refuses with 403 whatever a web page could
-// send: a request with an Origin or a Sec-Fetch header, or with a Host that is not
+// send: a request with an Origin or a Sec-Fetch header (see accept.FromPage), or with a Host that is not
 // its own address. The protocol has no secret. On Linux it refuses what comes from
 // another program than the function's process, what that has started, and any process that was
 // given the address in AWS_LAMBDA_RUNTIME_API. Elsewhere other programs on this machine

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // The Runtime API (AWS docs, and the OpenAPI document they link).
@@ -103,10 +105,8 @@ func fromElsewhere(r *http.Request, address string) string {
 	if r.Host != address {
 		return "the Host is not this Runtime API's address"
 	}
-	for name := range r.Header {
-		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
-			return "requests of web pages are refused"
-		}
+	if accept.FromPage(r.Header) {
+		return "requests of web pages are refused"
 	}
 	return ""
 }

@@ -15,25 +15,25 @@ import (
 )
 
 func handle(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-	var what struct{ Do, Table, Endpoint string }
+	var what struct{ Do, Name, Endpoint string }
 	if err := json.Unmarshal([]byte(event.Body), &what); err != nil {
 		return events.APIGatewayProxyResponse{}, err
 	}
-	answer, err := call(ctx, what.Do, what.Table, what.Endpoint, event.RequestContext.ConnectionID)
+	answer, err := call(ctx, what.Do, what.Name, what.Endpoint, event.RequestContext.ConnectionID)
 	return events.APIGatewayProxyResponse{StatusCode: 200, Body: answer}, err
 }
 
-func call(ctx context.Context, do, table, endpoint, id string) (string, error) {
+func call(ctx context.Context, do, name, endpoint, id string) (string, error) {
 	s := session.Must(session.NewSession())
 	switch do {
 	case "table":
-		out, err := dynamodb.New(s).GetItemWithContext(ctx, &dynamodb.GetItemInput{TableName: &table, Key: map[string]*dynamodb.AttributeValue{"id": {S: aws.String("1")}}})
+		out, err := dynamodb.New(s).GetItemWithContext(ctx, &dynamodb.GetItemInput{TableName: &name, Key: map[string]*dynamodb.AttributeValue{"id": {S: aws.String("1")}}})
 		if err != nil {
 			return "", err
 		}
 		return *out.Item["word"].S, nil
 	case "invoke":
-		out, err := awslambda.New(s).InvokeWithContext(ctx, &awslambda.InvokeInput{FunctionName: aws.String("other"), Payload: []byte("{}")})
+		out, err := awslambda.New(s).InvokeWithContext(ctx, &awslambda.InvokeInput{FunctionName: &name, Payload: []byte("{}")})
 		if err != nil {
 			return "", err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,28 +15,28 @@ import (
 )
 
 func handle(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-	var what struct{ Do, Table, Endpoint string }
+	var what struct{ Do, Name, Endpoint string }
 	if err := json.Unmarshal([]byte(event.Body), &what); err != nil {
 		return events.APIGatewayProxyResponse{}, err
 	}
-	answer, err := call(ctx, what.Do, what.Table, what.Endpoint, event.RequestContext.ConnectionID)
+	answer, err := call(ctx, what.Do, what.Name, what.Endpoint, event.RequestContext.ConnectionID)
 	return events.APIGatewayProxyResponse{StatusCode: 200, Body: answer}, err
 }
 
-func call(ctx context.Context, do, table, endpoint, id string) (string, error) {
+func call(ctx context.Context, do, name, endpoint, id string) (string, error) {
 	c, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return "", err
 	}
 	switch do {
 	case "table":
-		out, err := dynamodb.NewFromConfig(c).GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "1"}}})
+		out, err := dynamodb.NewFromConfig(c).GetItem(ctx, &dynamodb.GetItemInput{TableName: &name, Key: map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "1"}}})
 		if err != nil {
 			return "", err
 		}
 		return out.Item["word"].(*types.AttributeValueMemberS).Value, nil
 	case "invoke":
-		out, err := awslambda.NewFromConfig(c).Invoke(ctx, &awslambda.InvokeInput{FunctionName: aws.String("other"), Payload: []byte("{}")})
+		out, err := awslambda.NewFromConfig(c).Invoke(ctx, &awslambda.InvokeInput{FunctionName: &name, Payload: []byte("{}")})
 		if err != nil {
 			return "", err
 		}

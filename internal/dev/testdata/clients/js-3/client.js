@@ -10,16 +10,16 @@ const region = process.env.AWS_REGION
 
 exports.table = async (what) => {
   if (what.client === 'fetch') {
-    const answer = await signed('dynamodb', `https://dynamodb.${region}.amazonaws.com/`, JSON.stringify({ TableName: what.table, Key: { id: { S: '1' } } }),
+    const answer = await signed('dynamodb', `https://dynamodb.${region}.amazonaws.com/`, JSON.stringify({ TableName: what.name, Key: { id: { S: '1' } } }),
       { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.GetItem' })
     return JSON.parse(answer).Item.word.S
   }
-  return (await new DynamoDB(options(what)).getItem({ TableName: what.table, Key: { id: { S: '1' } } })).Item.word.S
+  return (await new DynamoDB(options(what)).getItem({ TableName: what.name, Key: { id: { S: '1' } } })).Item.word.S
 }
 
 exports.invoke = async (what) => {
-  if (what.client === 'fetch') return signed('lambda', `https://lambda.${region}.amazonaws.com/2015-03-31/functions/other/invocations`, '{}')
-  return Buffer.from((await new Lambda(options(what)).invoke({ FunctionName: 'other', Payload: Buffer.from('{}') })).Payload).toString()
+  if (what.client === 'fetch') return signed('lambda', `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${what.name}/invocations`, '{}')
+  return Buffer.from((await new Lambda(options(what)).invoke({ FunctionName: what.name, Payload: Buffer.from('{}') })).Payload).toString()
 }
 
 exports.post = (what, id) => {

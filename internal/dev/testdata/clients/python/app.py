@@ -14,10 +14,10 @@ region = os.environ["AWS_REGION"]
 
 def with_boto3(what, event):
     if what["do"] == "table":
-        answer = boto3.client("dynamodb").get_item(TableName=what["table"], Key={"id": {"S": "1"}})
+        answer = boto3.client("dynamodb").get_item(TableName=what["name"], Key={"id": {"S": "1"}})
         return answer["Item"]["word"]["S"]
     if what["do"] == "invoke":
-        return boto3.client("lambda").invoke(FunctionName="other", Payload=b"{}")["Payload"].read().decode()
+        return boto3.client("lambda").invoke(FunctionName=what["name"], Payload=b"{}")["Payload"].read().decode()
     api = boto3.client("apigatewaymanagementapi", endpoint_url=what["endpoint"])
     api.post_to_connection(ConnectionId=event["requestContext"]["connectionId"], Data=b"hello")
     return "posted"
@@ -33,11 +33,11 @@ def signed(service, url, body, headers):
 
 def with_requests(what, event):
     if what["do"] == "table":
-        text = signed("dynamodb", f"https://dynamodb.{region}.amazonaws.com/", json.dumps({"TableName": what["table"], "Key": {"id": {"S": "1"}}}),
+        text = signed("dynamodb", f"https://dynamodb.{region}.amazonaws.com/", json.dumps({"TableName": what["name"], "Key": {"id": {"S": "1"}}}),
                       {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"})
         return json.loads(text)["Item"]["word"]["S"]
     if what["do"] == "invoke":
-        return signed("lambda", f"https://lambda.{region}.amazonaws.com/2015-03-31/functions/other/invocations", "{}", {})
+        return signed("lambda", f"https://lambda.{region}.amazonaws.com/2015-03-31/functions/{what['name']}/invocations", "{}", {})
     connection = urllib.parse.quote(event["requestContext"]["connectionId"], safe="")
     signed("execute-api", what["endpoint"] + "/@connections/" + connection, "hello", {})
     return "posted"
