@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -283,7 +284,7 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 		m.o.Logger.InfoContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", http.StatusUnauthorized, "reason", "Accept.ExpiresAt is over already")
 		return response{StatusCode: http.StatusUnauthorized}
 	}
-	if err := c.Validate(); err != nil {
+	if err := cmp.Or(c.Validate(), accept.Validate()); err != nil {
 		m.o.Logger.ErrorContext(ctx, "refused a connection: the Connect hook returned what cannot be kept; names that a client chooses are for the hook to check", "connectionId", r.ConnectionID, "status", http.StatusInternalServerError, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}
 	}
