@@ -82,6 +82,7 @@ type Request struct {
 	Endpoint     Endpoint
 	ConnectedAt  time.Time
 	Time         time.Time // when the event happened, by the gateway's clock
+	raw          []byte    // the event as it came
 }
 
 // Key names the connection.
