@@ -46,6 +46,8 @@ var importRules = []struct {
 	{"internal/lambdart", []string{"internal/accept", "internal/atomicfile", "internal/terminal"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for; terminal quotes the paths in its hints"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
+	{"examples/ask", []string{""}, nil, "an example uses the library as a user would"},
+	{"examples/ask/function", []string{"", "examples/ask", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"examples/fanout", []string{"", "jobs"}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"examples/chat", nil, nil, "a page is files"},
