@@ -40,13 +40,21 @@ the audience, and prints the result: 'sent 2, gone 1 (removed)'. The status is 1
 if a post failed; a connection that is gone is no failure. DATA that begins with a
 dash goes behind --.`,
 		Example: `    $ wirepost send --to user:alice '{"text":"hi"}'
-    $ date | wirepost send --to everyone -`,
+    $ date | wirepost send --to everyone -
+    $ tail -f build.log | wirepost send --to topic:builds --stream`,
 		SuggestFor: []string{"post", "publish", "push"},
 	}
 	t := c.targetFlags(cmd)
 	var atLeastOnce bool
 	cmd.Flags().BoolVar(&atLeastOnce, "at-least-once", false, "repeat posts whose outcome is not known; a client may then get the message twice")
-	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int { return c.send(cmd.Context(), t, atLeastOnce, args) })
+	var stream bool
+	cmd.Flags().BoolVar(&stream, "stream", false, "send standard input as one stream of text, piece by piece as it comes; --timeout does not bound it")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		if stream {
+			return c.sendStream(cmd.Context(), t, args)
+		}
+		return c.send(cmd.Context(), t, atLeastOnce, args)
+	})
 	return cmd
 }
 
