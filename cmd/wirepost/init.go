@@ -23,7 +23,7 @@ func (c *command) initCommand() *cobra.Command {
 		Use:   "init [--stack sam|terraform|cdk] [FOLDER]",
 		Short: "copy a function and a stack for AWS to start from",
 		Long: `Copies what it takes to deploy a function of your own: main.go, a program to start
-from, and a stack with a WebSocket API, three functions of that program, the table,
+from, and a stack with a WebSocket API, four functions of that program, the table,
 a queue and alarms. Without FOLDER they go where you are. Nothing is overwritten.`,
 		Annotations: map[string]string{notes: `If you need no function of your own, deploy github.com/wirepost/wirepost's
 cmd/wirepost-function with the same stack.`},

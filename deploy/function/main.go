@@ -1,4 +1,4 @@
-// This program is the three functions of the stack next to it: build it once with
+// This program is the four functions of the stack next to it: build it once with
 // 'wirepost package', and WIREPOST_HANDLERS, which the stack sets, says which of
 // them it is. It runs on this machine as it is:
 //
@@ -38,6 +38,10 @@ func main() {
 			log.Fatal(err)
 		}
 		lambda.Start(worker.HandleSQS)
+	case "long": // what the next one hands on
+		mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: logger, Publisher: publisher})
+		routes(mux)
+		lambda.Start(mux)
 	case "invoke":
 		lambda.Start(func(ctx context.Context, m message) (reply, error) { return m.publish(ctx, publisher) })
 	default: // the events of the WebSocket API
@@ -75,10 +79,15 @@ func socket(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Lo
 	}
 	mux := wirepost.NewMux(store, o)
 	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: allow})
-	// Routes of your own go here, and into the stack:
-	//	mux.Handle("hello", hello)
+	routes(mux)
 	return mux, nil
 }
+
+// routes are your own, which the stack needs too if they have to answer before $default:
+//
+//	mux.Handle("hello", hello)
+//	mux.HandleLong("ask", ask) // answers piece by piece, for up to 15 minutes
+func routes(*wirepost.Mux) {}
 
 // onThisMachine reports whether it is 'wirepost dev' that runs this: it sets the
 // endpoint of its functions to one that is on this machine.
