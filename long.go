@@ -243,11 +243,19 @@ func (m *Mux) answerLong(s *Stream, msg *Message, h Handler) {
 		err = errors.New("the route has no long handler here, or middleware has kept the event from it")
 	}
 	code := ""
+	if ended := context.Cause(s.Context()); err != nil && (errors.Is(err, ErrStreamCancelled) || errors.Is(err, ErrGone) || ended != nil && errors.Is(err, context.Canceled)) {
+		err = nil // the handler says what the stream has told it
+	}
 	if err != nil {
 		code = streamInternal
 		m.o.Logger.Error("a handler failed", "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "stream", s.ID(), "error", err)
 	}
-	if closed := s.finish(code); closed != nil && err == nil {
+	closed := s.finish(code)
+	switch {
+	case closed == nil || err != nil:
+	case errors.Is(closed, ErrStreamCancelled) || errors.Is(closed, ErrGone):
+		m.o.Logger.Info("nobody reads a stream any more", "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "stream", s.ID(), "because", closed.Error())
+	default:
 		m.o.Logger.Warn("a stream did not end by its handler", "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "stream", s.ID(), "error", closed)
 	}
 }

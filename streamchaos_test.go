@@ -81,6 +81,8 @@ func (c *streamChaos) span(most time.Duration) time.Duration {
 	return time.Duration(c.float() * float64(most))
 }
 
+func (c *streamChaos) dice(n int) int { return int(c.float() * float64(n)) }
+
 func (c *streamChaos) fault(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -443,7 +445,7 @@ func (c *streamChaos) run(t *testing.T) (text, end string) {
 	c.shared, c.byID, c.rows = at(t, "http://localhost:1/dev", 0), map[string]*chaosTab{}, map[string]Connection{}
 	c.mux = speaking(c.process(false), nil)
 	var readers sync.WaitGroup
-	for i := range 1 + c.random.IntN(3) {
+	for i := range 1 + c.dice(3) {
 		tab := &chaosTab{c: c, user: fmt.Sprint("tab", i), heard: time.Now(), changed: make(chan struct{}, 1)}
 		row := tab.connect(t)
 		c.tabs = append(c.tabs, tab)
@@ -452,11 +454,11 @@ func (c *streamChaos) run(t *testing.T) (text, end string) {
 			tab.run(t, row)
 		})
 	}
-	to := []Audience{ToConnection("tab0-1"), ToUser("u"), ToTopic("t")}[c.random.IntN(3)]
+	to := []Audience{ToConnection("tab0-1"), ToUser("u"), ToTopic("t")}[c.dice(3)]
 	o := &StreamOptions{ID: "chaos", User: "u", Unread: time.Minute}
-	plan := c.random.IntN(4) // 0: the writer dies; 1: a reader stops it
+	plan := c.dice(4) // 0: the writer dies; 1: a reader stops it
 	s := c.process(true).Stream(t.Context(), to, o)
-	if c.random.IntN(3) == 0 { // an asynchronous event comes twice
+	if c.dice(3) == 0 { // an asynchronous event comes twice
 		readers.Go(func() {
 			sleep(t.Context(), 3*time.Second+c.span(5*time.Second))
 			other := c.process(true).Stream(t.Context(), to, o)
@@ -483,7 +485,7 @@ func (c *streamChaos) run(t *testing.T) (text, end string) {
 	}
 	if end != streamLost {
 		c.mu.Lock()
-		c.calm = c.random.IntN(2) == 0
+		c.calm = c.random.Uint64N(2) == 0
 		c.mu.Unlock()
 	}
 	closed := s.Close()
