@@ -77,6 +77,7 @@ SEEDS ?= 20
 .PHONY: chaos
 chaos: ## Run the simulations with SEEDS seeds (20), a line of result for each
 	@go test -count=1 -timeout 60m -run 'TestInChaos|TestNothingOfALog' ./wireposttest -chaos-seeds $(SEEDS)
+	go test -count=1 -timeout 60m -run 'TestInChaos' . -chaos-seeds $(SEEDS) -v | grep -v '^=== \|^---'
 	go test -count=1 -timeout 60m -run 'TestInChaos|TestNothingOfALog' ./dynamostore -chaos-seeds $(SEEDS) -log-seeds $(SEEDS) -v | grep -v '^=== \|^---'
 
 .PHONY: fuzz

@@ -62,7 +62,7 @@ func TestAnUnknownActionIsToldTheProgramsOwnActions(t *testing.T) {
 	mux.Handle("ping", says("own"))
 	invoke(t, mux, testEvent("CONNECT", nil))
 	r := invoke(t, mux, testEvent("MESSAGE", map[string]any{"routeKey": "$default", "body": `{"action":"trakc"}`}))
-	if want := `must be subscribe, unsubscribe, send, read, check, ping or track"}`; !strings.HasSuffix(r.Body, want) {
+	if want := `must be subscribe, unsubscribe, send, read, check, resume, cancel, ping or track"}`; !strings.HasSuffix(r.Body, want) {
 		t.Errorf("answered %s, want …%s", r.Body, want)
 	}
 }

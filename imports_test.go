@@ -24,7 +24,7 @@ var importRules = []struct {
 	link []string
 	why  string
 }{
-	{"", []string{"internal/management"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "the library is what every function links: AWS's core, the errors that core links itself, and the event types, and nothing that costs a cold start"},
+	{"", []string{"internal/management", "internal/awsconfig"}, []string{"github.com/aws/aws-lambda-go/events", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/smithy-go"}, "the library is what every function links: AWS's core with its signer, for one call of Lambda's Invoke, the errors that core links itself, and the event types, and nothing that costs a cold start"},
 	{"internal/management", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the signed client of one endpoint: it knows nothing of audiences, stores or results, and explains nothing"},
 	{"internal/awsconfig", nil, []string{"github.com/aws/aws-sdk-go-v2/aws"}, "the environment's credentials and region, for programs that link the library; AWS's chain is registered from outside"},
 	{"awschain", []string{"internal/awsconfig"}, []string{"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/smithy-go"}, "AWS's chain is linked only by those who want it: a Lambda does not, and its clients of STS and single sign-on are made before main"},
@@ -50,6 +50,8 @@ var importRules = []struct {
 	{"internal/lambdart", []string{"internal/accept", "internal/atomicfile", "internal/terminal"}, nil, "runs any program that speaks the Runtime API, and knows nothing of what it is for; terminal quotes the paths in its hints"},
 	{"examples/notify", []string{""}, nil, "an example uses the library as a user would"},
 	{"examples/notify/function", []string{"", "examples/notify", "sqlitestore", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
+	{"examples/ask", []string{""}, nil, "an example uses the library as a user would"},
+	{"examples/ask/function", []string{"", "examples/ask", "dynamostore", "httpstore"}, []string{"github.com/aws/aws-lambda-go/lambda"}, "the example as a Lambda"},
 	{"examples/elsewhere", []string{"", "awschain", "sqlitestore", "dynamostore"}, nil, "the program that never saw a connection"},
 	{"examples/fanout", []string{"", "jobs"}, []string{"github.com/aws/aws-lambda-go/events"}, "a queue's function uses the library as a user would"},
 	{"examples/chat", nil, nil, "a page is files"},

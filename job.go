@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -45,7 +46,7 @@ type Job struct {
 // to be kept is appended first ([Publisher.Append]), and its frame is what is split:
 // Keep is an error here.
 func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error) {
-	if err := to.Validate(); err != nil {
+	if err := cmp.Or(to.Validate(), checkReserved(to)); err != nil {
 		return nil, err
 	}
 	if err := CheckMessage(data); err != nil {

@@ -103,6 +103,9 @@ func (p *Publisher) Keeps(to Audience) (time.Duration, error) {
 // keepFor is for how long a publish is kept; 0 if it is not. What cannot be kept is an
 // [ErrInvalid].
 func (p *Publisher) keepFor(to Audience, o *PublishOptions) (time.Duration, error) {
+	if err := checkReserved(to); err != nil {
+		return 0, err
+	}
 	continued := o.After != "" || o.Part != 0 || o.Parts > 1
 	keep := o.Keep
 	if keep == 0 && to.Kind == KindTopic && !continued {

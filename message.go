@@ -66,6 +66,9 @@ func (m *Message) Subscribe(ctx context.Context, topic string) error {
 	if m.mux == nil {
 		return errNoMux
 	}
+	if err := checkReserved(ToTopic(topic)); err != nil {
+		return err
+	}
 	err := m.mux.store.Subscribe(ctx, m.ConnectionID, topic)
 	if errors.Is(err, ErrNotFound) {
 		return errNoRow
@@ -77,6 +80,9 @@ func (m *Message) Subscribe(ctx context.Context, topic string) error {
 func (m *Message) Unsubscribe(ctx context.Context, topic string) error {
 	if m.mux == nil {
 		return errNoMux
+	}
+	if err := checkReserved(ToTopic(topic)); err != nil {
+		return err
 	}
 	return m.mux.store.Unsubscribe(ctx, m.ConnectionID, topic)
 }

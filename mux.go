@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,6 +62,16 @@ type MuxOptions struct {
 	// of [Mux.HandleProtocol], or else one that is made at the first use, with the
 	// credentials of the environment. It must be on the same store.
 	Publisher *Publisher
+	// Later hands the work of [Mux.HandleLong] on: the payload is to come to [Mux.Invoke]
+	// of some process, once. It has 3 s. An error of the context, or with
+	// [ProblemNoAnswer], says that the payload may have been taken. Default: Lambda's
+	// asynchronous Invoke of the function that WIREPOST_LONG_FUNCTION names, by its ARN
+	// with its alias or by its name, or else of this function itself. Its role needs
+	// lambda:InvokeFunction for that.
+	Later func(ctx context.Context, payload []byte) error
+	// Stream are the options of the streams of HandleLong. ID, User and Key are those of
+	// the message.
+	Stream StreamOptions
 	// Logger gets what went wrong and no payloads. Default: nothing.
 	Logger *slog.Logger
 }
@@ -74,6 +85,8 @@ type Mux struct {
 	handlers map[string]Handler // the program's
 	protocol map[string]Handler // those of HandleProtocol, which give way to them
 	around   []Middleware
+	long     bool // there is a handler of HandleLong
+	invoker  *invoker
 
 	mu        sync.Mutex
 	seen      map[Identity]seenStage
@@ -94,7 +107,7 @@ func NewMux(store Store, o *MuxOptions) *Mux {
 	if isNil(store) {
 		panic("wirepost.NewMux: the store is nil; the error of its Open says why")
 	}
-	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]seenStage{}, warned: map[Identity]bool{}}
+	m := &Mux{store: store, handlers: map[string]Handler{}, seen: map[Identity]seenStage{}, warned: map[Identity]bool{}, invoker: newInvoker()}
 	if o != nil {
 		m.o = *o
 	}
@@ -131,11 +144,20 @@ type response struct {
 // aws-lambda-go would do.
 //
 // The payload {"wirepost":"routes"} is answered {"routes":[…]} with [Mux.RouteKeys]:
-// 'wirepost dev' asks for them when it starts the function.
+// 'wirepost dev' asks for them when it starts the function. With a handler of
+// [Mux.HandleLong], {"wirepost":"long","stream":…,"event":…} is work that was handed on.
 func (m *Mux) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
 	m.made("wirepost: Mux.Invoke")
 	if asksForRoutes(payload) {
 		return json.Marshal(routesAnswer{m.RouteKeys()})
+	}
+	if m.long {
+		if p, ok := asksForLong(payload); ok {
+			return m.runLong(ctx, p)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, synchronousTime)
+		defer cancel()
 	}
 	req, err := m.parse(payload)
 	if err != nil {
@@ -201,7 +223,7 @@ func (m *Mux) parse(payload []byte) (*Request, error) {
 	if m.o.Endpoint == "" {
 		m.warnOfOverride(ep, rc.DomainName, region)
 	}
-	req.ConnectionID, req.Endpoint = rc.ConnectionID, ep
+	req.ConnectionID, req.Endpoint, req.raw = rc.ConnectionID, ep, payload
 	req.ConnectedAt = time.UnixMilli(rc.ConnectedAt).UTC()
 	req.Time = time.UnixMilli(rc.RequestTimeEpoch).UTC()
 	return req, nil
@@ -283,7 +305,7 @@ func (m *Mux) connect(ctx context.Context, r *ConnectRequest) response {
 		m.o.Logger.InfoContext(ctx, "refused a connection", "connectionId", r.ConnectionID, "status", http.StatusUnauthorized, "reason", "Accept.ExpiresAt is over already")
 		return response{StatusCode: http.StatusUnauthorized}
 	}
-	if err := c.Validate(); err != nil {
+	if err := cmp.Or(c.Validate(), accept.Validate()); err != nil {
 		m.o.Logger.ErrorContext(ctx, "refused a connection: the Connect hook returned what cannot be kept; names that a client chooses are for the hook to check", "connectionId", r.ConnectionID, "status", http.StatusInternalServerError, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}
 	}

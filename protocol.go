@@ -45,6 +45,9 @@ type ProtocolOptions struct {
 	// were appended before it are gone for that connection. Nil, or the zero time: as far
 	// as the log goes.
 	Since func(ctx context.Context, c Connection, topic string) time.Time
+	// MayCancel decides whether a connection may cancel a stream to an audience that
+	// somebody else has asked for. Nil: only who asked may.
+	MayCancel func(ctx context.Context, c Connection, to Audience) bool
 	// NewID makes the IDs of messages. Default: 26 random characters.
 	NewID func() string
 }
@@ -113,6 +116,10 @@ type clientFrame struct {
 	After  *Position           `json:"after"`
 	Last   *int                `json:"last"`
 	Topics map[string]Position `json:"topics"`
+
+	Stream *string `json:"stream"`
+	At     *int64  `json:"at"`
+	Key    *string `json:"key"`
 }
 
 // serverFrame is what is answered, and the order of its members.
@@ -128,6 +135,7 @@ type serverFrame struct {
 	Queued bool            `json:"queued,omitempty"`
 
 	topicAnswer
+	streamAnswer
 	Topics *map[string]topicAnswer `json:"topics,omitempty"`
 }
 
@@ -203,6 +211,10 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 		return p.read(ctx, m, c, f)
 	case actionCheck:
 		return p.check(ctx, m, c, f)
+	case actionResume:
+		return p.resume(ctx, m, c, f)
+	case actionCancel:
+		return p.cancelStream(ctx, m, c, f)
 	}
 	return refuse("unknown-action", p.actions())
 }
@@ -211,7 +223,7 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 func (p *protocol) actions() string {
 	own := sortedKeys(p.mux.handlers)
 	own = slices.DeleteFunc(own, func(key string) bool { return key == "$default" || p.mux.protocol[key] != nil })
-	all := append([]string{"subscribe", "unsubscribe", "send", "read", "check", "ping"}, own...)
+	all := append([]string{"subscribe", "unsubscribe", "send", "read", "check", "resume", "cancel", "ping"}, own...)
 	return `"action" must be ` + strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
@@ -220,7 +232,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 	if f.Topic != nil {
 		topic = *f.Topic
 	}
-	if err := ValidateName(topic); err != nil {
+	if err := validTopic(topic); err != nil {
 		return refuse("bad-topic", `"topic": `+err.Error())
 	}
 	if wrong := f.checkPosition(); wrong != "" {
@@ -232,7 +244,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		switch {
 		case !p.allows(ctx, c, ActionSubscribe, ToTopic(topic)):
 			return p.forbid(ctx, m, ActionSubscribe, ToTopic(topic))
-		case len(c.Topics) >= p.o.MaxTopics && !slices.Contains(c.Topics, topic):
+		case ownTopics(c) >= p.o.MaxTopics && !slices.Contains(c.Topics, topic):
 			return refuse("too-many-topics", "")
 		}
 	}
@@ -269,7 +281,7 @@ func (p *protocol) send(ctx context.Context, m *Message, c Connection, f clientF
 	}
 	// A connection ID is the server's: no client is told one, and none sends to one.
 	to, err := ParseAudience(name)
-	if err != nil || to.Kind == KindConnection {
+	if err != nil || to.Kind == KindConnection || checkReserved(to) != nil {
 		return refuse("bad-audience", `"to" must be topic:NAME, user:NAME or everyone`)
 	}
 	if len(f.Data) == 0 {

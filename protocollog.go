@@ -182,7 +182,7 @@ func (p *protocol) read(ctx context.Context, m *Message, c Connection, f clientF
 	if f.Topic != nil {
 		topic = *f.Topic
 	}
-	if err := ValidateName(topic); err != nil {
+	if err := validTopic(topic); err != nil {
 		return refuse("bad-topic", `"topic": `+err.Error())
 	}
 	if wrong := f.checkPosition(); wrong != "" {
@@ -200,7 +200,7 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 		return refuse("too-many-topics", "")
 	}
 	for topic, at := range f.Topics {
-		if err := ValidateName(topic); err != nil {
+		if err := validTopic(topic); err != nil {
 			return refuse("bad-topic", `"topics": `+err.Error())
 		}
 		if at.Validate() != nil {

@@ -58,7 +58,7 @@ func (p *Publisher) fanOut(ctx context.Context, to Audience, r request, o *Publi
 	if o == nil {
 		o = &PublishOptions{}
 	}
-	if err := cmp.Or(to.Validate(), ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}.Validate()); err != nil {
+	if err := cmp.Or(to.Validate(), checkReserved(to), ListOptions{After: o.After, Part: o.Part, Parts: o.Parts}.Validate()); err != nil {
 		return Result{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -173,9 +173,6 @@ func (f *fanOut) tooMany() bool {
 
 // leave gives the place of a post that waits to another.
 func (f *fanOut) leave() {
-	if f == nil {
-		return
-	}
 	f.mu.Lock()
 	f.waiting++
 	f.mu.Unlock()
@@ -185,9 +182,6 @@ func (f *fanOut) leave() {
 
 // enter waits for a place again. The post has it then, whatever came meanwhile.
 func (f *fanOut) enter() {
-	if f == nil {
-		return
-	}
 	f.places <- struct{}{} // posts in flight end by their deadlines
 	f.mu.Lock()
 	f.waiting--
@@ -303,17 +297,17 @@ type request struct {
 }
 
 // deliver sends to one connection of an audience, with the retries that are safe,
-// and removes the connection from the store if it is gone. f is the publish that has
-// waited for the turn of this post, nil for a post by itself. No more is tried from
-// stop on, or when the time of a post is over; ctx is begun anew for it.
-func (p *Publisher) deliver(ctx *management.Context, to Audience, l Listed, r request, stop time.Time, f *fanOut) (management.Answer, Outcome) {
+// and removes the connection from the store if it is gone. held is whose places this post
+// has one of, and who has waited for its turn; nil for a post by itself. No more is tried
+// from stop on, or when the time of a post is over; ctx is begun anew for it.
+func (p *Publisher) deliver(ctx *management.Context, to Audience, l Listed, r request, stop time.Time, held places) (management.Answer, Outcome) {
 	start := time.Now()
 	limit := start.Add(p.o.PostTimeout)
 	if !stop.IsZero() && stop.Before(limit) {
 		limit = stop
 	}
 	ctx.Begin(limit)
-	d := delivery{Publisher: p, ctx: ctx, to: to, row: l, request: r, publish: f, out: Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}}
+	d := delivery{Publisher: p, ctx: ctx, to: to, row: l, request: r, places: held, out: Outcome{ConnectionID: l.ID, Endpoint: l.Endpoint}}
 	a := d.run()
 	switch {
 	case d.out.Err == nil:
@@ -331,6 +325,13 @@ func (p *Publisher) deliver(ctx *management.Context, to Audience, l Listed, r re
 	return a, d.out
 }
 
+// places are what posts in flight have: one that waits to be tried again leaves its place
+// to another, and enters again.
+type places interface {
+	leave()
+	enter()
+}
+
 // delivery is the post to one connection, with its attempts.
 type delivery struct {
 	*Publisher
@@ -338,7 +339,7 @@ type delivery struct {
 	to      Audience
 	row     Listed
 	request request
-	publish *fanOut // nil: a post by itself
+	places  places // nil: a post by itself
 
 	client  *endpointClient
 	reads   int    // of the stage's record, before the first attempt
@@ -364,7 +365,7 @@ func (d *delivery) run() management.Answer {
 		d.out.Err = err
 		return management.Answer{}
 	}
-	if d.publish == nil && !d.inTurn(d.ctx, d.row.Endpoint) {
+	if d.places == nil && !d.inTurn(d.ctx, d.row.Endpoint) {
 		d.out.Err = d.problem(ProblemDeadline, "", cmp.Or(d.ctx.Err(), context.DeadlineExceeded))
 		return management.Answer{}
 	}

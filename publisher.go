@@ -36,8 +36,8 @@ type PublisherOptions struct {
 	// Region to sign for with Endpoint, if its host does not name one. Default:
 	// AWS_REGION, and us-east-1 for a loopback endpoint.
 	Region string
-	// Concurrency bounds the posts in flight of one publish, and the connections
-	// to one endpoint. Default 64.
+	// Concurrency bounds the posts in flight of one publish, those of all streams, and
+	// the connections to one endpoint. Default 64.
 	Concurrency int
 	// MaxPerSecond bounds the posts that all publishes of this publisher start in a
 	// second, retries included: a budget that leaves the rest of the account's rate
@@ -91,6 +91,7 @@ type Publisher struct {
 	guards   []reapGuard
 	failures failureLog
 	keep     keepRules
+	streams  chan struct{} // places: a post of a stream in flight has one
 }
 
 // NewPublisher makes a publisher on a store; the options may be nil. It panics if the
@@ -130,6 +131,7 @@ func NewPublisher(store Store, o *PublisherOptions) *Publisher {
 		p.o.Random = rand.Float64
 	}
 	p.budget.budget = max(p.o.MaxPerSecond, 0)
+	p.streams = make(chan struct{}, p.o.Concurrency)
 	if p.o.Credentials != nil && isNil(p.o.Credentials) { // AWS's cache asks it in a goroutine of its own
 		panic(fmt.Sprintf("wirepost.NewPublisher: PublisherOptions.Credentials is a nil %T", p.o.Credentials))
 	}

@@ -28,9 +28,20 @@ type Accept struct {
 	ExpiresAt time.Time
 }
 
-// Validate says what cannot be kept: a user or topic that is no name, or claims that are
-// too long. The error is an [ErrInvalid]. ExpiresAt and Subprotocol are not looked at.
+// Validate says what cannot be kept: a user or topic that is no name, a topic that is the
+// library's own, or claims that are too long. The error is an [ErrInvalid]. ExpiresAt and
+// Subprotocol are not looked at.
 func (a Accept) Validate() error {
+	for _, topic := range a.Topics {
+		if err := checkReserved(ToTopic(topic)); err != nil {
+			return err
+		}
+	}
+	return a.validate()
+}
+
+// validate is Validate for rows, which may have any topic.
+func (a Accept) validate() error {
 	if a.User != "" {
 		if err := ValidateName(a.User); err != nil {
 			return invalidf("user: %w", err)
@@ -71,6 +82,7 @@ type Request struct {
 	Endpoint     Endpoint
 	ConnectedAt  time.Time
 	Time         time.Time // when the event happened, by the gateway's clock
+	raw          []byte    // the event as it came
 }
 
 // Key names the connection.

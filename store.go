@@ -47,7 +47,7 @@ func (c Connection) Validate() error {
 	if err := c.Endpoint.Validate(); err != nil {
 		return invalidf("connection %s: %w", c.ID, err)
 	}
-	if err := (Accept{User: c.User, Topics: c.Topics, Claims: c.Claims}).Validate(); err != nil {
+	if err := (Accept{User: c.User, Topics: c.Topics, Claims: c.Claims}).validate(); err != nil {
 		return invalidf("connection %s: %w", c.ID, err)
 	}
 	if c.ConnectedAt.IsZero() || c.ExpiresAt.IsZero() {

@@ -66,6 +66,11 @@
 //	WIREPOST_STORE     the store that OpenStore opens
 //	WIREPOST_ENDPOINT  an explicit management endpoint, for APIs whose default
 //	                   execute-api endpoint is disabled
+//	WIREPOST_LONG_FUNCTION
+//	                   the function that Mux.HandleLong hands work to, by its ARN
+//	                   with its alias or by its name; default: this one
+//	AWS_ENDPOINT_URL_LAMBDA
+//	                   where Lambda is, if not in the region
 //	AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI
 //	                   the same, under the name that AWS's SDKs use; read last
 //	AWS_REGION         the region of events whose host does not name one

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,6 +118,7 @@ type Event struct {
 	Message *Message
 	Gap     *Gap
 	State   State
+	Piece   *Piece // of a stream that nobody reads by Ask or Resume
 	Raw     []byte // what came and is not of the protocol
 	Err     error  // what went wrong next to that: a refused topic, a failed attempt
 }
@@ -147,6 +149,10 @@ type Ack struct {
 	Failed int             `json:"failed"`
 	Queued bool            `json:"queued"`
 	Data   json.RawMessage `json:"data"` // of a route of the function's own
+
+	// Stream and Key name the stream that the answer will be; Client.Ask reads it.
+	Stream string `json:"stream"`
+	Key    string `json:"key"`
 }
 
 // maxFrame is what API Gateway takes in one frame, in bytes (AWS, WebSocket quotas page).
@@ -177,6 +183,9 @@ type Client struct {
 	refs    int
 	queue   []*item
 	logs    *positions
+	streams map[string][]*Stream // that are read
+	early   []earlyPiece
+	asks    int // that are not answered
 
 	events []Event
 	more   chan struct{} // holds one: there are events
@@ -186,7 +195,7 @@ type Client struct {
 // Connect begins to connect to a ws: or wss: URL, and keeps at it until Close. A wrong URL
 // is told by an event. It panics if the options cannot be.
 func Connect(url string, o *Options) *Client {
-	c := &Client{url: url, state: Connecting, wishes: map[string]bool{}, seen: map[string]bool{}, links: map[*link]bool{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	c := &Client{url: url, state: Connecting, wishes: map[string]bool{}, seen: map[string]bool{}, links: map[*link]bool{}, streams: map[string][]*Stream{}, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	if o != nil {
 		c.o = *o
 	}
@@ -333,55 +342,71 @@ func (c *Client) Send(ctx context.Context, to string, data any) (Ack, error) {
 // Request sends {"action": action} with fields to a route, such as one of the function's
 // own, and returns the answer, or a *Refusal.
 func (c *Client) Request(ctx context.Context, action string, fields map[string]any) (Ack, error) {
-	type result struct {
-		ack Ack
-		err error
-	}
-	done := make(chan result, 1)
+	a, err := c.exchange(ctx, action, fields)
+	return a.Ack, err
+}
+
+// exchange is Request with the whole answer.
+func (c *Client) exchange(ctx context.Context, action string, fields map[string]any) (answer, error) {
+	done := make(chan asked, 1)
 	c.mu.Lock()
-	i, err := c.newItem(action, fields, nil)
-	if err != nil {
-		c.mu.Unlock()
-		return Ack{}, err
-	}
-	i.done = func(r *Refusal, a answer) {
-		switch {
-		case r != nil && r.Code == expired && c.state != Closed: // it was refused unseen
-			c.queue = append(c.queue, i)
-		case r != nil:
-			done <- result{err: r}
-		default:
-			done <- result{ack: a.Ack}
+	i, err := c.submitted(action, fields, func(r *Refusal, a answer) {
+		if r != nil {
+			done <- asked{err: r}
+		} else {
+			done <- asked{a: a}
 		}
-	}
-	switch {
-	case c.state == Closed:
-		err = &Refusal{Code: "closed"}
-	case len(i.text) > maxFrame:
-		err = &Refusal{Code: "too-large", Text: fmt.Sprintf("the frame has %d bytes, %d at most are allowed", len(i.text), maxFrame)}
-	case c.current != nil:
-		c.ask(c.current, i)
-	default:
-		c.queue = append(c.queue, i)
-	}
+	})
 	c.mu.Unlock()
 	if err != nil {
-		return Ack{}, err
+		return answer{}, err
 	}
 	select {
 	case r := <-done:
-		return r.ack, r.err
+		return r.a, r.err
 	case <-ctx.Done():
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for n, waiting := range c.queue {
 			if waiting == i {
 				c.queue = append(c.queue[:n], c.queue[n+1:]...)
-				return Ack{}, context.Cause(ctx)
+				return answer{}, context.Cause(ctx)
 			}
 		}
-		return Ack{}, errors.Join(&Refusal{Code: "unanswered"}, context.Cause(ctx))
+		return answer{}, errors.Join(&Refusal{Code: "unanswered"}, context.Cause(ctx))
 	}
+}
+
+// submit sends a frame, or queues it until there is a connection. done is called with
+// the answer, unless there is an error.
+func (c *Client) submit(action string, fields map[string]any, done func(*Refusal, answer)) error {
+	_, err := c.submitted(action, fields, done)
+	return err
+}
+
+func (c *Client) submitted(action string, fields map[string]any, done func(*Refusal, answer)) (*item, error) {
+	i, err := c.newItem(action, fields, nil)
+	if err != nil {
+		return nil, err
+	}
+	i.done = func(r *Refusal, a answer) {
+		if r != nil && r.Code == expired && c.state != Closed { // it was refused unseen
+			c.queue = append(c.queue, i)
+		} else {
+			done(r, a)
+		}
+	}
+	switch {
+	case c.state == Closed:
+		return nil, &Refusal{Code: "closed"}
+	case len(i.text) > maxFrame:
+		return nil, &Refusal{Code: "too-large", Text: fmt.Sprintf("the frame has %d bytes, %d at most are allowed", len(i.text), maxFrame)}
+	case c.current != nil:
+		c.ask(c.current, i)
+	default:
+		c.queue = append(c.queue, i)
+	}
+	return i, nil
 }
 
 // Wake says that the machine has slept, or was without a network: the connection and the
@@ -416,6 +441,11 @@ func (c *Client) Close() {
 			i.done(&Refusal{Code: "closed"}, answer{})
 		}
 		c.queue = nil
+		for _, readers := range c.streams {
+			for _, s := range slices.Clone(readers) {
+				s.finish(&Refusal{Code: "closed"})
+			}
+		}
 		c.logs.close()
 		c.end()
 	}

@@ -57,6 +57,12 @@ type answer struct {
 	topicAnswer
 	Topics map[string]topicAnswer `json:"topics"`
 
+	// Of a stream.
+	At    int64             `json:"at"`
+	Items []json.RawMessage `json:"items"`
+	End   bool              `json:"end"`
+	Error string            `json:"error"`
+
 	// Of a message.
 	To   string `json:"to"`
 	From string `json:"from"`
@@ -322,6 +328,7 @@ func (c *Client) promote(l *link) {
 		c.ask(l, i)
 	}
 	c.logs.pump()
+	c.resumeAll()
 	c.become(Open)
 }
 
@@ -375,6 +382,11 @@ func (c *Client) receive(l *link, text []byte) {
 			c.logs.accept(topic, m)
 		} else {
 			c.deliver(m)
+		}
+	case "stream":
+		var p Piece
+		if json.Unmarshal(text, &p) == nil {
+			c.piece(p, len(text))
 		}
 	case "ack", "error":
 		c.answered(l, a)

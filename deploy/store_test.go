@@ -85,7 +85,8 @@ func TestFunctionsMayDoNothingElse(t *testing.T) {
 		`logs:CreateLogStream on ${LOG.Arn}`, `logs:PutLogEvents on ${LOG.Arn}`, `sqs:SendMessage on ${queue.Arn}`,
 	}
 	reads := []string{`sqs:DeleteMessage on ${queue.Arn}`, `sqs:GetQueueAttributes on ${queue.Arn}`, `sqs:ReceiveMessage on ${queue.Arn}`}
-	for name, want := range map[string][]string{"websocket": common, "publish": common, "queue": slices.Concat(common, reads)} {
+	hands := []string{`lambda:InvokeFunction on arn:aws:lambda:us-east-1:000000000000:function:local-long:live`}
+	for name, want := range map[string][]string{"websocket": slices.Concat(common, hands), "publish": common, "long": common, "queue": slices.Concat(common, reads)} {
 		var may []string
 		for _, line := range s.lines() {
 			if right, ok := strings.CutPrefix(line, name+"role: "); ok && !strings.HasPrefix(right, "dynamodb:") {

@@ -32,23 +32,25 @@ func TestTerraformIsFormatted(t *testing.T) {
 // What Terraform's own attributes are in the common vocabulary. region and account
 // are those that CloudFormation's templates are resolved with.
 var attributes = map[string]map[string]string{
-	"aws_dynamodb_table":                    {"name": "${ID}", "arn": "${ID.Arn}"},
-	"aws_sqs_queue":                         {"url": "${ID}", "arn": "${ID.Arn}", "name": "${ID.QueueName}"},
-	"aws_apigatewayv2_api":                  {"id": "${ID}", "execution_arn": "arn:aws:execute-api:us-east-1:000000000000:${ID}"},
-	"aws_apigatewayv2_stage":                {},
-	"aws_apigatewayv2_integration":          {"id": "${ID}"},
-	"aws_apigatewayv2_integration_response": {"id": "${ID}"},
-	"aws_apigatewayv2_route":                {"id": "${ID}"},
-	"aws_apigatewayv2_route_response":       {"id": "${ID}"},
-	"aws_lambda_function":                   {"function_name": "${ID}", "arn": "${ID.Arn}", "invoke_arn": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${ID.Arn}/invocations"},
-	"aws_lambda_permission":                 {},
-	"aws_lambda_event_source_mapping":       {},
-	"aws_cloudwatch_log_group":              {"name": "${ID}", "arn": "${ID.WithoutStar}"},
-	"aws_cloudwatch_metric_alarm":           {},
-	"aws_iam_policy":                        {"arn": "${ID}"},
-	"aws_iam_role":                          {"name": "${ID}", "arn": "${ID.Arn}"},
-	"aws_iam_role_policy":                   {},
-	"aws_iam_role_policy_attachment":        {},
+	"aws_dynamodb_table":                      {"name": "${ID}", "arn": "${ID.Arn}"},
+	"aws_sqs_queue":                           {"url": "${ID}", "arn": "${ID.Arn}", "name": "${ID.QueueName}"},
+	"aws_apigatewayv2_api":                    {"id": "${ID}", "execution_arn": "arn:aws:execute-api:us-east-1:000000000000:${ID}"},
+	"aws_apigatewayv2_stage":                  {},
+	"aws_apigatewayv2_integration":            {"id": "${ID}"},
+	"aws_apigatewayv2_integration_response":   {"id": "${ID}"},
+	"aws_apigatewayv2_route":                  {"id": "${ID}"},
+	"aws_apigatewayv2_route_response":         {"id": "${ID}"},
+	"aws_lambda_function":                     {"function_name": "${ID}", "arn": "${ID.Arn}", "invoke_arn": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${ID.Arn}/invocations"},
+	"aws_lambda_permission":                   {},
+	"aws_lambda_alias":                        {},
+	"aws_lambda_function_event_invoke_config": {},
+	"aws_lambda_event_source_mapping":         {},
+	"aws_cloudwatch_log_group":                {"name": "${ID}", "arn": "${ID.WithoutStar}"},
+	"aws_cloudwatch_metric_alarm":             {},
+	"aws_iam_policy":                          {"arn": "${ID}"},
+	"aws_iam_role":                            {"name": "${ID}", "arn": "${ID.Arn}"},
+	"aws_iam_role_policy":                     {},
+	"aws_iam_role_policy_attachment":          {},
 }
 
 // kinds says what each resource of Terraform is, and where its arguments are there.
@@ -83,6 +85,10 @@ var kinds = map[string]struct {
 		"function_name": "FunctionName", "description": "Description", "runtime": "Runtime", "handler": "Handler", "filename": "Code", "source_code_hash": "",
 		"architectures": "Architectures", "memory_size": "MemorySize", "timeout": "Timeout", "role": "Role", "environment.variables": "Environment.Variables",
 		"logging_config.log_group": "LoggingConfig.LogGroup", "logging_config.log_format": "LoggingConfig.LogFormat"}},
+	"aws_lambda_alias": {"AWS::Lambda::Alias", map[string]string{
+		"function_name": "FunctionName", "function_version": "FunctionVersion", "name": "Name"}},
+	"aws_lambda_function_event_invoke_config": {"AWS::Lambda::EventInvokeConfig", map[string]string{
+		"function_name": "FunctionName", "qualifier": "Qualifier", "maximum_retry_attempts": "MaximumRetryAttempts", "maximum_event_age_in_seconds": "MaximumEventAgeInSeconds"}},
 	"aws_lambda_permission": {"AWS::Lambda::Permission", map[string]string{
 		"function_name": "FunctionName", "action": "Action", "principal": "Principal", "source_arn": "SourceArn"}},
 	"aws_lambda_event_source_mapping": {"AWS::Lambda::EventSourceMapping", map[string]string{
@@ -212,8 +218,9 @@ func (tf *terraform) check(diagnostics hcl.Diagnostics) {
 // each other.
 func (tf *terraform) names() {
 	tf.variables["data"] = cty.ObjectVal(map[string]cty.Value{
-		"aws_region":    cty.ObjectVal(map[string]cty.Value{"current": cty.ObjectVal(map[string]cty.Value{"id": cty.StringVal("us-east-1")})}),
-		"aws_partition": cty.ObjectVal(map[string]cty.Value{"current": cty.ObjectVal(map[string]cty.Value{"dns_suffix": cty.StringVal("amazonaws.com")})}),
+		"aws_region":          cty.ObjectVal(map[string]cty.Value{"current": cty.ObjectVal(map[string]cty.Value{"id": cty.StringVal("us-east-1")})}),
+		"aws_partition":       cty.ObjectVal(map[string]cty.Value{"current": cty.ObjectVal(map[string]cty.Value{"dns_suffix": cty.StringVal("amazonaws.com"), "partition": cty.StringVal("aws")})}),
+		"aws_caller_identity": cty.ObjectVal(map[string]cty.Value{"current": cty.ObjectVal(map[string]cty.Value{"account_id": cty.StringVal("000000000000")})}),
 	})
 	type pending struct {
 		name string

@@ -29,7 +29,7 @@ func (tf *terraform) resources(s *stack) {
 				continue
 			}
 			r := tf.translate(b.Labels[0], i.name, arguments)
-			if r.typ == "AWS::ApiGatewayV2::Stage" { // the others' order is of no account in the end
+			if r.typ == "AWS::ApiGatewayV2::Stage" || r.typ == "AWS::Lambda::EventInvokeConfig" { // the others' order is of no account in the end
 				r.after = tf.dependencies(b.Body)
 			}
 			s.resources[i.name] = r

@@ -37,6 +37,9 @@ type Gateway struct {
 // function says it has, as a [wirepost.Mux] does with RouteKeys: these have a route
 // response, so that what a handler returns reaches the client.
 //
+// The work of handlers of [wirepost.Mux.HandleLong] runs in this process, unless
+// MuxOptions.Later says otherwise; what still runs when the gateway stops is ended.
+//
 // configure may be nil; it changes the server before it starts, the routes too. No rate
 // is throttled unless configure sets ConnectRate or RequestRate. The
 // development key pair (wirepost, wirepost, us-east-1) signs.
@@ -59,12 +62,14 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 	}
 	l := &listener{Listener: tcp, slow: map[string]bool{}}
 	port := l.Addr().(*net.TCPAddr).Port
-	s := &gateway.Server{Function: function, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port), ConnectRate: -1, RequestRate: -1, Routes: routesOf(function)}
+	own, stopLong := inProcess(function)
+	s := &gateway.Server{Function: own, Stage: "dev", Domain: fmt.Sprintf("localhost:%d", port), ConnectRate: -1, RequestRate: -1, Routes: routesOf(function)}
 	if configure != nil {
 		configure(s)
 	}
 	if err := s.Validate(); err != nil {
 		l.Close()
+		stopLong()
 		return nil, nil, err
 	}
 	g = &Gateway{Server: s, URL: fmt.Sprintf("ws://127.0.0.1:%d/%s", port, s.Stage), Endpoint: fmt.Sprintf("http://%s/%s", s.Domain, s.Stage), listener: l}
@@ -75,6 +80,7 @@ func StartGateway(function gateway.Function, configure func(*gateway.Server)) (g
 		defer cancel()
 		s.Shutdown(ctx)
 		serving.Wait()
+		stopLong()
 	})
 	return g, stop, nil
 }

@@ -99,7 +99,7 @@ func TestEachFrameOfTheProtocolHasItsAnswer(t *testing.T) {
 		{`{"ref":"r"}`, `{"type":"error","ref":"r","code":"bad-frame",` + badFrame},
 		{`{"ref":"r","action":7}`, `{"type":"error","ref":"r","code":"bad-frame",` + badFrame},
 		{`{"action":"subscribe","topic":7,"ref":"r"}`, `{"type":"error","ref":"r","code":"bad-frame",` + badFrame},
-		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, send or ping"}`},
+		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, send, read, check, resume, cancel or ping"}`},
 		{`{"action":"subscribe","topic":"second","ref":"r"}`, `{"type":"ack","ref":"r","topic":"second"}`},
 		{`{"action":"subscribe","topic":"second"}`, `{"type":"ack","topic":"second"}`},
 		{`{"action":"subscribe","topic":"third"}`, `{"type":"error","code":"too-many-topics"}`},

@@ -1,5 +1,5 @@
 // Package js has the browser client as it is committed, for programs that serve it.
-// Its source is src/wirepost.ts; the tests hold the one against the other.
+// Its source is src; the tests hold the one against the other.
 package js
 
 import _ "embed"
@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed wirepost.js
 var Module []byte
+
+// Streams is stream.js, which imports wirepost.js from next to it. It must not be changed.
+//
+//go:embed stream.js
+var Streams []byte

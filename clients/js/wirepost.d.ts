@@ -33,6 +33,19 @@ export interface Message {
     epoch?: string;
     offset?: number;
 }
+/** A piece of an answer that comes in pieces; `stream.js` puts them together. */
+export interface StreamFrame {
+    type: "stream";
+    /** The stream's. */
+    id: string;
+    /** Where it begins, in UTF-16 code units of the text, or in values. */
+    at: number;
+    text?: string;
+    items?: any[];
+    /** It is the last one. */
+    end?: boolean;
+    error?: string;
+}
 /** A place in the log of a topic. */
 export interface Position {
     epoch: string;
@@ -89,6 +102,10 @@ export interface Events {
     message: (message: Message) => void;
     /** Kept messages that are missing for good. All others come once, and in order. */
     gap: (gap: Gap) => void;
+    /** A piece of a stream. */
+    stream: (piece: StreamFrame) => void;
+    /** A connection has taken over: what is sent from now on goes out on it. */
+    connection: () => void;
     /** What came and is not of the protocol: bytes that were published as they are. */
     raw: (text: string) => void;
     /**
@@ -202,6 +219,8 @@ export interface Client {
      * on the next connection.
      */
     request(action: string, fields?: object): Promise<any>;
+    /** `request` with the whole answer. */
+    exchange(action: string, fields?: object): Promise<Ack & Record<string, any>>;
     /** Ends the connection and what waits, for good. */
     close(): void;
 }

@@ -32,14 +32,15 @@ const (
 	handleSNS         = "sns"
 	handleEventBridge = "eventbridge"
 	handleDoctor      = "doctor"
+	handleLong        = "long"
 )
 
-var allHandlers = []string{handleWebSocket, handleInvoke, handleSQS, handleSNS, handleEventBridge, handleDoctor}
+var allHandlers = []string{handleWebSocket, handleInvoke, handleSQS, handleSNS, handleEventBridge, handleDoctor, handleLong}
 
 // variables of the environment that are ours.
 var variables = []string{"WIREPOST_STORE", "WIREPOST_HANDLERS", "WIREPOST_ENDPOINT", "WIREPOST_JWT_JWKS_URL", "WIREPOST_JWT_KEY", "WIREPOST_JWT_ISSUER",
 	"WIREPOST_JWT_AUDIENCE", "WIREPOST_JWT_CLAIM", "WIREPOST_ALLOW_ORIGIN", "WIREPOST_QUEUE_URL", "WIREPOST_KEEP",
-	"WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR"}
+	"WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR", "WIREPOST_LONG_FUNCTION"}
 
 // parseConfig reads NAME=VALUE lines. Its errors name the variable, and no value
 // that may be a secret.

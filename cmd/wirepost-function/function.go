@@ -97,6 +97,8 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 		return f.sns(ctx, records)
 	case handleEventBridge:
 		return f.eventBridge(ctx, payload)
+	case handleLong:
+		return nil, invalid("no route of this function answers with a stream; a program of your own has them, by wirepost.Mux.HandleLong ('wirepost init')")
 	case handleDoctor:
 		return f.runDoctor(ctx, payload)
 	}
@@ -146,6 +148,9 @@ func sourceOf(payload []byte) (source string, records []json.RawMessage, err err
 	case 1:
 	default:
 		return "", nil, invalid("the payload could be of more than one source: it has %s", strings.Join(found, ", "))
+	}
+	if source == handleDoctor && string(top["wirepost"]) == `"long"` && top["event"] != nil {
+		source = handleLong
 	}
 	if source != "" {
 		return source, nil, nil

@@ -12,6 +12,8 @@
 //	sns          notifications whose messages are the same objects
 //	eventbridge  events whose details are the same objects
 //	doctor       {"wirepost":"doctor"}
+//	long         work that a route has handed on; this program has no such route, and
+//	             says so: the stack's function is for a program of your own
 //
 // docs/function.md has the objects, the replies and what happens when the time
 // ends. A bad request is a function error of the type InvalidRequest, a publish
@@ -45,6 +47,8 @@
 //	                        docs/function.md says what is left to whom.
 //	WIREPOST_KEEP           for how long messages to topics are kept, such as
 //	                        lobby=24h,orders/*=10m. Default: what a publish says.
+//	WIREPOST_LONG_FUNCTION  the stack's function for long answers; no route of this
+//	                        program has one.
 //	WIREPOST_LOG_LEVEL      debug, info, warn or error. Default: info.
 //	WIREPOST_DOCTOR         1 lets the doctor answer, to anyone who may invoke the
 //	                        function. Default: it refuses.

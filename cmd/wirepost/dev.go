@@ -106,6 +106,7 @@ func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.RouteSelection, "route-selection", "", "`EXPR` default $request.body.action, or the template's")
 	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "`DURATION` default 10m, as on AWS")
 	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "`DURATION` default 2h, as on AWS")
+	flags.DurationVar(&c.IntegrationTimeout, "integration-timeout", gateway.DefaultIntegrationTimeout, "`DURATION` that a route waits for its function; default 29s, as on AWS, and no more; a template may say less")
 	flags.IntVar(&c.ConnectRate, "connect-rate", gateway.DefaultConnectRate, "`NUMBER` of new connections a second at most; default 500, as on AWS; more get 429")
 	flags.StringVar(&d.names, "names", "local", "`local|aws` what events call the API: localhost:PORT, or the name that it would have on AWS, for functions that look at it; browsers do not reach that one; default local")
 	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
@@ -248,6 +249,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 		return "--concurrency and --timeout must be more than zero", ""
 	case c.IdleTimeout <= 0 || c.MaxAge <= 0:
 		return "--idle-timeout and --max-age must be more than zero", ""
+	case c.IntegrationTimeout < 50*time.Millisecond || c.IntegrationTimeout > gateway.DefaultIntegrationTimeout:
+		return "--integration-timeout must be from 50ms to 29s", "API Gateway waits no longer for a function; wirepost.Mux.HandleLong is for answers that take longer"
 	case c.ConnectRate < 1:
 		return "--connect-rate must be more than zero", ""
 	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):

@@ -129,6 +129,7 @@ func TestWhatIsMistypedIsSuggested(t *testing.T) {
 		{"send ---to", `"---to" is not a flag`, "'wirepost send --help'"},
 		{"send --timeout -5s --to everyone hi", "--timeout must be more than zero\n", ""},
 		{"dev --listen x:1 --idle-timeout -1m", "--idle-timeout and --max-age must be more than zero\n", ""},
+		{"dev --integration-timeout 30s", "--integration-timeout must be from 50ms to 29s\n", "API Gateway waits no longer"},
 		{"invoke --event connect event.json -- ./bootstrap", `invoke takes --event or a file, and there are --event connect and "event.json"`, "leave one of them out"},
 		{"invoke -- ./bootstrap", "invoke needs --event NAME or a FILE", ""},
 		{"completion tcsh", "completion takes the name of one shell", "the shells are bash, zsh, fish, powershell"},

@@ -26,7 +26,7 @@ func (c *command) initCommand() *cobra.Command {
 		Use:   "init [--stack sam|terraform|cdk] [FOLDER]",
 		Short: "write a function and a stack for AWS to start from",
 		Long: `Writes what it takes to deploy a function of your own: a program with a route of its
-own and tests, and the stack that fits it, with a WebSocket API, three functions of
+own and tests, and the stack that fits it, with a WebSocket API, four functions of
 that program, the table, a queue and alarms; a README, a Makefile and, outside of a
 module, a go.mod. Without FOLDER they go where you are. Nothing is overwritten.`,
 		Annotations: map[string]string{notes: `If you need no function of your own, deploy github.com/wirepost/wirepost's

@@ -39,6 +39,7 @@ type sending struct {
 	keepSet     bool // --keep is there
 	id          string
 	again       bool
+	stream      bool
 }
 
 func (c *command) sendCommand() *cobra.Command {
@@ -55,7 +56,8 @@ they missed. DATA is JSON then, and is sent in a message of docs/protocol.md, un
 it is one. $WIREPOST_KEEP, such as lobby=24h,orders/*=10m, has rules for topics.`,
 		Example: `    $ wirepost send --to user:alice '{"text":"hi"}'
     $ date | wirepost send --to everyone -
-    $ wirepost send --to topic:lobby --keep 24h '{"text":"hi"}'`,
+    $ wirepost send --to topic:lobby --keep 24h '{"text":"hi"}'
+    $ tail -f build.log | wirepost send --to topic:builds --stream`,
 		SuggestFor: []string{"post", "publish", "push"},
 	}
 	s := sending{target: c.targetFlags(cmd)}
@@ -64,7 +66,11 @@ it is one. $WIREPOST_KEEP, such as lobby=24h,orders/*=10m, has rules for topics.
 	flags.DurationVar(&s.keep, "keep", 0, "`DURATION` keep the message so long, such as 24h; 0 does not keep it, whatever $WIREPOST_KEEP says")
 	flags.StringVar(&s.id, "id", "", "`ID` of a message that is kept; default random")
 	flags.BoolVar(&s.again, "again", false, "it may have been kept before under its ID: look for it first")
+	flags.BoolVar(&s.stream, "stream", false, "send standard input as one stream of text, piece by piece as it comes; --timeout does not bound it")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		if s.stream {
+			return c.sendStream(cmd.Context(), s.target, args)
+		}
 		s.keepSet = cmd.Flags().Changed("keep")
 		return c.send(cmd.Context(), &s, args)
 	})

@@ -166,7 +166,7 @@ export class PushStack extends Stack {
       policyDocument: allow({ actions: ["execute-api:ManageConnections"], resource: `${stageArn}/*/@connections/*` }),
     });
 
-    // Three functions of one zip, each limited to its job. None is told the
+    // Four functions of one zip, each limited to its job. None is told the
     // management endpoint: they learn it from the API's events.
     const zip = new Asset(this, "Package", { path: props.package });
     const functionOf = (
@@ -176,6 +176,7 @@ export class PushStack extends Stack {
       timeout: number,
       queueActions: string[],
       environment: Record<string, string>,
+      invokes: string[] = [],
     ) => {
       const logGroup = new logs.CfnLogGroup(this, `${name}LogGroup`, {
         logGroupName: `/aws/lambda/${Aws.STACK_NAME}-${suffix}`,
@@ -193,6 +194,7 @@ export class PushStack extends Stack {
             policyDocument: allow(
               { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resource: logGroup.attrArn },
               { actions: queueActions, resource: queue.attrArn },
+              ...invokes.map((resource) => ({ actions: ["lambda:InvokeFunction"], resource })),
             ),
           },
         ],
@@ -219,15 +221,17 @@ export class PushStack extends Stack {
         },
       });
     };
+    const longAliasArn = `arn:${Aws.PARTITION}:lambda:${Aws.REGION}:${Aws.ACCOUNT_ID}:function:${Aws.STACK_NAME}-long:live`;
     const webSocketFunction = functionOf("WebSocket", "websocket", "Events of the WebSocket API", 29, ["sqs:SendMessage"], {
       WIREPOST_HANDLERS: "websocket",
+      WIREPOST_LONG_FUNCTION: longAliasArn,
       WIREPOST_ALLOW_ORIGIN: allowOrigin,
       WIREPOST_JWT_JWKS_URL: jwksUrl,
       WIREPOST_JWT_KEY: jwtKey,
       WIREPOST_JWT_ISSUER: jwtIssuer,
       WIREPOST_JWT_AUDIENCE: jwtAudience,
       WIREPOST_JWT_CLAIM: jwtClaim,
-    });
+    }, [longAliasArn]);
     const publishFunction = functionOf("Publish", "publish", "Publishes what it is invoked with", 60, ["sqs:SendMessage"], {
       WIREPOST_HANDLERS: "invoke,sns,eventbridge,doctor",
       WIREPOST_DOCTOR: "1",
@@ -240,6 +244,20 @@ export class PushStack extends Stack {
       ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"],
       { WIREPOST_HANDLERS: "sqs" },
     );
+    // What answers a route with a stream (Mux.HandleLong) for longer than the 29 s that
+    // the API waits: the WebSocket function hands it on. An event that is late or fails
+    // is not tried again, because its client has been told by then.
+    const longFunction = functionOf("Long", "long", "Answers that take longer than a route waits", 900, ["sqs:SendMessage"], {
+      WIREPOST_HANDLERS: "long",
+    });
+    const longAlias = new lambda.CfnAlias(this, "LongAlias", { functionName: longFunction.ref, functionVersion: "$LATEST", name: "live" });
+    const longInvokes = new lambda.CfnEventInvokeConfig(this, "LongInvokes", {
+      functionName: longFunction.ref,
+      qualifier: "live",
+      maximumRetryAttempts: 0,
+      maximumEventAgeInSeconds: 60,
+    });
+    longInvokes.addResourceDependency(longAlias);
     new lambda.CfnEventSourceMapping(this, "QueueSource", {
       functionName: queueFunction.ref,
       eventSourceArn: queue.attrArn,

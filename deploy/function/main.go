@@ -1,4 +1,4 @@
-// This program is the three functions of the stack next to it: build it once with
+// This program is the four functions of the stack next to it: build it once with
 // 'wirepost package', and WIREPOST_HANDLERS, which the stack sets, says which of
 // them it is. It runs on this machine as it is:
 //
@@ -47,6 +47,10 @@ func main() {
 	switch name, _, _ := strings.Cut(os.Getenv("WIREPOST_HANDLERS"), ","); name {
 	case "sqs":
 		lambda.Start(worker.HandleSQS)
+	case "long": // what the next one hands on
+		mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: logger, Publisher: publisher})
+		routes(mux)
+		lambda.Start(mux)
 	case "invoke":
 		lambda.Start(doctor.Handler(worker, &doctor.Options{Store: store}))
 	default: // the events of the WebSocket API
@@ -67,7 +71,7 @@ func main() {
 func newMux(store wirepost.Store, publisher *wirepost.Publisher, o *wirepost.MuxOptions, protocol *wirepost.ProtocolOptions) *wirepost.Mux {
 	mux := wirepost.NewMux(store, o)
 	mux.HandleProtocol(publisher, protocol)
-	wirepost.HandleJSON(mux, "track", track)
+	routes(mux)
 	return mux
 }
 
@@ -107,6 +111,12 @@ func believe(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, er
 		return wirepost.Accept{}, wirepost.Refuse(400, err.Error())
 	}
 	return accept, nil
+}
+
+// routes are your own. One that has a route of the stack answers before $default.
+func routes(mux *wirepost.Mux) {
+	wirepost.HandleJSON(mux, "track", track)
+	// mux.HandleLong("ask", ask) answers piece by piece, for up to 15 minutes.
 }
 
 // onThisMachine reports whether it is 'wirepost dev' that runs this: it sets the

@@ -1,8 +1,10 @@
-# Three functions of one zip, each limited to its job. None is told the management
+# Four functions of one zip, each limited to its job. None is told the management
 # endpoint: they learn it from the API's events.
 locals {
   package = coalesce(var.package, "${path.module}/function.zip")
   store   = "dynamodb://${aws_dynamodb_table.table.name}?region=${data.aws_region.current.id}"
+
+  long_alias = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:function:${var.name}-long:live"
 
   functions = {
     websocket = {
@@ -10,13 +12,14 @@ locals {
       timeout     = 29
       queue       = ["sqs:SendMessage"]
       environment = {
-        WIREPOST_HANDLERS     = "websocket"
-        WIREPOST_ALLOW_ORIGIN = var.allow_origin
-        WIREPOST_JWT_JWKS_URL = var.jwt_jwks_url
-        WIREPOST_JWT_KEY      = var.jwt_key
-        WIREPOST_JWT_ISSUER   = var.jwt_issuer
-        WIREPOST_JWT_AUDIENCE = var.jwt_audience
-        WIREPOST_JWT_CLAIM    = var.jwt_claim
+        WIREPOST_HANDLERS      = "websocket"
+        WIREPOST_LONG_FUNCTION = local.long_alias
+        WIREPOST_ALLOW_ORIGIN  = var.allow_origin
+        WIREPOST_JWT_JWKS_URL  = var.jwt_jwks_url
+        WIREPOST_JWT_KEY       = var.jwt_key
+        WIREPOST_JWT_ISSUER    = var.jwt_issuer
+        WIREPOST_JWT_AUDIENCE  = var.jwt_audience
+        WIREPOST_JWT_CLAIM     = var.jwt_claim
       }
     }
     publish = {
@@ -34,6 +37,16 @@ locals {
       queue       = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
       environment = {
         WIREPOST_HANDLERS = "sqs"
+      }
+    }
+    # What answers a route with a stream (Mux.HandleLong) for longer than the 29 s that
+    # the API waits: the WebSocket function hands it on.
+    long = {
+      description = "Answers that take longer than a route waits"
+      timeout     = 900
+      queue       = ["sqs:SendMessage"]
+      environment = {
+        WIREPOST_HANDLERS = "long"
       }
     }
   }
@@ -66,6 +79,37 @@ resource "aws_lambda_function" "function" {
     log_group  = aws_cloudwatch_log_group.log_group[each.key].name
     log_format = "Text"
   }
+}
+
+resource "aws_lambda_alias" "long_alias" {
+  function_name    = aws_lambda_function.function["long"].function_name
+  function_version = "$LATEST"
+  name             = "live"
+}
+
+# An event that is late or fails is not tried again, because its client has been told by
+# then.
+resource "aws_lambda_function_event_invoke_config" "long_invokes" {
+  function_name                = aws_lambda_function.function["long"].function_name
+  qualifier                    = "live"
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
+
+  depends_on = [aws_lambda_alias.long_alias]
+}
+
+data "aws_iam_policy_document" "invoke_long" {
+  statement {
+    effect    = "Allow"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.long_alias]
+  }
+}
+
+resource "aws_iam_role_policy" "invoke_long" {
+  name   = "long"
+  role   = aws_iam_role.role["websocket"].name
+  policy = data.aws_iam_policy_document.invoke_long.json
 }
 
 resource "aws_cloudwatch_log_group" "log_group" {

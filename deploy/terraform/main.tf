@@ -29,3 +29,5 @@ terraform {
 data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}

@@ -53,7 +53,10 @@ type Config struct {
 
 	// IdleTimeout, MaxAge and ConnectRate are the gateway's; zero means AWS's.
 	IdleTimeout, MaxAge time.Duration
-	ConnectRate         int
+	// IntegrationTimeout bounds the invocations of all routes, to see what takes too long
+	// without waiting for it; zero means AWS's 29 s, or less where the App says so.
+	IntegrationTimeout time.Duration
+	ConnectRate        int
 
 	// Origins may connect from a browser, as well as pages of this machine; * is any.
 	Origins []string

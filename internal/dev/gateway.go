@@ -45,17 +45,25 @@ func (g *gatewayServer) start(context.Context) error {
 		IdleTimeout:    c.IdleTimeout,
 		MaxAge:         c.MaxAge,
 		ConnectRate:    c.ConnectRate,
-		Settings:       c.settings(),
-		TLS:            g.trust.tls,
-		Credentials:    g.credentials.accepted,
-		Hosts:          g.credentials.hosts,
-		LoosePaths:     true,
-		Routes:         g.routes.table,
-		StageVariables: g.routes.stageVariables,
-		Fault:          c.Faults.Ask,
-		Origin:         allowOrigin(c.Origins, g.listener.address()),
-		Notice:         c.Report.Hint,
-		Logger:         c.Logger,
+
+		IntegrationTimeout: c.IntegrationTimeout,
+		Settings:           c.settings(),
+		TLS:                g.trust.tls,
+		Credentials:        g.credentials.accepted,
+		Hosts:              g.credentials.hosts,
+		LoosePaths:         true,
+		Routes:             g.routes.table,
+		StageVariables:     g.routes.stageVariables,
+		Fault:              c.Faults.Ask,
+		Origin:             allowOrigin(c.Origins, g.listener.address()),
+		Notice:             c.Report.Hint,
+		Logger:             c.Logger,
+	}
+	for key, route := range g.routes.table {
+		if c.IntegrationTimeout > 0 && route.IntegrationTimeout > c.IntegrationTimeout {
+			route.IntegrationTimeout = 0
+			g.routes.table[key] = route
+		}
 	}
 	if c.hasProcesses() {
 		g.server.MaxDisconnects = 2 * cmp.Or(c.Processes.Concurrency, lambdart.DefaultConcurrency)

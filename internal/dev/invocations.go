@@ -51,6 +51,10 @@ type How struct {
 	// those of lambdart.InvokeOptions.
 	RequestID, ClientContext, Qualifier string
 
+	// Long has the invocation take no place of Processes.Concurrency, and as long as it
+	// needs if no timeout is given.
+	Long bool
+
 	// Event is the event of a socket that has led to the invocation, or the zero value.
 	Event Event
 
@@ -69,7 +73,7 @@ func (i *invocations) start(context.Context) error {
 		return nil
 	}
 	i.queue = invokeapi.NewQueue(invokeapi.QueueOptions{
-		Functions: invokeFunctions{i}, Places: cmp.Or(i.c.Processes.Concurrency, lambdart.DefaultConcurrency), Notice: i.c.Report.Hint,
+		Functions: invokeFunctions{i}, Places: cmp.Or(i.c.Processes.Concurrency, lambdart.DefaultConcurrency), Free: isLong, Notice: i.c.Report.Hint,
 	})
 	verifier := &gateway.Verifier{Service: "lambda", Credentials: i.credentials.accepted}
 	i.server = &invokeapi.Server{
@@ -135,7 +139,7 @@ func (i *invocations) Invoke(ctx context.Context, id string, payload []byte, how
 	if !ok { // a stand-in that is no process here
 		answer, err = f.Invoke(ctx, payload)
 	} else {
-		answer, err = with.InvokeWith(ctx, payload, &lambdart.InvokeOptions{Try: how.Try, RequestID: how.RequestID, ClientContext: how.ClientContext, Qualifier: how.Qualifier})
+		answer, err = with.InvokeWith(ctx, payload, &lambdart.InvokeOptions{Try: how.Try, RequestID: how.RequestID, ClientContext: how.ClientContext, Qualifier: how.Qualifier, Long: how.Long})
 	}
 	if not, ok := errors.AsType[*gateway.Unavailable](err); ok && !how.Told {
 		i.tell(id, how.Cause, not)

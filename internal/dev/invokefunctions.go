@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,9 +26,17 @@ func (f invokeFunctions) Invoke(ctx context.Context, id string, payload []byte, 
 			how.Cause += ", as an event"
 		}
 	}
+	how.Long = c.Event && isLong(payload)
 	how.Try, how.RequestID, how.ClientContext, how.Qualifier, how.Line = !c.Event, c.RequestID, c.ClientContext, c.Qualifier, c.Line
 	answer, err := f.invocations.Invoke(ctx, id, payload, how)
 	return answer, functionError(err)
+}
+
+// isLong reports whether a payload is work that a function has handed on by
+// wirepost.Mux.HandleLong.
+func isLong(payload []byte) bool {
+	var p struct{ Wirepost string }
+	return bytes.Contains(payload, []byte(`"wirepost"`)) && json.Unmarshal(payload, &p) == nil && p.Wirepost == "long"
 }
 
 // functionError is an error of an invocation as the caller of Lambda gets it. Those that

@@ -21,6 +21,9 @@ const (
 
 var retryAfter = [maxRetries]time.Duration{time.Minute, 2 * time.Minute}
 
+// MaxFree is how many events of a function run next to its places at once.
+const MaxFree = 64
+
 // ErrFull is an event for which a Queue has no room; ErrClosed one that comes after its
 // Close.
 var (
@@ -35,6 +38,10 @@ type QueueOptions struct {
 	// Places is how many events of one function are with it at once, and wait there for
 	// a place next to its other callers. Zero means 1.
 	Places int
+
+	// Free says which events take none of the places, MaxFree of a function at most: it
+	// is asked once for each. Nil means none.
+	Free func(payload []byte) bool
 
 	// Notice gets a sentence for people about each event that is given up. Nil means
 	// nowhere.
@@ -68,6 +75,7 @@ type Queue struct {
 type backlog struct {
 	waiting []*event
 	running int
+	free    int // of events that take no place
 }
 
 type event struct {
@@ -75,6 +83,7 @@ type event struct {
 	payload  []byte
 	call     *Call
 	since    time.Time
+	free     bool
 	failures int
 }
 
@@ -102,7 +111,7 @@ func NewQueue(o QueueOptions) *Queue {
 func (q *Queue) Add(function string, payload []byte, call *Call) error {
 	c := *call
 	c.Event = true
-	e := &event{function: function, payload: payload, call: &c, since: q.o.Now()}
+	e := &event{function: function, payload: payload, call: &c, since: q.o.Now(), free: q.o.Free != nil && q.o.Free(payload)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -124,6 +133,11 @@ func (q *Queue) push(e *event) {
 		b = &backlog{}
 		q.functions[e.function] = b
 	}
+	if e.free && b.free < MaxFree {
+		b.free++
+		q.running.Go(func() { q.workFree(b, e) }) // ends with Close
+		return
+	}
 	if b.running >= q.o.Places {
 		b.waiting = append(b.waiting, e)
 		return
@@ -141,10 +155,28 @@ func (q *Queue) work(b *backlog, e *event) {
 		e = nil
 		if len(b.waiting) > 0 && !q.closed {
 			e, b.waiting = b.waiting[0], b.waiting[1:]
-		} else if b.running--; b.running == 0 && len(b.waiting) == 0 {
-			delete(q.functions, id)
+		} else {
+			b.running--
+			q.forget(id, b)
 		}
 		q.mu.Unlock()
+	}
+}
+
+// workFree runs an event that takes no place.
+func (q *Queue) workFree(b *backlog, e *event) {
+	err := q.attempt(e)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.settle(e, err)
+	b.free--
+	q.forget(e.function, b)
+}
+
+// forget drops a backlog that has no events. The caller holds mu.
+func (q *Queue) forget(id string, b *backlog) {
+	if b.running == 0 && b.free == 0 && len(b.waiting) == 0 && q.functions[id] == b {
+		delete(q.functions, id)
 	}
 }
 

@@ -148,3 +148,29 @@ func TestAQueueIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEventThatIsFreeTakesNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var mu sync.Mutex
+		done := map[string]time.Duration{}
+		q := NewQueue(QueueOptions{Places: 1, Free: func(payload []byte) bool { return string(payload) == "long" }, Functions: fakes{"chat": func(_ context.Context, payload []byte, c *Call) ([]byte, error) {
+			time.Sleep(time.Minute) // of the bubble
+			mu.Lock()
+			defer mu.Unlock()
+			done[c.RequestID] = time.Since(began)
+			return nil, nil
+		}}})
+		for i, payload := range []string{"long", "short", "long", "short"} {
+			if err := q.Add("chat", []byte(payload), &Call{RequestID: string(rune('a' + i))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if done["a"] != time.Minute || done["b"] != time.Minute || done["c"] != time.Minute || done["d"] != 2*time.Minute || len(q.functions) != 0 {
+			t.Errorf("done after %v; %d functions are left", done, len(q.functions))
+		}
+		q.Close(t.Context())
+	})
+}

@@ -1,6 +1,9 @@
 package lambdart
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // InvokeOptions is what a caller may say of one invocation.
 type InvokeOptions struct {
@@ -19,6 +22,47 @@ type InvokeOptions struct {
 	// Qualifier is the version or alias that the caller named, which ends the ARN that
 	// the function is told. Empty means none.
 	Qualifier string
+
+	// Long invokes with the function's own Timeout, or with LongTimeout if Config has
+	// none, and next to the Concurrency processes instead of in one of them. No more than
+	// MaxLong do so at once; the others are as all are. With a DebugPort there is one
+	// process all the same.
+	Long bool
+}
+
+// LongTimeout is the longest time of an invocation on Lambda (AWS, Lambda quotas page: 900
+// seconds).
+const LongTimeout = 15 * time.Minute
+
+// MaxLong is how many invocations with Long have processes of their own at once.
+const MaxLong = 64
+
+// timeout is the time that an invocation has.
+func (f *Function) timeout(o *InvokeOptions) time.Duration {
+	if o.Long && f.defaultTimeout {
+		return LongTimeout
+	}
+	return f.c.Timeout
+}
+
+// beginLong makes room for an invocation, until end is called.
+func (f *Function) beginLong() (end func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.long++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.long--
+	}
+}
+
+// places is how many processes there may be. The caller holds the pool's lock.
+func (f *Function) places() int {
+	if f.c.DebugPort != 0 {
+		return f.c.Concurrency
+	}
+	return f.c.Concurrency + min(f.long, MaxLong)
 }
 
 // qualifier is the end of the invoked ARN.
@@ -45,7 +89,7 @@ type entry struct {
 func (f *Function) enter(try bool) (*entry, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if try && !f.closed && f.busy()+f.waiting.Len()+f.entering >= f.c.Concurrency {
+	if try && !f.closed && f.busy()+f.waiting.Len()+f.entering >= f.places() {
 		return nil, ErrBusy
 	}
 	f.entering++

@@ -188,9 +188,11 @@ type Function struct {
 	c         Config
 	folder    string
 	temporary bool
-	replacing chan struct{} // holds one: who starts or restarts
-	builds    int           // how often the source was prepared; for a caller that replaces
-	running   sync.WaitGroup
+
+	defaultTimeout bool          // Config has none
+	replacing      chan struct{} // holds one: who starts or restarts
+	builds         int           // how often the source was prepared; for a caller that replaces
+	running        sync.WaitGroup
 
 	first   attempts        // until the first process has started
 	life    context.Context // ends with Close
@@ -232,8 +234,9 @@ func New(c Config) (*Function, error) {
 	case c.Freeze && !canFreeze:
 		return nil, fmt.Errorf("start function %s: Freeze is not possible on %s; run it without", c.Name, runtime.GOOS)
 	}
+	defaultTimeout := c.Timeout == 0
 	c.setDefaults()
-	f := &Function{c: c, replacing: make(chan struct{}, 1)}
+	f := &Function{c: c, defaultTimeout: defaultTimeout, replacing: make(chan struct{}, 1)}
 	f.life, f.endLife = context.WithCancel(context.Background())
 	f.pool.init()
 	if err := f.makeFolder(); err != nil {
@@ -323,6 +326,9 @@ func (f *Function) InvokeWith(ctx context.Context, payload []byte, o *InvokeOpti
 	}
 	if len(payload) > payloadLimit {
 		return nil, fmt.Errorf("invoke function %s: the event has %d bytes and may have %d", f.c.Name, len(payload), payloadLimit)
+	}
+	if o.Long {
+		defer f.beginLong()()
 	}
 	enters, err := f.enter(o.Try)
 	if err != nil {

@@ -37,6 +37,7 @@ type pool struct {
 	stopHeld   func() bool
 	stopHaste  func() bool // the timer that stops counting on returning; nil when none runs
 	stopIdle   func() bool // the timer that ends idle processes; nil when none runs
+	long       int         // invocations with Long
 	entering   int         // invocations that have not asked for a process yet
 	paused     bool        // while a Restart has no process on purpose
 	closed     bool
@@ -181,10 +182,10 @@ func (f *Function) unlist(p *process) {
 }
 
 // grow starts a process for each invocation that waits and has none on its way, as
-// far as Concurrency allows. While starts fail, one is tried at a time.
+// far as places allows. While starts fail, one is tried at a time.
 func (f *Function) grow() {
 	for !f.closed && !f.held && !f.paused && f.launch != nil &&
-		f.starting+f.returning < f.waiting.Len() && len(f.processes) < f.c.Concurrency &&
+		f.starting+f.returning < f.waiting.Len() && len(f.processes) < f.places() &&
 		(f.failures == 0 || f.starting == 0) {
 		f.starting++
 		f.begin(f.launch, f.generation, false)
@@ -362,7 +363,7 @@ func (f *Function) replace(ctx context.Context) error {
 func (f *Function) beginReplacement(ctx context.Context, l *launch) (*process, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	room := f.c.Concurrency
+	room := f.places()
 	if f.c.DebugPort != 0 {
 		room = 0 // the port is free when no process is left
 		f.paused = true

@@ -335,7 +335,7 @@ func (p *process) begin(i *invocation) bool {
 	p.served++
 	p.tail.begin(i.ctx, i.id)
 	if !p.f.c.NoTimeout {
-		i.stopTime = p.f.c.after(p.f.c.Timeout, func() { p.timeOut(i) })
+		i.stopTime = p.f.c.after(p.f.timeout(i.options), func() { p.timeOut(i) })
 	}
 	p.mu.Unlock()
 	p.f.served()
@@ -364,7 +364,7 @@ func (p *process) timeOut(i *invocation) {
 	if !answered {
 		p.f.lost(true)
 	}
-	p.finish(i, nil, &TimeoutError{RequestID: i.id, Timeout: p.f.c.Timeout})
+	p.finish(i, nil, &TimeoutError{RequestID: i.id, Timeout: p.f.timeout(i.options)})
 	p.endWanted = true
 	signalGroup(p.pid, sigKill)
 	p.mu.Unlock()

@@ -183,7 +183,7 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := p.f.c.Now()
-	deadline := now.Add(p.f.c.Timeout)
+	deadline := now.Add(p.f.timeout(i.options))
 	if p.f.c.NoTimeout {
 		deadline = now.Add(farDeadline)
 	}

@@ -39,6 +39,20 @@ export interface Message {
   offset?: number;
 }
 
+/** A piece of an answer that comes in pieces; `stream.js` puts them together. */
+export interface StreamFrame {
+  type: "stream";
+  /** The stream's. */
+  id: string;
+  /** Where it begins, in UTF-16 code units of the text, or in values. */
+  at: number;
+  text?: string;
+  items?: any[];
+  /** It is the last one. */
+  end?: boolean;
+  error?: string;
+}
+
 /** A place in the log of a topic. */
 export interface Position {
   epoch: string;
@@ -104,6 +118,10 @@ export interface Events {
   message: (message: Message) => void;
   /** Kept messages that are missing for good. All others come once, and in order. */
   gap: (gap: Gap) => void;
+  /** A piece of a stream. */
+  stream: (piece: StreamFrame) => void;
+  /** A connection has taken over: what is sent from now on goes out on it. */
+  connection: () => void;
   /** What came and is not of the protocol: bytes that were published as they are. */
   raw: (text: string) => void;
   /**
@@ -219,6 +237,8 @@ export interface Client {
    * on the next connection.
    */
   request(action: string, fields?: object): Promise<any>;
+  /** `request` with the whole answer. */
+  exchange(action: string, fields?: object): Promise<Ack & Record<string, any>>;
   /** Ends the connection and what waits, for good. */
   close(): void;
 }
@@ -572,6 +592,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
     flush();
     logs._open();
     become("open");
+    emit("connection");
   };
 
   /** Ends a replaced link when nothing more can come on it. */
@@ -627,6 +648,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
         drop(link);
         flush(); // What a retired link refused goes to the current one.
       }
+    } else if (type === "stream") {
+      emit("stream", frame);
     } else if (typeof type !== "string") {
       if (frame?.message && frame.connectionId && frame.requestId) {
         emit("error", new Refusal("gateway", frame.message));
@@ -704,6 +727,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       change();
     },
     send: (to, data) => submit({ action: "send", to, data }),
+    exchange: (action, fields) => submit({ ...fields, action }),
     request: (action, fields) => submit({ ...fields, action }).then((ack) => ack.data),
     close() {
       if (state === "closed") return;

@@ -12,3 +12,10 @@ client.send("topic:lobby", { text: "hi" }).then(({ sent = 0 }) => show(undefined
 client.request("track", { order: "17" }).then(({ at }) => show(undefined, at));
 // @ts-expect-error there is no such event
 client.on("massage", off);
+
+import { streams, type StreamName } from "../stream.js";
+const answering = streams(client);
+const answer = answering.ask("ask", { question: "?" });
+answer.named.then((name: StreamName) => answering.resume(name, answer.at));
+for await (const piece of answer) show(undefined, piece);
+answer.cancel();

@@ -1,0 +1,516 @@
+package wirepost
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Errors of a [Stream]. ErrGone says that its last reader has left.
+var (
+	// ErrStreamEnded is the error of what is written to a stream that was closed.
+	ErrStreamEnded = errors.New("wirepost: the stream has ended")
+	// ErrStreamCancelled says that a reader has stopped the stream.
+	ErrStreamCancelled = errors.New("wirepost: the stream was cancelled by its reader")
+	// ErrStreamTaken says that another writer began a stream of this ID before. Nothing
+	// was posted.
+	ErrStreamTaken = errors.New("wirepost: another writer has begun this stream before")
+)
+
+// Codes with which the library ends streams; docs/protocol.md has what they mean.
+const (
+	streamInternal  = "internal"
+	streamCancelled = "cancelled"
+	streamUnread    = "unread"
+	streamTimeout   = "timeout"
+	streamSlow      = "slow"
+	streamExpired   = "expired"
+	streamLost      = "lost"
+)
+
+const (
+	// streamAhead is how many bytes a writer may be ahead of the fastest reader and of the
+	// log, and the fastest reader of the others.
+	streamAhead = 256 << 10
+	// streamHeld is how many bytes a kept stream holds for readers that its next listing
+	// may show.
+	streamHeld = 4 << 20
+	// streamClosing is how long a stream that ends with its context may take to tell it.
+	streamClosing = 5 * time.Second
+	// streamMargin is kept of the context's time for the same.
+	streamMargin = 2 * time.Second
+)
+
+// DefaultStreamKeep is for how long a stream is kept after its end.
+const DefaultStreamKeep = time.Hour
+
+// StreamOptions are all optional.
+type StreamOptions struct {
+	// ID names the stream: 1 to 64 letters, digits, - and _. Default: 26 random
+	// characters. Of several writers that give the same ID to a kept stream the first one
+	// is the writer, and the others end with ErrStreamTaken.
+	ID string
+	// User is who asked: this user may resume and cancel the stream.
+	User string
+	// Key is a secret by which an asker without a user is known, of 16 to 128 visible
+	// ASCII characters. Default: 26 random ones.
+	Key string
+	// PerSecond bounds the posts to each connection. Default 20, so that 500 readers take
+	// what an account's default rate of 10,000 requests a second allows (AWS, WebSocket
+	// quotas page); a negative value is no bound.
+	PerSecond float64
+	// Keep is for how long after its end the stream can be read: for streams of up to an
+	// hour all of it, and of longer ones the last hour. Default [DefaultStreamKeep]; a
+	// negative value, or a store without a log, keeps nothing. Such a stream has the
+	// readers that its audience has when it begins, and is neither resumed nor cancelled.
+	Keep time.Duration
+	// Unread is how long a kept stream goes on without readers. Default 30 s; a negative
+	// value: to its end.
+	Unread time.Duration
+	// StallTimeout is after how long a reader who takes nothing has left. Default 30 s.
+	StallTimeout time.Duration
+	// Frame makes the bytes of a message, for clients without the protocol; nil bytes are
+	// not sent. Nothing is sent twice then: a post whose outcome is not known ends the
+	// stream for its reader. It is called by many goroutines at once.
+	Frame func(StreamPiece) ([]byte, error)
+}
+
+func (o StreamOptions) withDefaults() StreamOptions {
+	if o.ID == "" {
+		o.ID = rand.Text()
+	}
+	if o.Key == "" {
+		o.Key = rand.Text()
+	}
+	if o.PerSecond == 0 {
+		o.PerSecond = 20
+	}
+	if o.Unread == 0 {
+		o.Unread = 30 * time.Second
+	}
+	if o.StallTimeout <= 0 {
+		o.StallTimeout = 30 * time.Second
+	}
+	return o
+}
+
+// Validate says what is wrong with the options.
+func (o StreamOptions) Validate() error {
+	switch {
+	case o.ID != "" && !isStreamID(o.ID):
+		return invalidf("stream %q: an ID has 1 to 64 letters, digits, - and _", clip(o.ID))
+	case o.Key != "" && (len(o.Key) < 16 || !isMessageID(o.Key)):
+		return invalidf("stream %s: a key has 16 to 128 visible ASCII characters", o.ID)
+	case o.User != "" && ValidateName(o.User) != nil:
+		return invalidf("stream %s: user %q: %w", o.ID, clip(o.User), ValidateName(o.User))
+	case o.Keep > MaxKeep-streamSpare:
+		return invalidf("stream %s: it is to be kept for %v; that is %v at most", o.ID, o.Keep, MaxKeep-streamSpare)
+	case o.PerSecond != o.PerSecond:
+		return invalidf("stream %s: PerSecond is not a number", o.ID)
+	}
+	return nil
+}
+
+func isStreamID(id string) bool {
+	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
+}
+
+// Stream is an answer that comes in pieces: text, by Write, or JSON values, by Send. The
+// first call decides which. [Publisher.Stream] makes one.
+//
+// Each reader has at most one post in flight; what is written meanwhile is joined into
+// the next one, up to 32 KB as it is sent. So each reader gets everything once and in
+// order, as fast as its posts are answered. Text is never cut inside a character, a
+// grapheme may be.
+//
+// Its methods may be called concurrently; each Write and each Send is one piece then.
+type Stream struct {
+	p     *Publisher
+	to    Audience
+	o     StreamOptions
+	topic string // reserved, of the log and of readers who have resumed
+
+	ctx    context.Context // the caller's work: Context
+	cancel context.CancelCauseFunc
+	work   context.Context // that of posts and of the store: it lasts until the end was told
+	stop   context.CancelFunc
+	done   chan struct{} // closed when all has ended
+
+	writing sync.Mutex // held by a Write or Send
+	half    []byte     // the beginning of a character; of who holds writing, or of who ends the stream
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed at the next change of what a reader waits for
+	room     chan struct{} // closed when there may be room for a Write; nil if none waits
+	text     bool          // the first call was Write
+	items    bool          // it was Send
+	content  streamContent
+	ended    bool
+	code     string // of the end; empty for one by Close
+	failure  error  // what Close returns
+	panicked *goroutinePanic
+	readers  map[string]*streamReader // by connection ID
+	past     map[string]pastReader
+	fast     int64          // how many bytes the fastest reader has taken
+	compared int64          // how far that was when the slow were looked for
+	reading  sync.WaitGroup // of their goroutines
+	alone    time.Time      // since when there has been no reader; zero if there is one
+
+	began   chan struct{} // closed when it is known who the writer is
+	decided func()        // closes it
+	log     *streamLog    // nil: not kept
+}
+
+// Stream begins a stream to an audience. It returns at once; what is wrong with the
+// audience or the options is the error of the first Write and of Close.
+//
+// Posts of streams take their turn in the pace of their stage and in
+// [PublisherOptions].MaxPerSecond, and places among Concurrency posts in flight of all
+// streams of a publisher; what is written meanwhile is joined.
+//
+// The stream ends with Close, with CloseWithError, or when its Context ends. One of them
+// has to come: until then it has goroutines. Before the deadline of ctx, 2 s or a quarter
+// of the time there is, it ends by itself, with the code "timeout", so that its readers
+// are told.
+func (p *Publisher) Stream(ctx context.Context, to Audience, o *StreamOptions) *Stream {
+	p.made("wirepost: Publisher.Stream")
+	if o == nil {
+		o = &StreamOptions{}
+	}
+	err := cmp.Or(to.Validate(), checkReserved(to), o.Validate())
+	s := &Stream{p: p, to: to, o: o.withDefaults(), done: make(chan struct{}), began: make(chan struct{}), changed: make(chan struct{}),
+		readers: map[string]*streamReader{}, past: map[string]pastReader{}}
+	s.topic = streamTopic(s.o.ID)
+	s.decided = sync.OnceFunc(func() { close(s.began) })
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.work, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if err != nil {
+		s.end(err, streamInternal)
+		s.close()
+		return s
+	}
+	s.keeps()
+	go s.run(ctx) // ends with the stream
+	return s
+}
+
+// ID is the name of the stream.
+func (s *Stream) ID() string { return s.o.ID }
+
+// Key is the secret of an asker without a user.
+func (s *Stream) Key() string { return s.o.Key }
+
+// Context ends when nothing more needs to be written: with [ErrGone] as its cause when the
+// last reader has left, with [ErrStreamCancelled] when a reader has stopped the stream,
+// with [ErrStreamTaken], or with that of the context that was given. Work that makes the
+// pieces, such as a call to a model, takes this one.
+func (s *Stream) Context() context.Context { return s.ctx }
+
+// Write adds text in UTF-8. A character may come in two calls. It blocks while the fastest
+// reader is 256 KB behind, or the log is. The error is the cause of Context if that has
+// ended, and an [ErrInvalid] for what is not UTF-8: n bytes before that were taken.
+func (s *Stream) Write(b []byte) (n int, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.decide(&s.text, &s.items, "Write", "Send"); err != nil {
+		return 0, err
+	}
+	before := len(s.half)
+	whole, half, bad := wholeCharacters(append(s.half, b...))
+	s.half = nil
+	for len(whole) > 0 {
+		part := whole
+		if len(part) > streamFrame {
+			for part = whole[:streamFrame]; !utf8.RuneStart(whole[len(part)]); {
+				part = part[:len(part)-1]
+			}
+		}
+		if err := s.add(func() { s.content.addText(part) }); err != nil {
+			return max(n-before, 0), err
+		}
+		n += len(part)
+		whole = whole[len(part):]
+	}
+	n = max(n-before, 0)
+	if bad != nil {
+		return n, invalidf("write to stream %s: byte %d of the text is not UTF-8; what was before it is sent", s.o.ID, n)
+	}
+	s.half = bytes.Clone(half)
+	return len(b), nil
+}
+
+// Send adds a JSON value. It blocks as Write does. A value has 119 KB at most as JSON.
+func (s *Stream) Send(value any) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	item, err := encodeFrame(value)
+	switch {
+	case err != nil:
+		return invalidf("send to stream %s: the value is no JSON: %s", s.o.ID, jsonFault(err))
+	case !utf8.Valid(item):
+		return invalidf("send to stream %s: the value is not UTF-8", s.o.ID)
+	case len(item) > maxStreamItem:
+		return invalidf("send to stream %s: the value has %d bytes as JSON, %d at most are allowed; a larger one has to be sent in parts", s.o.ID, len(item), maxStreamItem)
+	}
+	if err := s.decide(&s.items, &s.text, "Send", "Write"); err != nil {
+		return err
+	}
+	return s.add(func() { s.content.addItem(item) })
+}
+
+// decide says of which kind the stream is, at the first call.
+func (s *Stream) decide(own, other *bool, name, otherName string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *other {
+		return invalidf("stream %s: %s after %s; a stream has text or values, not both", s.o.ID, name, otherName)
+	}
+	if s.ended {
+		return s.endedErr()
+	}
+	*own = true
+	return nil
+}
+
+// endedErr is the error of what comes after the end. The caller holds mu.
+func (s *Stream) endedErr() error {
+	if s.failure != nil {
+		return s.failure
+	}
+	return fmt.Errorf("write to stream %s: %w", s.o.ID, ErrStreamEnded)
+}
+
+// add adds a piece when there is room.
+func (s *Stream) add(piece func()) error {
+	s.mu.Lock()
+	for !s.ended && s.full() {
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		<-room // at the latest when the stream ends
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if s.ended {
+		return s.endedErr()
+	}
+	piece()
+	s.change()
+	return nil
+}
+
+// full reports whether the fastest reader, or the log, is too far behind. The caller
+// holds mu.
+func (s *Stream) full() bool {
+	end := s.content.end.bytes
+	if end-s.fastest() >= streamAhead {
+		return true
+	}
+	return s.log != nil && (end-s.log.appended.bytes >= streamAhead || end-s.log.before.bytes >= streamHeld)
+}
+
+// fastest is how far the fastest reader is, and the log if there is none. The caller
+// holds mu.
+func (s *Stream) fastest() int64 {
+	if len(s.readers) == 0 && s.log != nil {
+		return s.log.appended.bytes
+	}
+	return s.fast
+}
+
+// change wakes those who wait for content, for the end or for a notice. The caller holds
+// mu.
+func (s *Stream) change() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+	if s.ended {
+		s.makeRoom()
+	}
+}
+
+// makeRoom wakes a Write that waits. The caller holds mu.
+func (s *Stream) makeRoom() {
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+}
+
+// Close ends the stream, and returns when its readers have the rest and, if it is kept, the
+// log has it. It returns why the stream had ended before, if it had: the cause of
+// Context. A text that ends inside a character is an [ErrInvalid], and its readers are
+// told "internal" after the characters that are whole.
+func (s *Stream) Close() error { return s.finish("") }
+
+// CloseWithError is Close with a code for the readers, such as "no-credit": 1 to 64 lower
+// case letters, digits and -. Another code is an [ErrInvalid], and readers are told
+// "internal".
+func (s *Stream) CloseWithError(code string) error {
+	if !isStreamCode(code) {
+		err := s.finish(streamInternal)
+		return errors.Join(invalidf("close stream %s: the code %q is not 1 to 64 lower case letters, digits and -", s.o.ID, clip(code)), err)
+	}
+	return s.finish(code)
+}
+
+func isStreamCode(code string) bool {
+	return code != "" && len(code) <= 64 && !strings.ContainsFunc(code, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+func (s *Stream) finish(code string) error {
+	var err error
+	if s.writing.TryLock() { // else a Write is blocked, and ends with the stream
+		if len(s.half) > 0 {
+			err = invalidf("close stream %s: its text ends inside a character", s.o.ID)
+			if code == "" {
+				code = streamInternal
+			}
+		}
+		s.half = nil
+		s.writing.Unlock()
+	}
+	if reason := context.Cause(s.ctx); reason != nil { // the goroutine that ends it with this may be late
+		s.end(reason, streamInternal)
+	}
+	s.end(nil, code)
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
+	if s.failure != nil {
+		return s.failure
+	}
+	return err
+}
+
+// end ends the stream, unless it has ended. What was written is still sent, and then the
+// code. A reason ends Context at once.
+func (s *Stream) end(reason error, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended, s.code = true, code
+	if reason != nil {
+		s.failure = fmt.Errorf("stream %s: %w", s.o.ID, reason)
+		s.cancel(reason)
+	}
+	s.change()
+}
+
+// fail notes what Close returns, if there is nothing yet.
+func (s *Stream) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil {
+		s.failure = fmt.Errorf("stream %s: %w", s.o.ID, err)
+	}
+}
+
+// run is the life of a stream.
+func (s *Stream) run(ctx context.Context) {
+	defer s.close()
+	defer s.catch()
+	defer s.endWith(ctx)()
+	if s.log != nil {
+		if err := s.log.begin(); err != nil {
+			s.end(err, streamInternal)
+			return // without a post: who the writer is, is not known, or it is another
+		}
+	}
+	s.decided()
+	list := func() error { return s.list(true) }
+	if s.log != nil {
+		list = func() error { return s.log.persist(func() error { return s.list(true) }) }
+	}
+	if err := list(); err != nil {
+		s.end(&Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", s.to), Err: err}, streamInternal)
+	}
+	if s.log != nil {
+		s.log.keepUp()
+		s.log.finish()
+	}
+	s.leaveNobody()
+	s.reading.Wait()
+}
+
+// endWith ends the stream with its context, and somewhat before the deadline of that.
+func (s *Stream) endWith(ctx context.Context) (release func()) {
+	var closing *time.Timer
+	over := context.AfterFunc(ctx, func() {
+		s.end(context.Cause(ctx), streamInternal)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		closing = time.AfterFunc(streamClosing, s.stop)
+	})
+	var early *time.Timer
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		early = time.AfterFunc(left-min(streamMargin, left/4), func() { s.end(context.DeadlineExceeded, streamTimeout) })
+	}
+	return func() {
+		over()
+		if early != nil {
+			early.Stop()
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if closing != nil {
+			closing.Stop()
+		}
+	}
+}
+
+// close releases what the stream holds.
+func (s *Stream) close() {
+	s.stop()
+	s.reading.Wait()
+	s.cancel(ErrStreamEnded)
+	s.decided()
+	close(s.done)
+}
+
+// catch, deferred, keeps a panic of somebody else's code, such as a store, for the
+// goroutine that closes the stream.
+func (s *Stream) catch() {
+	value := recover()
+	if value == nil {
+		return
+	}
+	s.mu.Lock()
+	if s.panicked == nil {
+		s.panicked = &goroutinePanic{value, debug.Stack()}
+	}
+	s.mu.Unlock()
+	s.end(fmt.Errorf("something that it calls panicked: %v", value), streamInternal)
+	s.stop()
+}
+
+// isWriter waits until it is known whether this is the writer.
+func (s *Stream) isWriter(ctx context.Context) error {
+	select {
+	case <-s.began:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}

@@ -1,0 +1,662 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// chaosSeeds is how many runs the chaos of streams makes. They take fake time.
+var chaosSeeds = flag.Int("chaos-seeds", 20, "how many seeds of the chaos are run")
+
+// streamBreaks take something away that the promise needs, for the test that finds out
+// whether the chaos notices.
+type streamBreaks struct {
+	lateListing   bool // a listing does not show who resumed since the one before it
+	rowAfterLog   bool // resume writes the row after it has read the log
+	anyWriter     bool // nobody sees that another has begun before
+	failedIsTaken bool // a post that failed counts as taken
+	cancelUnread  bool // the writer does not read what is behind its own entries
+	noLastListing bool // readers are not listed after the end was appended
+	noLease       bool // an idle writer appends nothing
+	endNotKept    bool // the end is not appended
+	failedIsKept  bool // an append that failed counts as done
+	overlapTwice  bool // a client takes what it has
+	gapUnnoticed  bool // a client takes what comes behind a gap
+}
+
+// streamChaos is a stream with its writers and readers while everything goes wrong that
+// may.
+type streamChaos struct {
+	seed   uint64
+	breaks streamBreaks
+	shared *MemStore
+	mux    *Mux
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	calm    bool // nothing goes wrong any more
+	dead    bool // the writer's process has ended
+	kept    int  // entries of the stream that were appended
+	ended   bool // the end is in the log
+	tabs    []*chaosTab
+	byID    map[string]*chaosTab
+	rows    map[string]Connection
+	pressed time.Time // when the cancel was in the log
+	stopped time.Time // when the writer's Context ended by it
+	faults  []string
+}
+
+func (c *streamChaos) float() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.random.Float64()
+}
+
+func (c *streamChaos) isDead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dead
+}
+
+// hits says whether a fault comes, of so many in a hundred.
+func (c *streamChaos) hits(percent float64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.calm && c.random.Float64()*100 < percent
+}
+
+func (c *streamChaos) span(most time.Duration) time.Duration {
+	return time.Duration(c.float() * float64(most))
+}
+
+func (c *streamChaos) dice(n int) int { return int(c.float() * float64(n)) }
+
+func (c *streamChaos) fault(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, fmt.Sprintf(format, args...))
+}
+
+// chaosView is the store as one process sees it.
+type chaosView struct {
+	*MemStore
+	c      *streamChaos
+	writer bool
+
+	mu    sync.Mutex
+	own   map[string]bool // begins of this process
+	shown map[string]bool // by the listing before
+}
+
+var errChaos = errors.New("the store does not answer")
+
+// trouble is what comes before a call takes effect.
+func (v *chaosView) trouble(ctx context.Context) error {
+	if !sleep(ctx, v.c.span(60*time.Millisecond)) {
+		return ctx.Err()
+	}
+	v.c.mu.Lock()
+	dead := v.c.dead && v.writer
+	v.c.mu.Unlock()
+	if dead || v.c.hits(8) {
+		return errChaos
+	}
+	return nil
+}
+
+func (v *chaosView) Append(ctx context.Context, topic string, entries []LogEntry, o *AppendOptions) (Position, error) {
+	var e streamEntryFrame
+	json.Unmarshal(entries[len(entries)-1].Data, &e)
+	err := v.trouble(ctx)
+	switch ends := e.End || e.Error != ""; {
+	case err != nil && v.c.breaks.failedIsKept && e.isPiece(), v.c.breaks.noLease && e.Lease != "", v.c.breaks.endNotKept && ends:
+		return Position{}, nil
+	case err != nil:
+		return Position{}, err
+	}
+	if e.Begin != "" {
+		v.mu.Lock()
+		v.own[e.Begin] = true
+		v.mu.Unlock()
+	}
+	at, err := v.MemStore.Append(ctx, topic, entries, o)
+	v.c.mu.Lock()
+	v.c.kept++
+	v.c.mu.Unlock()
+	if err == nil && (e.End || e.Error != "") {
+		v.c.mu.Lock()
+		v.c.ended = true
+		v.c.mu.Unlock()
+	}
+	if v.c.hits(8) {
+		return Position{}, fmt.Errorf("%w: %w", errChaos, ErrUnknown)
+	}
+	return at, err
+}
+
+func (v *chaosView) Read(ctx context.Context, topic string, after Position, limit ReadLimit) (Replay, error) {
+	if err := v.trouble(ctx); err != nil {
+		return Replay{}, err
+	}
+	r, err := v.MemStore.Read(ctx, topic, after, limit)
+	if v.writer && err == nil {
+		kept := r.Messages[:0:0]
+		for _, m := range r.Messages {
+			var e streamEntryFrame
+			json.Unmarshal(m.Data, &e)
+			v.mu.Lock()
+			hidden := v.c.breaks.cancelUnread && e.Cancel || v.c.breaks.anyWriter && e.Begin != "" && !v.own[e.Begin]
+			v.mu.Unlock()
+			if !hidden {
+				kept = append(kept, m)
+			}
+		}
+		r.Messages = kept
+	}
+	return r, err
+}
+
+func (v *chaosView) Subscribe(ctx context.Context, id, topic string) error {
+	if err := v.trouble(ctx); err != nil {
+		return err
+	}
+	if v.c.breaks.rowAfterLog {
+		time.AfterFunc(1500*time.Millisecond, func() { v.MemStore.Subscribe(context.Background(), id, topic) })
+		return nil
+	}
+	return v.MemStore.Subscribe(ctx, id, topic)
+}
+
+func (v *chaosView) Connections(ctx context.Context, a Audience, o ListOptions) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		if err := v.trouble(ctx); err != nil {
+			yield(Listed{}, err)
+			return
+		}
+		v.c.mu.Lock()
+		skip := v.c.breaks.noLastListing && v.c.ended
+		v.c.mu.Unlock()
+		now := map[string]bool{}
+		for l, err := range v.MemStore.Connections(ctx, a, o) {
+			now[l.ID] = true
+			v.mu.Lock()
+			late := v.c.breaks.lateListing && isReserved(a.Name) && !v.shown[l.ID]
+			v.mu.Unlock()
+			if !skip && !late && !yield(l, err) {
+				return
+			}
+		}
+		if isReserved(a.Name) {
+			v.mu.Lock()
+			v.shown = now
+			v.mu.Unlock()
+		}
+	}
+}
+
+// RoundTrip is the management API as the writers see it.
+func (c *streamChaos) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, _ := io.ReadAll(r.Body)
+	id := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+	answer := func(status int) (*http.Response, error) {
+		if status != 200 && c.breaks.failedIsTaken {
+			status = 200
+		}
+		return &http.Response{StatusCode: status, Header: http.Header{"X-Amzn-Requestid": {"r"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}, Body: http.NoBody, Request: r}, nil
+	}
+	if !sleep(r.Context(), 5*time.Millisecond+c.span(40*time.Millisecond)) {
+		return nil, r.Context().Err()
+	}
+	c.mu.Lock()
+	dead, tab, row := c.dead, c.byID[id], c.rows[id]
+	c.mu.Unlock()
+	if dead {
+		return nil, errors.New("connection reset by peer")
+	}
+	switch young := time.Since(row.ConnectedAt) < 25*time.Second; {
+	case tab == nil: // it was cut
+		return answer(410)
+	case c.hits(5):
+		return answer(429)
+	case young && c.hits(3):
+		return answer(410)
+	case c.hits(3):
+		return answer(500) // without effect
+	}
+	if c.hits(2) { // a post that was answered 200 is not a message that arrived
+		tab.lose(id)
+	} else {
+		tab.take(id, body)
+	}
+	switch {
+	case c.hits(3):
+		return answer(500)
+	case c.hits(3):
+		return nil, errors.New("connection reset by peer")
+	}
+	return answer(200)
+}
+
+// chaosTab is a reader: it does what a client of the protocol does.
+type chaosTab struct {
+	c    *streamChaos
+	user string
+	id   string // of its connection now
+	at   int    // how many it had
+
+	mu      sync.Mutex
+	state   streamClient
+	heard   time.Time
+	changed chan struct{}
+	held    []streamPieceFrame // that came behind a gap
+	lossy   bool               // a post to this connection was answered and did not arrive
+	resumed bool               // this connection has the answer to a resume
+}
+
+// take is a frame that came on a connection.
+func (b *chaosTab) take(id string, body []byte) {
+	var f streamPieceFrame
+	if json.Unmarshal(body, &f) != nil || f.ID != "chaos" {
+		b.c.fault("a frame is %s", body)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = time.Now()
+	b.piece(f)
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (b *chaosTab) lose(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lossy = b.lossy || id == b.id
+}
+
+// hole notes a gap that rule and order should have prevented. The caller holds mu.
+func (b *chaosTab) hole(at int64) {
+	if b.resumed && !b.lossy {
+		b.c.fault("a hole: %s has %d after its resume, and gets %d", b.id, utf16Len(b.state.text), at)
+	}
+}
+
+// piece takes a piece. The caller holds mu.
+func (b *chaosTab) piece(f streamPieceFrame) {
+	have := utf16Len(b.state.text)
+	switch {
+	case b.state.end != "":
+		return
+	case f.At > have && b.c.breaks.gapUnnoticed, f.At < have && b.c.breaks.overlapTwice:
+		b.state.text += f.Text
+		if f.End {
+			b.state.end = "end"
+		}
+		return
+	}
+	if f.At > have {
+		b.hole(f.At)
+		b.state.gap = true
+		b.held = append(b.held, f)
+		return
+	}
+	b.state.take(f)
+	held := b.held
+	b.held = nil
+	for _, f := range held {
+		if f.At > utf16Len(b.state.text) {
+			b.held = append(b.held, f)
+		} else {
+			b.state.take(f)
+		}
+	}
+	if b.state.gap = len(b.held) > 0; b.state.gap {
+		b.hole(b.held[0].At)
+	}
+}
+
+// connect makes a connection, whose frames come to the tab from now on.
+func (b *chaosTab) connect(t *testing.T) Connection {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at++
+	b.lossy, b.resumed, b.held, b.state.gap = false, false, nil, false
+	b.id = fmt.Sprintf("%s-%d", b.user, b.at)
+	row := Connection{ID: b.id, Endpoint: testIdentity, User: "u", Topics: []string{"t"}, ConnectedAt: time.Now().Truncate(time.Millisecond), ExpiresAt: time.Now().Add(2 * time.Hour)}
+	if err := b.c.shared.Put(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	b.c.byID[b.id], b.c.rows[b.id] = b, row
+	return row
+}
+
+// cut ends the connection. Its row stays, as often as not.
+func (b *chaosTab) cut(t *testing.T, row Connection) {
+	b.c.mu.Lock()
+	delete(b.c.byID, row.ID)
+	forget := b.c.random.IntN(2) == 0
+	b.c.mu.Unlock()
+	if forget {
+		b.c.shared.Delete(t.Context(), row.Key())
+	}
+}
+
+// run reads the stream to its end. It resumes after a cut, at a gap, and when it hears
+// nothing for 15 s.
+func (b *chaosTab) run(t *testing.T, row Connection) {
+	resume, began := false, time.Now()
+	for wait := 15 * time.Second; ; wait = 15 * time.Second {
+		b.mu.Lock()
+		end, gap, quiet := b.state.end, b.state.gap, time.Since(b.heard)
+		b.mu.Unlock()
+		switch {
+		case end == streamSlow, end == streamExpired:
+			b.mu.Lock()
+			b.state.end = ""
+			b.mu.Unlock()
+			resume = true
+		case end != "":
+			return
+		case time.Since(began) > 15*time.Minute:
+			b.c.fault("%s was never told of the end", b.user)
+			return
+		case b.c.hits(0.7):
+			b.cut(t, row)
+			sleep(t.Context(), b.c.span(4*time.Second))
+			row, resume = b.connect(t), true
+		}
+		if resume || gap || quiet >= 15*time.Second {
+			if resume = !b.resume(t, row); resume || gap {
+				wait = 300*time.Millisecond + b.c.span(time.Second)
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-b.changed:
+			timer.Stop()
+			if b.hasGap() { // live pieces run ahead of the log
+				sleep(t.Context(), 500*time.Millisecond)
+			}
+		case <-timer.C:
+		}
+	}
+}
+
+func (b *chaosTab) hasGap() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state.gap
+}
+
+// resume asks for what is missing, and reports whether it was answered.
+func (b *chaosTab) resume(t *testing.T, row Connection) bool {
+	for {
+		b.mu.Lock()
+		at := utf16Len(b.state.text)
+		b.mu.Unlock()
+		f := tell(t, b.c.mux, row, fmt.Sprintf(`{"action":"resume","stream":"chaos","at":%d}`, at))
+		if f.Type != "ack" {
+			if f.Code == "unknown-stream" || f.Code == "forbidden" || f.Code == "bad-position" {
+				b.c.mu.Lock()
+				begun := b.c.kept > 0
+				b.c.mu.Unlock()
+				if begun || f.Code != "unknown-stream" {
+					b.c.fault("a resume at %d is answered %s", at, f.Code)
+				}
+			}
+			return false
+		}
+		b.mu.Lock()
+		b.heard = time.Now()
+		b.resumed = !f.More || b.resumed
+		b.piece(streamPieceFrame{At: *f.At, Text: f.Text, End: f.End, Error: f.streamAnswer.Error})
+		b.mu.Unlock()
+		if !f.More {
+			return true
+		}
+	}
+}
+
+// process is a publisher of one process.
+func (c *streamChaos) process(writer bool) *Publisher {
+	v := &chaosView{MemStore: c.shared, c: c, writer: writer, own: map[string]bool{}, shown: map[string]bool{}}
+	return NewPublisher(v, &PublisherOptions{Transport: c, Random: c.float})
+}
+
+// run is the life of a stream. It returns what was written, and how the stream ended.
+func (c *streamChaos) run(t *testing.T) (text, end string) {
+	c.random = rand.New(rand.NewPCG(c.seed, 11))
+	c.shared, c.byID, c.rows = at(t, "http://localhost:1/dev", 0), map[string]*chaosTab{}, map[string]Connection{}
+	c.mux = speaking(c.process(false), nil)
+	var readers sync.WaitGroup
+	for i := range 1 + c.dice(3) {
+		tab := &chaosTab{c: c, user: fmt.Sprint("tab", i), heard: time.Now(), changed: make(chan struct{}, 1)}
+		row := tab.connect(t)
+		c.tabs = append(c.tabs, tab)
+		readers.Go(func() {
+			sleep(t.Context(), c.span(100*time.Millisecond))
+			tab.run(t, row)
+		})
+	}
+	to := []Audience{ToConnection("tab0-1"), ToUser("u"), ToTopic("t")}[c.dice(3)]
+	o := &StreamOptions{ID: "chaos", User: "u", Unread: time.Minute}
+	plan := c.dice(4) // 0: the writer dies; 1: a reader stops it
+	s := c.process(true).Stream(t.Context(), to, o)
+	if c.dice(3) == 0 { // an asynchronous event comes twice
+		readers.Go(func() {
+			sleep(t.Context(), 3*time.Second+c.span(5*time.Second))
+			other := c.process(true).Stream(t.Context(), to, o)
+			fmt.Fprint(other, strings.Repeat("ANOTHER ", 10))
+			other.Close()
+		})
+	}
+	length := 3*time.Second + c.span(20*time.Second)
+	event := time.Second + c.span(length)
+	readers.Go(func() { c.happens(t, plan, event, s) })
+	text, err := c.write(t, s, length, plan)
+	switch {
+	case errors.Is(err, ErrStreamCancelled):
+		end = streamCancelled
+		c.mu.Lock()
+		c.stopped = time.Now()
+		c.mu.Unlock()
+	case c.isDead():
+		end = streamLost
+	case err != nil:
+		c.fault("the stream ended with %v", err)
+	default:
+		end = "end"
+	}
+	if end != streamLost {
+		c.mu.Lock()
+		c.calm = c.random.Uint64N(2) == 0
+		c.mu.Unlock()
+	}
+	closed := s.Close()
+	if closed == nil {
+		c.told()
+	}
+	c.mu.Lock()
+	c.calm = true
+	c.mu.Unlock()
+	if closed != nil && end == "end" && !c.isDead() {
+		if !errors.Is(closed, ErrStreamCancelled) {
+			c.fault("Close: %v", closed)
+		}
+		end = streamCancelled
+	}
+	readers.Wait()
+	return text, end
+}
+
+// told looks whether each reader who has resumed has the end, as Close has promised.
+func (c *streamChaos) told() {
+	for _, tab := range c.tabs {
+		tab.mu.Lock()
+		waits := tab.resumed && !tab.lossy && tab.state.end == ""
+		id := tab.id
+		tab.mu.Unlock()
+		c.mu.Lock()
+		if waits && c.byID[id] != nil {
+			c.faults = append(c.faults, fmt.Sprintf("Close has returned, and %s has no end", id))
+		}
+		c.mu.Unlock()
+	}
+}
+
+// write writes words until the time is over or the stream ends.
+func (c *streamChaos) write(t *testing.T, s *Stream, length time.Duration, plan int) (text string, err error) {
+	for i, start := 0, time.Now(); time.Since(start) < length || plan == 1 && time.Since(start) < 2*time.Minute; i++ {
+		word := fmt.Sprintf("%d-é😀 ", i)
+		if c.float() < 0.002 {
+			word = strings.Repeat(word, 3000)
+		}
+		if _, err := s.Write([]byte(word)); err != nil {
+			return text, err
+		}
+		text += word
+		c.mu.Lock()
+		dead := c.dead
+		c.mu.Unlock()
+		if dead {
+			return text, nil
+		}
+		pause := c.span(20 * time.Millisecond)
+		if c.float() < 0.002 {
+			pause = 20 * time.Second // the model thinks
+		}
+		sleep(s.Context(), pause)
+	}
+	return text, nil
+}
+
+// happens is what happens to the stream in the middle.
+func (c *streamChaos) happens(t *testing.T, plan int, after time.Duration, s *Stream) {
+	sleep(t.Context(), after)
+	switch plan {
+	case 0:
+		c.mu.Lock()
+		c.dead = true
+		c.mu.Unlock()
+		s.stop()
+	case 1:
+		row := connected(t, c.shared, Connection{ID: "button", User: "u"})
+		for {
+			if f := tell(t, c.mux, row, `{"action":"cancel","stream":"chaos"}`); f.Type == "ack" {
+				break
+			}
+			sleep(t.Context(), 100*time.Millisecond)
+		}
+		c.mu.Lock()
+		c.pressed = time.Now()
+		c.mu.Unlock()
+	}
+}
+
+// streamCount is what the chaos has shown.
+type streamCount struct{ lost, twice, disorder, cancelled, late, other int }
+
+// judge compares what each reader has with what was written.
+func (c *streamChaos) judge(text, end string) (n streamCount) {
+	for _, tab := range c.tabs {
+		got := tab.state.text
+		prefix := strings.HasPrefix(text, got)
+		switch {
+		case strings.Contains(got, "ANOTHER") || !prefix && len(got) <= len(text):
+			n.disorder++
+		case !prefix:
+			n.twice += max(1, int(utf16Len(got)-utf16Len(text)))
+		case len(got) < len(text) && end != streamLost && !c.dead:
+			n.lost += int(utf16Len(text) - utf16Len(got))
+		}
+		if told := tab.state.end; told != end && !(c.dead && (told == "end" && got == text || told == streamLost)) {
+			n.other++
+			c.faults = append(c.faults, fmt.Sprintf("%s ended with %q, the stream with %q", tab.user, tab.state.end, end))
+		}
+	}
+	if end == streamCancelled && !c.pressed.IsZero() {
+		// A call of the store that fails is made again at the next tick.
+		if c.stopped.Sub(c.pressed) <= 1500*time.Millisecond {
+			n.cancelled++
+		} else if n.late++; c.stopped.Sub(c.pressed) > 8*time.Second {
+			n.other++
+			c.faults = append(c.faults, fmt.Sprintf("it was cancelled %v after", c.stopped.Sub(c.pressed)))
+		}
+	}
+	if end == "end" && !c.pressed.IsZero() {
+		n.other++
+		c.faults = append(c.faults, "a cancel was not heeded")
+	}
+	n.other += len(c.faults)
+	return n
+}
+
+func runStreamChaos(t *testing.T, seed uint64, breaks streamBreaks) (n streamCount, c *streamChaos) {
+	synctest.Test(t, func(t *testing.T) {
+		c = &streamChaos{seed: seed, breaks: breaks}
+		text, end := c.run(t)
+		n = c.judge(text, end)
+	})
+	return n, c
+}
+
+// The writer, its log, the protocol and readers in one bubble of fake time, where
+// everything goes wrong that may. However it goes, every reader has each character once
+// and in order, or is told "lost" and has a prefix.
+func TestInChaosEveryReaderOfAStreamHasEachCharacterOnce(t *testing.T) {
+	var total streamCount
+	for seed := range uint64(*chaosSeeds) {
+		n, c := runStreamChaos(t, seed, streamBreaks{})
+		if n.lost+n.twice+n.disorder+n.other > 0 {
+			t.Errorf("seed %d: %+v %q", seed, n, c.faults)
+		}
+		total.lost, total.twice, total.disorder = total.lost+n.lost, total.twice+n.twice, total.disorder+n.disorder
+		total.cancelled, total.late = total.cancelled+n.cancelled, total.late+n.late
+	}
+	fmt.Printf("stream: %d seeds, %d characters lost, %d twice, %d out of order, %d cancelled in time\n", *chaosSeeds, total.lost, total.twice, total.disorder, total.cancelled)
+	if total.late > 0 {
+		t.Logf("%d were cancelled later, because calls of the store had failed", total.late)
+	}
+}
+
+func TestEachBreakOfAStreamIsFoundByTheChaos(t *testing.T) {
+	for name, breaks := range map[string]streamBreaks{
+		"a listing shows late who has resumed":          {lateListing: true},
+		"resume reads the log before it writes the row": {rowAfterLog: true},
+		"two writers go on":                             {anyWriter: true},
+		"a post that failed counts as taken":            {failedIsTaken: true},
+		"the writer reads no cancel":                    {cancelUnread: true},
+		"readers are not listed after the end":          {noLastListing: true},
+		"an idle writer appends no lease":               {noLease: true},
+		"the end is not kept":                           {endNotKept: true},
+		"an append that failed counts as done":          {failedIsKept: true},
+		"a client takes what it has":                    {overlapTwice: true},
+		"a client goes on behind a gap":                 {gapUnnoticed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(300) {
+				if n, _ := runStreamChaos(t, seed, breaks); n.lost+n.twice+n.disorder+n.other > 0 {
+					t.Logf("found by seed %d: %+v", seed, n)
+					return
+				}
+			}
+			t.Error("nothing was found")
+		})
+	}
+}
