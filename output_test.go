@@ -22,6 +22,7 @@ var outputRules = map[string]struct {
 	"cmd/wirepost/main.go":          {5, "main gives both streams to run, which makes printers of them at once, and a printer to the log that net/http writes to; while a shell completes, standard error is closed to everything"},
 	"cmd/wirepost-function/main.go": {3, "a function: its lines go to CloudWatch, or through the printer of dev"},
 	"deploy/function/main.go":       {5, "a function, and a program that users make their own"},
+	"site/check/main.go":            {4, "what axe finds in wirepost's own pages, for those who write them"},
 	"examples/":                     {-1, "programs that users make their own"},
 }
 
