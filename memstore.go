@@ -203,7 +203,7 @@ func (s *MemStore) Connections(ctx context.Context, a Audience, o ListOptions) i
 			for ; i < len(ids) && len(buf) < page; i++ {
 				after = ids[i]
 				if c := s.live(after); c != nil && o.Contains(after) {
-					buf = append(buf, Listed{c.ID, c.Endpoint, c.ConnectedAt, Cursor(c.ID), a.Kind == KindTopic && c.Marks[a.Name] != ""})
+					buf = append(buf, Listed{c.ID, c.Endpoint, c.ConnectedAt, Cursor(c.ID), a.Kind == KindTopic && MarkWatches(c.Marks[a.Name])})
 				}
 			}
 			more := i < len(ids)

@@ -225,8 +225,23 @@ type Presence interface {
 	Mark(ctx context.Context, id, topic, mark string) error
 }
 
-// OnlyWatches is the mark of a connection that looks and is not seen.
-const OnlyWatches = "-"
+// OnlyWatches is the mark of a connection that looks and is not seen. OnlySeen, before a
+// session's ID, makes one of a connection that is seen and may not look: no listing shows it.
+const (
+	OnlyWatches = "-"
+	OnlySeen    = "!"
+)
+
+// MarkWatches reports whether listings show a mark.
+func MarkWatches(mark string) bool { return mark != "" && !strings.HasPrefix(mark, OnlySeen) }
+
+// markSession is the session of a mark; empty if it has none.
+func markSession(mark string) string {
+	if mark == OnlyWatches {
+		return ""
+	}
+	return strings.TrimPrefix(mark, OnlySeen)
+}
 
 // ValidateMark says what is wrong with what is given to [Presence].Mark.
 func ValidateMark(topic, mark string) error {
@@ -236,7 +251,7 @@ func ValidateMark(topic, mark string) error {
 	if mark == "" || mark == OnlyWatches {
 		return nil
 	}
-	return validateSessionID(mark)
+	return validateSessionID(strings.TrimPrefix(mark, OnlySeen))
 }
 
 // ValidateEnter says what is wrong with the arguments of an Enter or a Renew.

@@ -91,6 +91,7 @@ type Publisher struct {
 	guards   []reapGuard
 	failures failureLog
 	keep     keepRules
+	crowds   crowds
 }
 
 // NewPublisher makes a publisher on a store; the options may be nil. It panics if the
@@ -182,6 +183,8 @@ type PublishOptions struct {
 	// OnResult is told the result of each post as it ends. It is called concurrently,
 	// and the next post of its goroutine waits for it.
 	OnResult func(Outcome)
+
+	rows []Listed // if not nil: of the audience only these
 }
 
 // Publish posts data to every connection of an audience and returns when every

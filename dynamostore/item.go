@@ -152,8 +152,8 @@ func (r row) marked() map[key]bool {
 		return nil
 	}
 	all := map[key]bool{}
-	for t := range r.marks {
-		if shard, subscribed := r.topics[t]; subscribed {
+	for t, mark := range r.marks {
+		if shard, subscribed := r.topics[t]; subscribed && wirepost.MarkWatches(mark) {
 			all[subscriptionKey(topicPartition(shard, t), r.key())] = true
 		}
 	}

@@ -435,6 +435,9 @@ func (s *Store) Members(ctx context.Context, topic string, after wirepost.Cursor
 	}
 }
 
+// firstMembers is how many members of a topic are read at first.
+const firstMembers = 128
+
 // memberRows reads rows of a partition, all of them or those between two sort keys.
 func (s *Store) memberRows(ctx context.Context, partition string, consistent bool, from, to string) iter.Seq2[memberRow, error] {
 	return func(yield func(memberRow, error) bool) {
@@ -445,7 +448,10 @@ func (s *Store) memberRows(ctx context.Context, partition string, consistent boo
 			in.ExpressionAttributeNames["#s"] = sortKey
 			in.ExpressionAttributeValues[":from"], in.ExpressionAttributeValues[":to"] = str(from), str(to)
 		}
-		for {
+		if consistent {
+			in.Limit = firstMembers // who wants the first only does not pay for all
+		}
+		for ; ; in.Limit = 0 {
 			out, _, err := call(ctx, s, func(ctx context.Context) (*dynamodb.Page, error) { return s.db.Query(ctx, in) })
 			if err != nil {
 				yield(memberRow{}, s.explain("list", partition, err))

@@ -57,7 +57,7 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 			WHERE id = ?1 AND id > ?2 AND expires > ?3 LIMIT ?4`),
 		wirepost.KindUser: prepare(`SELECT id, api, stage, region, connected, 0 FROM connections INDEXED BY connections_by_user
 			WHERE user = ?1 AND user <> '' AND id > ?2 AND expires > ?3 ORDER BY id LIMIT ?4`),
-		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region, c.connected, s.mark <> '' FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
+		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region, c.connected, s.mark <> '' AND s.mark NOT LIKE '!%' FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
 			WHERE s.topic = ?1 AND s.id > ?2 AND c.expires > ?3 ORDER BY s.id LIMIT ?4`),
 		wirepost.KindEveryone: prepare(`SELECT id, api, stage, region, connected, 0 FROM connections
 			WHERE ?1 = '' AND id > ?2 AND +expires > ?3 ORDER BY id LIMIT ?4`),

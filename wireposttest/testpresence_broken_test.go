@@ -250,6 +250,11 @@ var brokenPresences = []struct {
 			return b.Presence.Mark(ctx, id, topic, mark)
 		}
 	}},
+	{"one that may not look is marked in its row, and not in listings", "it looks", func(b *brokenPresence) {
+		b.mark = func(ctx context.Context, id, topic, mark string) error {
+			return b.Presence.Mark(ctx, id, topic, strings.TrimPrefix(mark, wirepost.OnlySeen))
+		}
+	}},
 	{"a connection without a row has no mark", "it has", func(b *brokenPresence) {
 		b.mark = func(ctx context.Context, id, topic, mark string) error {
 			b.Presence.Mark(ctx, id, topic, mark)

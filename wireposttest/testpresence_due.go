@@ -266,6 +266,10 @@ var markChecks = []presenceCheck{
 		err = cmp.Or(p.Mark(ctx, "one=", "t", wirepost.OnlyWatches), p.wantMarks(ctx, "t", "one= marked"), p.Mark(ctx, "one=", "t", ""))
 		return cmp.Or(err, p.wantMarks(ctx, "t", "one="), p.wantMark(ctx, "one=", ""))
 	}},
+	{"one that may not look is marked in its row, and not in listings", func(ctx context.Context, p *testedPresence) error {
+		err := cmp.Or(p.connect(ctx, "one="), p.Mark(ctx, "one=", "t", wirepost.OnlySeen+"s1"))
+		return cmp.Or(err, p.wantMarks(ctx, "t", "one="), p.wantMark(ctx, "one=", wirepost.OnlySeen+"s1"))
+	}},
 	{"a connection without a row has no mark", func(ctx context.Context, p *testedPresence) error {
 		if err := p.Mark(ctx, "nobody=", "t", "s1"); err != wirepost.ErrNotFound {
 			return fmt.Errorf("Mark: %v, want ErrNotFound", err)
