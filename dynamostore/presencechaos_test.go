@@ -49,7 +49,7 @@ type presenceChaos struct {
 type presenceChaosBreaks struct {
 	store       presenceBreaks
 	noSweep     bool // nobody sweeps
-	noCheck     bool // clients do not renew
+	shortLease  bool // a lease is shorter than the time between two checks
 	anyGoodbye  bool // each $disconnect is a leave
 	noList      bool // checks bring no list
 	neverAnew   bool // clients are not told that they are not here
@@ -121,7 +121,7 @@ type mortal struct {
 }
 
 func (p *mortal) lives() bool {
-	if !p.c.over.Load() && p.c.float() < 0.001 {
+	if !p.c.over.Load() && p.c.float() < 0.003 {
 		p.dead.Store(true)
 	}
 	return !p.dead.Load()
@@ -166,6 +166,9 @@ func (s *mixedStore) Mark(ctx context.Context, id, topic, mark string) error {
 }
 
 func (s *mixedStore) Enter(ctx context.Context, e wirepost.Session, lease time.Duration, d wirepost.Details) (wirepost.Change, error) {
+	if s.c.breaks.shortLease {
+		lease = s.c.check() / 2
+	}
 	change, err := s.Presence.Enter(ctx, e, lease, d)
 	if s.c.breaks.oldEvents && change.Number > 0 {
 		change.Number = 1
@@ -329,9 +332,11 @@ func (p closing) Close(code int) {
 	if code == 1005 {
 		body = nil
 	}
-	p.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	ws.WriteFrame(p.conn, ws.MaskFrame(ws.NewCloseFrame(body)))
-	p.conn.Close()
+	go func() { // ends with the deadline: the client does not wait for a pipe that is full
+		p.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		ws.WriteFrame(p.conn, ws.MaskFrame(ws.NewCloseFrame(body)))
+		p.conn.Close()
+	}()
 }
 
 // settled is how long ago a session has to have begun so that all others know it.
@@ -555,5 +560,39 @@ func TestInChaosEveryClientShowsWhoIsPresent(t *testing.T) {
 	}
 	if faults == 0 {
 		fmt.Printf("presence: %d seeds, %d changes, 0 wrong after the bound, 0 leaves inside a lease\n", *chaosSeeds, changes)
+	}
+}
+
+func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
+	for name, breaks := range map[string]presenceChaosBreaks{
+		"nobody sweeps":                          {noSweep: true},
+		"a lease is shorter than a check":        {shortLease: true},
+		"each $disconnect is a goodbye":          {anyGoodbye: true},
+		"nobody is given a list":                 {noList: true},
+		"nobody is told that it is not here":     {neverAnew: true},
+		"numbers of events do not grow":          {oldEvents: true},
+		"a sweep announces a leave as a join":    {silentSweep: true},
+		"a leave asks for no connection":         {store: presenceBreaks{anyConnection: true}},
+		"an earlier connection takes a session":  {store: presenceBreaks{takesBack: true}},
+		"numbers are the time":                   {store: presenceBreaks{numberFalls: true}},
+		"no leave is a leave":                    {store: presenceBreaks{neverLast: true}},
+		"one session that leaves is the last":    {store: presenceBreaks{oneIsAll: true}},
+		"an own update counts as another's":      {store: presenceBreaks{forgetsOwn: true}},
+		"a lease lapses that was renewed":        {store: presenceBreaks{lapsesRenewed: true}},
+		"what nobody has announced is forgotten": {store: presenceBreaks{tellsNothing: true}},
+		"whoever has left is forgotten at once":  {store: presenceBreaks{removesAtOnce: true}},
+		"lists have those whose leases are over": {store: presenceBreaks{listsDead: true}},
+		"a renewal does nothing":                 {store: presenceBreaks{renewsNothing: true}},
+		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
+					t.Logf("seed %d: %s", seed, c.faults[0])
+					return
+				}
+			}
+			t.Error("20 seeds have shown no fault")
+		})
 	}
 }
