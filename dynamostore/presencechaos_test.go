@@ -586,13 +586,13 @@ func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
 		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(20) {
+			for seed := range uint64(5) {
 				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
 					t.Logf("seed %d: %s", seed, c.faults[0])
 					return
 				}
 			}
-			t.Error("20 seeds have shown no fault")
+			t.Error("5 seeds have shown no fault")
 		})
 	}
 }

@@ -67,6 +67,28 @@ resource "aws_lambda_function" "function" {
   }
 }
 
+# Who vanished without a word is gone from who is present when a sweep finds its lease
+# over.
+resource "aws_cloudwatch_event_rule" "presence_schedule" {
+  name_prefix         = "${var.name}-presence-"
+  description         = "Ends leases of presence"
+  schedule_expression = "rate(1 minute)"
+}
+
+resource "aws_cloudwatch_event_target" "presence" {
+  rule      = aws_cloudwatch_event_rule.presence_schedule.name
+  target_id = "presence"
+  arn       = aws_lambda_function.function["publish"].arn
+  input     = jsonencode({ wirepost = "sweep-presence" })
+}
+
+resource "aws_lambda_permission" "presence_permission" {
+  function_name = aws_lambda_function.function["publish"].function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.presence_schedule.arn
+}
+
 resource "aws_cloudwatch_log_group" "log_group" {
   for_each = local.functions
 
@@ -129,26 +151,4 @@ resource "aws_iam_role_policy_attachment" "connections" {
 
   role       = aws_iam_role.role[each.key].name
   policy_arn = aws_iam_policy.connections_policy.arn
-}
-
-# Who vanished without a word is gone from who is present when a sweep finds its lease
-# over.
-resource "aws_cloudwatch_event_rule" "presence" {
-  name_prefix         = "${var.name}-presence-"
-  description         = "Ends leases of presence"
-  schedule_expression = "rate(1 minute)"
-}
-
-resource "aws_cloudwatch_event_target" "presence" {
-  rule      = aws_cloudwatch_event_rule.presence.name
-  target_id = "presence"
-  arn       = aws_lambda_function.function["publish"].arn
-  input     = jsonencode({ wirepost = "sweep-presence" })
-}
-
-resource "aws_lambda_permission" "presence" {
-  function_name = aws_lambda_function.function["publish"].function_name
-  action        = "lambda:InvokeFunction"
-  principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.presence.arn
 }
