@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed wirepost.js
 var Module []byte
+
+// Presence is presence.js, the ES module that adds who is present. It must not be changed.
+//
+//go:embed presence.js
+var Presence []byte
