@@ -34,16 +34,10 @@ var _ wirepost.Presence = (*Store)(nil)
 
 // presenceBreaks take rules away, for the tests that find out whether a rule is needed.
 type presenceBreaks struct {
-	anyConnection  bool // Renew, Leave: whoever's the session is
-	takesBack      bool // Enter: an earlier connection takes a session from a later one
 	numberFalls    bool // rule 1
-	alwaysFirst    bool // every Enter is a join
 	neverLast      bool // no Leave is a leave
 	oneIsAll       bool // a Leave is one whoever else is there
-	forgetsOwn     bool // rule 3: an own update counts as another's
-	lapsesRenewed  bool // Lapse asks for no lease
 	tellsNothing   bool // rule 4: Due tells no change that was not announced
-	removesAtOnce  bool // Announced removes whoever has left
 	listsDead      bool // Members has those whose leases are over
 	renewsNothing  bool // Renew says that it has
 	lapsesTooEarly bool // Due tells leases that are not over
@@ -116,7 +110,7 @@ func (s *Store) Enter(ctx context.Context, e wirepost.Session, lease time.Durati
 	w := entering{s: s, session: e, details: d, call: rand.Text()[:8], until: s.o.Now().Add(lease)}
 	var seen *memberRow // that refused
 	for range longestContest {
-		quiet := seen != nil && seen.isQuiet(d, s.o.Now()) && !s.presenceBreaks.alwaysFirst
+		quiet := seen != nil && seen.isQuiet(d, s.o.Now())
 		in, n := w.input(seen, quiet)
 		u, err := s.updateMember(ctx, memberKey(e.Topic, e.Member()), in)
 		if err != nil {
@@ -133,10 +127,10 @@ func (s *Store) Enter(ctx context.Context, e wirepost.Session, lease time.Durati
 		seen = u.row
 		switch {
 		case seen == nil: // it was removed meanwhile
-		case seen.call == w.call && !s.presenceBreaks.forgetsOwn:
+		case seen.call == w.call:
 			change.Number = seen.change
 			return change, nil
-		case seen.sessions[e.ID].since > e.Connection.ConnectedAt.UnixMilli() && !s.presenceBreaks.takesBack:
+		case seen.sessions[e.ID].since > e.Connection.ConnectedAt.UnixMilli():
 			return fail(wirepost.ErrSuperseded)
 		}
 	}
@@ -165,11 +159,6 @@ func (w entering) input(seen *memberRow, quiet bool) (dynamodb.UpdateItemInput, 
 	}
 	names, values := in.ExpressionAttributeNames, in.ExpressionAttributeValues
 	conditions := []string{"(attribute_not_exists(#e) OR #e.#g <= :g)"}
-	if w.s.presenceBreaks.takesBack {
-		conditions = nil
-		delete(names, "#g")
-		delete(values, ":g")
-	}
 	set, remove := []string{"#e = :e", "#x = :x"}, []string{}
 	if !quiet {
 		names["#k"], values[":k"], values[":n"] = attrCall, str(w.call), num(n)
@@ -231,7 +220,7 @@ func (s *Store) Renew(ctx context.Context, e wirepost.Session, lease time.Durati
 	ttl := item{}
 	expire(ttl, until.Add(keptAfterLease).Truncate(time.Second))
 	in := dynamodb.UpdateItemInput{UpdateExpression: "SET #e.#l = :l, #x = :x"}
-	s.mine(&in, e)
+	mine(&in, e)
 	in.ExpressionAttributeNames["#l"], in.ExpressionAttributeNames["#x"] = sessLease, attrTTL
 	in.ExpressionAttributeValues[":l"], in.ExpressionAttributeValues[":x"] = num(until.UnixMilli()), ttl[attrTTL]
 	u, err := s.updateMember(ctx, memberKey(e.Topic, e.Member()), in)
@@ -242,13 +231,9 @@ func (s *Store) Renew(ctx context.Context, e wirepost.Session, lease time.Durati
 }
 
 // mine makes an update demand that a session is there and is that connection's.
-func (s *Store) mine(in *dynamodb.UpdateItemInput, e wirepost.Session) {
+func mine(in *dynamodb.UpdateItemInput, e wirepost.Session) {
 	in.ExpressionAttributeNames = map[string]string{"#e": prefixSess + e.ID}
 	in.ExpressionAttributeValues = map[string]dynamodb.Value{}
-	if s.presenceBreaks.anyConnection {
-		in.ConditionExpression = "attribute_exists(#e)"
-		return
-	}
 	in.ConditionExpression = "#e.#c = :c AND #e.#g = :g"
 	in.ExpressionAttributeNames["#c"], in.ExpressionAttributeNames["#g"] = sessConn, sessSince
 	in.ExpressionAttributeValues[":c"], in.ExpressionAttributeValues[":g"] = str(sessionConnection(e.Connection)), num(e.Connection.ConnectedAt.UnixMilli())
@@ -262,10 +247,10 @@ func (s *Store) Leave(ctx context.Context, e wirepost.Session) (wirepost.Change,
 		return wirepost.Change{}, fmt.Errorf("leave topic %q: %w", e.Topic, err)
 	}
 	in := dynamodb.UpdateItemInput{UpdateExpression: "REMOVE #e"}
-	s.mine(&in, e)
+	mine(&in, e)
 	there := func(m *memberRow) bool {
 		session, ok := m.sessions[e.ID]
-		return ok && (s.presenceBreaks.anyConnection || session.connection == sessionConnection(e.Connection) && session.since == e.Connection.ConnectedAt.UnixMilli())
+		return ok && session.connection == sessionConnection(e.Connection) && session.since == e.Connection.ConnectedAt.UnixMilli()
 	}
 	change, err := s.take(ctx, e.Topic, e.Member(), in, there, map[string]bool{e.ID: true})
 	if err != nil {
@@ -290,20 +275,13 @@ func (s *Store) Lapse(ctx context.Context, l wirepost.Lapsed) (wirepost.Change, 
 		name := fmt.Sprint("#e", i)
 		in.ExpressionAttributeNames[name] = prefixSess + lease.ID
 		remove, taken[lease.ID] = append(remove, name), true
-		if s.presenceBreaks.lapsesRenewed {
-			conditions = append(conditions, "attribute_exists("+name+")")
-			continue
-		}
 		in.ExpressionAttributeValues[fmt.Sprint(":l", i)] = num(lease.Until.UnixMilli())
 		conditions = append(conditions, fmt.Sprintf("%s.#l = :l%d", name, i))
-	}
-	if s.presenceBreaks.lapsesRenewed {
-		delete(in.ExpressionAttributeNames, "#l")
 	}
 	in.UpdateExpression, in.ConditionExpression = "REMOVE "+strings.Join(remove, ", "), strings.Join(conditions, " AND ")
 	there := func(m *memberRow) bool {
 		for _, lease := range l.Leases {
-			if session, ok := m.sessions[lease.ID]; !ok || session.lease != lease.Until.UnixMilli() && !s.presenceBreaks.lapsesRenewed {
+			if session, ok := m.sessions[lease.ID]; !ok || session.lease != lease.Until.UnixMilli() {
 				return false
 			}
 		}
@@ -337,7 +315,7 @@ func (s *Store) take(ctx context.Context, topic string, id wirepost.MemberID, in
 		switch {
 		case row == nil:
 			return change, nil
-		case !u.held && row.call == name && !s.presenceBreaks.forgetsOwn: // the change was ours
+		case !u.held && row.call == name: // the change was ours
 			n = row.change
 		case !u.held && there(row):
 			n = s.nextNumber(row)
@@ -390,7 +368,7 @@ func (s *Store) Announced(ctx context.Context, topic string, id wirepost.MemberI
 	if u.row == nil || u.row.change != n || len(u.row.sessions) > 0 {
 		return nil
 	}
-	if s.o.Now().UnixMilli()-n < wirepost.GoneKept.Milliseconds() && !s.presenceBreaks.removesAtOnce {
+	if s.o.Now().UnixMilli()-n < wirepost.GoneKept.Milliseconds() {
 		return nil
 	}
 	_, _, err = call(ctx, s, func(ctx context.Context) (*dynamodb.WriteOutput, error) {
