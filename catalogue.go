@@ -62,6 +62,7 @@ const (
 	ProblemStoreDeadAPI      Problem = "store-dead-api"
 	ProblemStoreSeveralAPIs  Problem = "store-several-apis"
 	ProblemStoreOldRows      Problem = "store-old-rows"
+	ProblemPresenceUnswept   Problem = "presence-unswept"
 	ProblemStoreHost         Problem = "store-host-mismatch"
 	ProblemStoreMoved        Problem = "store-endpoint-moved"
 	ProblemStoreTable        Problem = "store-table"
@@ -246,6 +247,9 @@ var problems = map[Problem]problemText{
 	ProblemStoreOldRows: {"rows in the store are of connections older than two hours, which API Gateway has closed",
 		"run 'wirepost sweep', and turn on the TTL of the table",
 		"every publish has many gone"},
+	ProblemPresenceUnswept: {"leases of presence are over, and nobody ends them",
+		"run 'wirepost sweep --presence' every minute, as the schedule of the stacks does, or call Publisher.SweepPresence",
+		"who has vanished is not announced as gone"},
 	ProblemStoreHost: {"a stage record's endpoint is the host of another API",
 		"remove it with 'wirepost sweep --api', and let a client connect",
 		"410 or 403 for connections that are open"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,8 @@ type MemStore struct {
 	stages map[Identity]StageRecord
 	logs   map[string]memLog // by topic
 	puts   int
+
+	presence memPresence
 }
 
 // MemStoreOptions are optional.
@@ -61,7 +64,7 @@ func (s *MemStore) Put(ctx context.Context, c Connection) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c.ConnectedAt, c.ExpiresAt = milliseconds(c.ConnectedAt), milliseconds(c.ExpiresAt)
+	c.ConnectedAt, c.ExpiresAt, c.Marks = milliseconds(c.ConnectedAt), milliseconds(c.ExpiresAt), nil
 	topics := slices.Clone(c.Topics)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +76,7 @@ func (s *MemStore) Put(ctx context.Context, c Connection) error {
 		live := s.now().Before(old.ExpiresAt)
 		switch {
 		case live && c.Key().Matches(*old):
-			topics = append(topics, old.Topics...)
+			topics, c.Marks = append(topics, old.Topics...), old.Marks
 		case live && !c.ConnectedAt.After(old.ConnectedAt):
 			return nil
 		}
@@ -119,7 +122,7 @@ func (s *MemStore) Connection(ctx context.Context, id string) (Connection, error
 		return Connection{}, ErrNotFound
 	}
 	out := *c
-	out.Topics = slices.Clone(c.Topics)
+	out.Topics, out.Marks = slices.Clone(c.Topics), maps.Clone(c.Marks)
 	return out, nil
 }
 
@@ -163,6 +166,10 @@ func (s *MemStore) Unsubscribe(ctx context.Context, id, topic string) error {
 	if i, found := slices.BinarySearch(c.Topics, topic); found {
 		changed := *c
 		changed.Topics = slices.Delete(slices.Clone(c.Topics), i, i+1)
+		if c.Marks[topic] != "" {
+			changed.Marks = maps.Clone(c.Marks)
+			delete(changed.Marks, topic)
+		}
 		s.rows[id] = &changed
 		drop(s.topics, topic, id)
 	}
@@ -196,7 +203,7 @@ func (s *MemStore) Connections(ctx context.Context, a Audience, o ListOptions) i
 			for ; i < len(ids) && len(buf) < page; i++ {
 				after = ids[i]
 				if c := s.live(after); c != nil && o.Contains(after) {
-					buf = append(buf, Listed{c.ID, c.Endpoint, c.ConnectedAt, Cursor(c.ID)})
+					buf = append(buf, Listed{c.ID, c.Endpoint, c.ConnectedAt, Cursor(c.ID), a.Kind == KindTopic && MarkWatches(c.Marks[a.Name])})
 				}
 			}
 			more := i < len(ids)

@@ -49,6 +49,11 @@ type MuxOptions struct {
 	// API Gateway does its best to deliver the event and promises nothing (AWS,
 	// developer guide, "$disconnect").
 	Disconnect func(ctx context.Context, e *DisconnectEvent)
+	// Presence makes the protocol keep who is present in topics, for clients that ask for
+	// it ([Mux.HandleProtocol]). With it each $disconnect reads the row first. The store has
+	// to have a [Presence], and somebody has to call [Publisher.SweepPresence] every minute.
+	// Nil: nobody is present anywhere.
+	Presence *PresenceOptions
 	// Endpoint is an explicit management endpoint to keep for the stage of every
 	// event. Default: WIREPOST_ENDPOINT, then
 	// AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI, then what the event says.
@@ -92,6 +97,8 @@ type Mux struct {
 	seen      map[Identity]seenStage
 	warned    map[Identity]bool // of an endpoint that the environment overrides
 	publisher *Publisher        // nil until there is one
+
+	gathered gathering
 }
 
 // seenStage is the record of a stage as this process last saw it in the store.
@@ -332,12 +339,12 @@ func (m *Mux) disconnect(ctx context.Context, r *Request) response {
 	defer cancel()
 	status := http.StatusOK
 	var row *Connection
-	if m.o.Disconnect != nil {
+	if m.o.Disconnect != nil || m.o.Presence != nil {
 		switch c, err := m.store.Connection(write, r.ConnectionID); {
 		case err == nil && r.Key().Matches(c):
 			row = &c
 		case err != nil && !errors.Is(err, ErrNotFound):
-			m.o.Logger.ErrorContext(ctx, "the row of a connection that ended could not be read, so the Disconnect hook is not told whose it was", "connectionId", r.ConnectionID, "error", err)
+			m.o.Logger.ErrorContext(ctx, "the row of a connection that ended could not be read, so the Disconnect hook is not told whose it was, and whom it made present leaves when its lease ends", "connectionId", r.ConnectionID, "error", err)
 		}
 	}
 	if _, err := m.store.Delete(write, r.Key()); err != nil {
@@ -347,11 +354,17 @@ func (m *Mux) disconnect(ctx context.Context, r *Request) response {
 	if err := m.learn(write, r); err != nil {
 		m.o.Logger.ErrorContext(ctx, "an endpoint could not be kept", "error", err)
 	}
+	e := &DisconnectEvent{Request: *r, Connection: row, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
+	if reason := r.Event.RequestContext.DisconnectReason; reason != nil {
+		e.Reason = *reason
+	}
+	if row != nil {
+		e.User = row.User
+	}
+	if row != nil && len(row.Marks) > 0 && saidGoodbye(e.Code, e.Reason) {
+		m.endPresence(ctx, m.messagePublisher(), r, *row, sortedKeys(row.Marks))
+	}
 	if m.o.Disconnect != nil {
-		e := &DisconnectEvent{Request: *r, Connection: row, Code: int(r.Event.RequestContext.DisconnectStatusCode)}
-		if reason := r.Event.RequestContext.DisconnectReason; reason != nil {
-			e.Reason = *reason
-		}
 		m.o.Disconnect(ctx, e)
 	}
 	return response{StatusCode: status}

@@ -103,6 +103,7 @@ type protocol struct {
 	mux       *Mux
 	publisher *Publisher
 	o         ProtocolOptions
+	counts    memberCounts
 }
 
 // clientFrame is what a client sends.
@@ -113,13 +114,14 @@ type clientFrame struct {
 	To     *string         `json:"to"`
 	Data   json.RawMessage `json:"data"`
 
-	After  *Position           `json:"after"`
-	Last   *int                `json:"last"`
-	Topics map[string]Position `json:"topics"`
+	After  *Position             `json:"after"`
+	Last   *int                  `json:"last"`
+	Topics map[string]topicCheck `json:"topics"`
 
 	Stream *string `json:"stream"`
 	At     *int64  `json:"at"`
 	Key    *string `json:"key"`
+	presentFrame
 }
 
 // serverFrame is what is answered, and the order of its members.
@@ -215,6 +217,10 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 		return p.resume(ctx, m, c, f)
 	case actionCancel:
 		return p.cancelStream(ctx, m, c, f)
+	case actionMembers:
+		return p.members(ctx, m, c, f)
+	case actionLeave:
+		return p.leave(ctx, m, c, f)
 	}
 	return refuse("unknown-action", p.actions())
 }
@@ -223,7 +229,11 @@ func (p *protocol) do(ctx context.Context, m *Message, c Connection, f clientFra
 func (p *protocol) actions() string {
 	own := sortedKeys(p.mux.handlers)
 	own = slices.DeleteFunc(own, func(key string) bool { return key == "$default" || p.mux.protocol[key] != nil })
-	all := append([]string{"subscribe", "unsubscribe", "send", "read", "check", "resume", "cancel", "ping"}, own...)
+	all := []string{"subscribe", "unsubscribe", "send", "read", "check", "resume", "cancel", "ping"}
+	if p.mux.o.Presence != nil {
+		all = append(all, actionMembers, actionLeave)
+	}
+	all = append(all, own...)
 	return `"action" must be ` + strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
@@ -239,6 +249,7 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		return refuse("bad-position", wrong)
 	}
 	change := m.Unsubscribe
+	var e *entry
 	if Action(*f.Action) == ActionSubscribe {
 		change = m.Subscribe
 		switch {
@@ -246,6 +257,13 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 			return p.forbid(ctx, m, ActionSubscribe, ToTopic(topic))
 		case ownTopics(c) >= p.o.MaxTopics && !slices.Contains(c.Topics, topic):
 			return refuse("too-many-topics", "")
+		}
+		var wrong string
+		if e, wrong = p.entryOf(ctx, c, topic, f); wrong != "" {
+			return refuse("bad-presence", wrong)
+		}
+		if e != nil {
+			change = e.subscribe
 		}
 	}
 	switch err := change(ctx, topic); {
@@ -260,6 +278,15 @@ func (p *protocol) topic(ctx context.Context, m *Message, c Connection, f client
 		// The row was written before: a message is in this answer or in its publisher's
 		// listing, or in both.
 		answer.topicAnswer = p.replay(ctx, m, c, topic, f)
+	}
+	switch {
+	case e != nil:
+		var failed bool
+		if answer.presenceAnswer, failed = p.enter(ctx, m, e); failed {
+			return refuse("internal", "")
+		}
+	case Action(*f.Action) == "unsubscribe" && c.Marks[topic] != "":
+		p.mux.endPresence(ctx, p.publisher, &m.Request, c, []string{topic})
 	}
 	return answer
 }

@@ -37,6 +37,7 @@ type topicAnswer struct {
 	More     bool              `json:"more,omitempty"`
 	Wait     int64             `json:"wait,omitempty"` // milliseconds
 	Kept     bool              `json:"kept,omitempty"` // there is no log yet, and a rule says that there will be
+	presenceAnswer
 }
 
 // hasPosition reports whether a frame asks for what was kept.
@@ -203,7 +204,7 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 		if err := validTopic(topic); err != nil {
 			return refuse("bad-topic", `"topics": `+err.Error())
 		}
-		if at.Validate() != nil {
+		if at.position().Validate() != nil {
 			return refuse("bad-position", `"topics" has an "epoch" and an "offset" for each topic`)
 		}
 		if !p.mayRead(ctx, c, topic) {
@@ -218,7 +219,11 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			a := p.replay(ctx, m, c, topic, clientFrame{After: &at})
+			var a topicAnswer
+			if at.asksLog() {
+				a = p.replay(ctx, m, c, topic, clientFrame{After: new(at.position())})
+			}
+			a.presenceAnswer = p.checkPresence(ctx, m, c, topic, at)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[topic] = a
@@ -229,7 +234,7 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 	left := p.o.MaxAnswer
 	for _, topic := range sortedKeys(answers) {
 		a := answers[topic]
-		if at := f.Topics[topic]; a.Wait == 0 && (a.Epoch == "" && at.Epoch == "" || a.UpTo != nil && a.Epoch == at.Epoch && *a.UpTo == at.Offset && !a.More) {
+		if at := f.Topics[topic].position(); a.presenceAnswer.isEmpty() && a.Wait == 0 && (a.Epoch == "" && at.Epoch == "" || a.UpTo != nil && a.Epoch == at.Epoch && *a.UpTo == at.Offset && !a.More) {
 			continue
 		}
 		size := 0
@@ -237,7 +242,7 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 			size += len(frame)
 		}
 		if size > left && len(behind) > 0 { // what does not fit is asked for
-			a = topicAnswer{Epoch: a.Epoch, Offset: a.Offset, More: true}
+			a = topicAnswer{Epoch: a.Epoch, Offset: a.Offset, More: true, presenceAnswer: a.presenceAnswer}
 		} else {
 			left -= size
 		}

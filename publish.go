@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"os"
@@ -88,7 +89,7 @@ func (f *fanOut) run() (Result, error) {
 				f.ahead.end(false)
 			}
 		}()
-		f.ahead.read(reading, f.store.Connections(reading, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts}))
+		f.ahead.read(reading, f.rows(reading))
 		listed = true
 	})
 	f.work() // the first worker, which starts others
@@ -111,6 +112,20 @@ func (f *fanOut) run() (Result, error) {
 		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result, "took", time.Since(start), "error", f.failure)
 	}
 	return result, f.failure
+}
+
+// rows are those of the audience that the publish is for.
+func (f *fanOut) rows(ctx context.Context) iter.Seq2[Listed, error] {
+	if f.options.rows != nil {
+		return func(yield func(Listed, error) bool) {
+			for _, l := range f.options.rows {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
+	return f.store.Connections(ctx, f.to, ListOptions{After: f.options.After, Part: f.options.Part, Parts: f.options.Parts})
 }
 
 // work posts to one connection after another until there is none left. Each worker

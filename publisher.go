@@ -92,6 +92,7 @@ type Publisher struct {
 	failures failureLog
 	keep     keepRules
 	streams  chan struct{} // places: a post of a stream in flight has one
+	crowds   crowds
 }
 
 // NewPublisher makes a publisher on a store; the options may be nil. It panics if the
@@ -184,6 +185,8 @@ type PublishOptions struct {
 	// OnResult is told the result of each post as it ends. It is called concurrently,
 	// and the next post of its goroutine waits for it.
 	OnResult func(Outcome)
+
+	rows []Listed // if not nil: of the audience only these
 }
 
 // Publish posts data to every connection of an audience and returns when every

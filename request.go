@@ -135,6 +135,7 @@ type DisconnectEvent struct {
 	// publish that found the connection gone has removed it, or if the store could not
 	// be read.
 	Connection *Connection
+	User       string // of Connection; empty without one
 	Code       int    // of the close frame; API Gateway's own, such as 1006, if there was none
 	Reason     string // of the close frame
 }

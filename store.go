@@ -29,9 +29,12 @@ type Connection struct {
 	// Claims is what the Connect hook wants found again with a later message, such
 	// as what the client's token allows: text of the hook's own, MaxClaims bytes at
 	// most. No listing reads it.
-	Claims      string    `json:"claims,omitempty"`
-	ConnectedAt time.Time `json:"connectedAt"` // the gateway's clock, whole milliseconds
-	ExpiresAt   time.Time `json:"expiresAt"`   // whole milliseconds; the row is dead from then on
+	Claims string `json:"claims,omitempty"`
+	// Marks are topics whose presence the connection watches, with what [Presence].Mark
+	// was given. No Put writes them.
+	Marks       map[string]string `json:"marks,omitempty"`
+	ConnectedAt time.Time         `json:"connectedAt"` // the gateway's clock, whole milliseconds
+	ExpiresAt   time.Time         `json:"expiresAt"`   // whole milliseconds; the row is dead from then on
 }
 
 // Key is what identifies the connection's row.
@@ -109,6 +112,9 @@ type Listed struct {
 	Endpoint    Identity
 	ConnectedAt time.Time
 	Cursor      Cursor
+	// Marked says, in a listing of a topic, that the connection watches the topic's
+	// presence ([Presence].Mark).
+	Marked bool
 }
 
 // Key names the connection.

@@ -115,12 +115,13 @@ type Gap struct {
 
 // Event is something that a client has to tell. Exactly one of its fields is set.
 type Event struct {
-	Message *Message
-	Gap     *Gap
-	State   State
-	Piece   *Piece // of a stream that nobody reads by Ask or Resume
-	Raw     []byte // what came and is not of the protocol
-	Err     error  // what went wrong next to that: a refused topic, a failed attempt
+	Message  *Message
+	Gap      *Gap
+	State    State
+	Piece    *Piece // of a stream that nobody reads by Ask or Resume
+	Presence *PresenceChange
+	Raw      []byte // what came and is not of the protocol
+	Err      error  // what went wrong next to that: a refused topic, a failed attempt
 }
 
 // Refusal is why something was not done: a code of docs/protocol.md, or of the client
@@ -186,6 +187,8 @@ type Client struct {
 	streams map[string][]*Stream // that are read
 	early   []earlyPiece
 	asks    int // that are not answered
+
+	presences presences
 
 	events []Event
 	more   chan struct{} // holds one: there are events
@@ -329,6 +332,7 @@ func (c *Client) Unsubscribe(topic string) {
 	defer c.mu.Unlock()
 	delete(c.wishes, topic)
 	c.logs.forget(topic)
+	c.presences.forget(topic)
 	c.change()
 }
 
@@ -415,6 +419,7 @@ func (c *Client) Wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.logs.wake()
+	c.presences.wake()
 	switch {
 	case c.retry != nil:
 		c.retry.Stop()
@@ -427,15 +432,29 @@ func (c *Client) Wake() {
 
 // Close ends the connection and what waits, for good, and returns when nothing of the
 // client runs any more.
+//
+// Of a topic in which the program is present it takes its leave first, for two seconds at
+// most.
 func (c *Client) Close() {
 	c.mu.Lock()
+	if c.state != Closed && len(c.presences.topics) > 0 {
+		goodbye := c.presences.goodbye()
+		c.mu.Unlock()
+		timer := time.NewTimer(goodbyeTime)
+		select {
+		case <-goodbye:
+		case <-timer.C:
+		}
+		timer.Stop()
+		c.mu.Lock()
+	}
 	if c.state != Closed {
 		if c.retry != nil {
 			c.retry.Stop()
 		}
 		c.become(Closed)
 		for l := range c.links {
-			c.drop(l, nil)
+			c.dropWith(l, saidGoodbye, nil)
 		}
 		for _, i := range c.queue {
 			i.done(&Refusal{Code: "closed"}, answer{})
@@ -447,6 +466,7 @@ func (c *Client) Close() {
 			}
 		}
 		c.logs.close()
+		c.presences.close()
 		c.end()
 	}
 	c.mu.Unlock()

@@ -22,6 +22,11 @@ const (
 	// maxRead is the largest message that is taken: API Gateway's, and what an answer with
 	// kept messages may have more.
 	maxRead = 256 << 10
+	// givenUp and saidGoodbye are the codes of the client's own close frames: of a
+	// connection that is replaced, or did not work, and of the end of the client, which has
+	// no code, as browsers close. The server tells from them who leaves.
+	givenUp     = 4000
+	saidGoodbye = 1005
 	// maxWrites is how many frames may wait for a socket.
 	maxWrites = 256
 )
@@ -106,7 +111,7 @@ func (c *Client) run(l *link) {
 	c.mu.Lock()
 	if err != nil || l.dead {
 		if socket != nil {
-			socket.Close(1000)
+			socket.Close(givenUp)
 		}
 		c.drop(l, err)
 		c.mu.Unlock()
@@ -197,7 +202,10 @@ func (c *Client) say(l *link, text []byte) {
 }
 
 // drop ends a link. If it was the current or the next one, another attempt follows.
-func (c *Client) drop(l *link, why error) {
+func (c *Client) drop(l *link, why error) { c.dropWith(l, givenUp, why) }
+
+// dropWith ends a link with a close code.
+func (c *Client) dropWith(l *link, code int, why error) {
 	if l.dead {
 		return
 	}
@@ -206,7 +214,7 @@ func (c *Client) drop(l *link, why error) {
 	stop(l.timer)
 	stop(l.beat)
 	if l.socket != nil {
-		l.socket.Close(1000)
+		l.socket.Close(code)
 	}
 	l.end()
 	needed := l == c.next || l == c.current
@@ -267,6 +275,7 @@ func (c *Client) sync(l *link) {
 		action, fields := "unsubscribe", map[string]any{}
 		if wish {
 			action, fields = "subscribe", c.logs.begin(topic)
+			c.presences.fields(topic, fields)
 		}
 		fields["topic"] = topic
 		i, err := c.newItem(action, fields, nil)
@@ -297,9 +306,11 @@ func (c *Client) synced(l *link, topic string, wish bool, r *Refusal, a answer) 
 		delete(l.topics, topic)
 	case r == nil:
 		l.topics[topic] = true
+		c.presences.entered(topic, a.presenceAnswer)
 	case c.wishes[topic]:
 		delete(c.wishes, topic)
 		c.logs.forget(topic)
+		c.presences.forget(topic)
 		c.emit(Event{Err: &Refusal{Code: r.Code, Text: r.Text, Topic: topic}})
 	}
 	c.sync(l)
@@ -390,6 +401,8 @@ func (c *Client) receive(l *link, text []byte) {
 		}
 	case "ack", "error":
 		c.answered(l, a)
+	case "presence":
+		c.presences.announced(text)
 	case "":
 		if a.Message != "" && a.ConnectionID != "" && a.RequestID != "" {
 			c.emit(Event{Err: &Refusal{Code: "gateway", Text: a.Message}})

@@ -60,6 +60,7 @@ type topicAnswer struct {
 	More     bool              `json:"more"`
 	Wait     int64             `json:"wait"`
 	Kept     bool              `json:"kept"`
+	presenceAnswer
 }
 
 func newPositions(c *Client, checkAfter time.Duration, saved map[string]wirepost.Position) *positions {

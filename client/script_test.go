@@ -192,6 +192,8 @@ func tell(c *Client) (told []any) {
 		switch {
 		case !ok:
 			return told
+		case e.Presence != nil:
+			told = tellPresence(told, e.Presence)
 		case e.Message != nil:
 			told = append(told, string(e.Message.Data))
 		case e.Gap != nil:

@@ -30,14 +30,15 @@ type edit struct {
 }
 
 // The publish function of the program takes publishes and is a doctor; SNS and
-// EventBridge have other events.
-const handlers = "invoke,sns,eventbridge,doctor"
+// EventBridge have other events, and it keeps no presence, so that it needs no schedule.
+const handlers = "invoke,sns,eventbridge,doctor,presence"
 
 // edits are the changes, by stack. The program answers pings itself, as it answers each
 // action that has no route, by $default; and it has the route track.
 var edits = map[string][]edit{
 	"sam": {
 		{file: "template.yaml", old: handlers, new: "invoke,doctor"},
+		{file: "template.yaml", old: "  # Who vanished without", to: "  WebSocketLogGroup:", new: ""},
 		{file: "template.yaml", old: "      - PingRoute\n", new: "      - TrackRoute\n"},
 		{file: "template.yaml", old: "      - PingIntegrationResponse\n      - PingRouteResponse\n", new: "      - TrackRouteResponse\n"},
 		{file: "template.yaml", old: "  # A client's ping keeps", to: "  # One for each route that invokes", new: `  # A route of your own, for mux.Handle("track", ...) of the program. It consists of this
@@ -72,6 +73,7 @@ var edits = map[string][]edit{
 	},
 	"terraform": {
 		{file: "functions.tf", old: handlers, new: "invoke,doctor"},
+		{file: "functions.tf", old: "# Who vanished without", to: "resource \"aws_cloudwatch_log_group\"", new: ""},
 		{file: "api.tf", old: "    default     = \"$default\"\n", new: `    default     = "$default"
     # A route of your own, for mux.Handle("track", ...) of the program: this line, and its
     # name in two_way, which gives it a response. Each route here has a permission. A
@@ -85,6 +87,8 @@ var edits = map[string][]edit{
 	},
 	"cdk": {
 		{file: "stack.ts", old: handlers, new: "invoke,doctor"},
+		{file: "stack.ts", old: "import * as events from \"aws-cdk-lib/aws-events\";\n", new: ""},
+		{file: "stack.ts", old: "    // Who vanished without", to: "    // Routes whose events go", new: ""},
 		{file: "stack.ts", old: "The last four are the client's frames", new: "The last five are the client's frames"},
 		{file: "stack.ts", old: "      [\"Default\", \"$default\", true],\n", new: `      ["Default", "$default", true],
       // A route of your own, for mux.Handle("track", ...) of the program. With true it has a

@@ -45,6 +45,8 @@ var attributes = map[string]map[string]string{
 	"aws_lambda_alias":                        {},
 	"aws_lambda_function_event_invoke_config": {},
 	"aws_lambda_event_source_mapping":         {},
+	"aws_cloudwatch_event_rule":               {"name": "${ID}", "arn": "${ID.Arn}"},
+	"aws_cloudwatch_event_target":             {},
 	"aws_cloudwatch_log_group":                {"name": "${ID}", "arn": "${ID.WithoutStar}"},
 	"aws_cloudwatch_metric_alarm":             {},
 	"aws_iam_policy":                          {"arn": "${ID}"},
@@ -94,6 +96,8 @@ var kinds = map[string]struct {
 	"aws_lambda_event_source_mapping": {"AWS::Lambda::EventSourceMapping", map[string]string{
 		"function_name": "FunctionName", "event_source_arn": "EventSourceArn", "batch_size": "BatchSize",
 		"function_response_types": "FunctionResponseTypes", "scaling_config.maximum_concurrency": "ScalingConfig.MaximumConcurrency"}},
+	"aws_cloudwatch_event_rule": {"AWS::Events::Rule", map[string]string{
+		"name_prefix": "", "description": "Description", "schedule_expression": "ScheduleExpression"}},
 	"aws_cloudwatch_log_group": {"AWS::Logs::LogGroup", map[string]string{
 		"name": "LogGroupName", "retention_in_days": "RetentionInDays"}},
 	"aws_cloudwatch_metric_alarm": {"AWS::CloudWatch::Alarm", map[string]string{

@@ -19,13 +19,16 @@ func (tf *terraform) resources(s *stack) {
 			}
 		}
 	}
-	var attached []map[string]any
+	var attached, targets []map[string]any
 	for _, b := range tf.each("resource") {
 		for _, i := range tf.instances[b.Labels[0]+"."+b.Labels[1]] {
 			arguments := tf.arguments(b.Body, tf.within(i))
 			switch b.Labels[0] {
 			case "aws_iam_role_policy", "aws_iam_role_policy_attachment":
 				attached = append(attached, arguments)
+				continue
+			case "aws_cloudwatch_event_target":
+				targets = append(targets, arguments)
 				continue
 			}
 			r := tf.translate(b.Labels[0], i.name, arguments)
@@ -35,6 +38,13 @@ func (tf *terraform) resources(s *stack) {
 			s.resources[i.name] = r
 			s.refused = append(s.refused, tf.refused(b.Body, tf.within(i))...)
 		}
+	}
+	for _, a := range targets { // which are of the rule in the other stacks
+		rule := s.resources[strings.Trim(text(a["rule"]), "${}")].properties
+		if rule == nil || len(a) != 4 {
+			tf.t.Fatalf("%v is for a rule that is not there, or has what is not compared", a)
+		}
+		rule["Targets"] = append(items(rule["Targets"]), map[string]any{"Id": a["target_id"], "Arn": a["arn"], "Input": a["input"]})
 	}
 	for _, a := range attached {
 		role := s.resources[strings.Trim(text(a["role"]), "${}")].properties

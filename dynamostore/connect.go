@@ -100,6 +100,7 @@ func (s *Store) putOver(ctx context.Context, r row) error {
 			next.version = old.version + 1
 			next.topics = maps.Clone(r.topics)
 			maps.Copy(next.topics, old.topics) // a row stays in its shard
+			next.marks = old.marks
 			rewrite = next.subscriptions()
 			if old.expiresAt.Equal(r.expiresAt) {
 				// What this row names already is there, until somebody changes the
@@ -157,8 +158,13 @@ func unchanged(r row) (map[string]string, map[string]dynamodb.Value) {
 // writeSubscriptions puts user and topic rows of a connection, and deletes others.
 func (s *Store) writeSubscriptions(ctx context.Context, r row, puts, deletes map[key]bool) error {
 	items := make([]item, 0, len(puts))
+	marked := r.marked()
 	for k := range puts {
-		items = append(items, subscriptionItem(k, r.expiresAt))
+		it := subscriptionItem(k, r.expiresAt)
+		if marked[k] {
+			it[attrMarked] = num(1)
+		}
+		items = append(items, it)
 	}
 	if len(items)+len(deletes) == 0 {
 		return nil

@@ -176,6 +176,8 @@ type Store struct {
 
 	logs   topicLogs
 	breaks logBreaks // only tests set it
+
+	presenceBreaks presenceBreaks // only tests set it
 }
 
 var _ wirepost.Store = (*Store)(nil)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -14,17 +15,19 @@ import (
 
 // The attributes of the rows; see the package's doc.
 const (
-	attrTTL       = "x" // every row: seconds since 1970, rounded up
-	attrFraction  = "m" // milliseconds by which the expiry is before attrTTL; absent if 0
-	attrEndpoint  = "a" // connection rows: API/STAGE@REGION
-	attrConnected = "g" // connection rows: milliseconds since 1970
-	attrUser      = "u" // connection rows
-	attrTopics    = "t" // connection rows: topic → shard of its subscription row
-	attrClaims    = "c" // connection rows; absent if empty
-	attrVersion   = "v" // connection rows: differs after every change
-	attrURL       = "u" // stage rows; absent where only the identity is known
-	attrEvent     = "t" // stage rows: milliseconds since 1970
-	attrShards    = "n" // shard rows
+	attrTTL       = "x"  // every row: seconds since 1970, rounded up
+	attrFraction  = "m"  // milliseconds by which the expiry is before attrTTL; absent if 0
+	attrEndpoint  = "a"  // connection rows: API/STAGE@REGION
+	attrConnected = "g"  // connection rows: milliseconds since 1970
+	attrUser      = "u"  // connection rows
+	attrTopics    = "t"  // connection rows: topic → shard of its subscription row
+	attrClaims    = "c"  // connection rows; absent if empty
+	attrVersion   = "v"  // connection rows: differs after every change
+	attrURL       = "u"  // stage rows; absent where only the identity is known
+	attrEvent     = "t"  // stage rows: milliseconds since 1970
+	attrShards    = "n"  // shard rows
+	attrMarked    = "w"  // topic rows: 1 if the connection watches the topic's presence; absent if not
+	prefixMark    = "w:" // connection rows: w:TOPIC is the mark of a topic that is watched
 )
 
 type item = dynamodb.Item
@@ -96,6 +99,7 @@ type row struct {
 	connectedAt time.Time
 	expiresAt   time.Time
 	version     int64
+	marks       map[string]string // topic → mark; nil where there is none
 }
 
 func (r row) key() wirepost.ConnectionKey {
@@ -103,7 +107,7 @@ func (r row) key() wirepost.ConnectionKey {
 }
 
 func (r row) connection() wirepost.Connection {
-	return wirepost.Connection{ID: r.id, Endpoint: r.endpoint, User: r.user, Claims: r.claims, Topics: slices.Sorted(maps.Keys(r.topics)), ConnectedAt: r.connectedAt, ExpiresAt: r.expiresAt}
+	return wirepost.Connection{ID: r.id, Endpoint: r.endpoint, User: r.user, Claims: r.claims, Topics: slices.Sorted(maps.Keys(r.topics)), Marks: r.marks, ConnectedAt: r.connectedAt, ExpiresAt: r.expiresAt}
 }
 
 // subscriptions are the keys of everything that makes listings show the
@@ -136,7 +140,24 @@ func (r row) item() item {
 		topics[t] = num(int64(shard))
 	}
 	it[attrTopics] = dynamodb.Map(topics)
+	for t, mark := range r.marks {
+		it[prefixMark+t] = str(mark)
+	}
 	return it
+}
+
+// marked are the keys of topic rows that say that the connection watches.
+func (r row) marked() map[key]bool {
+	if len(r.marks) == 0 {
+		return nil
+	}
+	all := map[key]bool{}
+	for t, mark := range r.marks {
+		if shard, subscribed := r.topics[t]; subscribed && wirepost.MarkWatches(mark) {
+			all[subscriptionKey(topicPartition(shard, t), r.key())] = true
+		}
+	}
+	return all
 }
 
 func parseRow(it item) (r row, err error) {
@@ -173,6 +194,16 @@ func parseRow(it item) (r row, err error) {
 			return fail(fmt.Errorf("the shard of the topic %q is not a number from 0 to %d", t, maxShards-1))
 		}
 		r.topics[t] = int(shard)
+	}
+	for name := range it {
+		if t, ok := strings.CutPrefix(name, prefixMark); ok && text(it, name) != "" {
+			if _, subscribed := r.topics[t]; subscribed {
+				if r.marks == nil {
+					r.marks = map[string]string{}
+				}
+				r.marks[t] = text(it, name)
+			}
+		}
 	}
 	return r, nil
 }

@@ -353,5 +353,6 @@ func (s *Store) listed(ctx context.Context, a wirepost.Audience, partition int, 
 		return l, false, s.explain("read", k.String(), err)
 	}
 	endpoint, found, err := s.identityOf(ctx, code, id, connectedAt)
-	return wirepost.Listed{ID: id, Endpoint: endpoint, ConnectedAt: connectedAt, Cursor: cursorAt(partition, k.s)}, found, err
+	_, marked := it[attrMarked]
+	return wirepost.Listed{ID: id, Endpoint: endpoint, ConnectedAt: connectedAt, Cursor: cursorAt(partition, k.s), Marked: marked}, found, err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -153,21 +152,15 @@ func (t *simTable) do(operation string, body []byte) *http.Response {
 	case "UpdateItem":
 		var in dynamodb.UpdateItemInput
 		read(&in)
+		return t.update(in)
+	case "DeleteItem":
+		var in dynamodb.DeleteItemInput
+		read(&in)
 		k := keyOf(in.Key)
-		old := t.rows[k.p][k.s]
-		if !holds(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, old) {
+		if !holds(in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues, t.rows[k.p][k.s]) {
 			return answerOf(400, map[string]any{"__type": "ConditionalCheckFailedException"})
 		}
-		next := dynamodb.Item{}
-		for name, v := range old {
-			next[name] = v
-		}
-		var name, value string
-		if _, err := fmt.Sscanf(in.UpdateExpression, "SET %s = %s", &name, &value); err != nil {
-			panic(err)
-		}
-		next[in.ExpressionAttributeNames[name]] = in.ExpressionAttributeValues[value]
-		t.rows[k.p][k.s] = next
+		delete(t.rows[k.p], k.s)
 		return answerOf(200, map[string]any{})
 	case "Query":
 		var in dynamodb.QueryInput
@@ -215,25 +208,6 @@ func (t *simTable) take(partition string, items any) bool {
 	return true
 }
 
-// holds evaluates the conditions that the log has.
-func holds(condition string, names map[string]string, values map[string]dynamodb.Value, old dynamodb.Item) bool {
-	for part := range strings.SplitSeq(condition, " AND ") {
-		switch {
-		case part == "":
-		case strings.HasPrefix(part, "attribute_not_exists"):
-			if old != nil {
-				return false
-			}
-		default:
-			name, value, _ := strings.Cut(part, " = ")
-			if have, want := old[names[name]], values[value]; old == nil || text(old, names[name]) != ptr(want.S) || ptr(have.N) != ptr(want.N) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 func ptr(s *string) string {
 	if s == nil {
 		return ""
@@ -247,10 +221,10 @@ func (t *simTable) query(in dynamodb.QueryInput) map[string]any {
 	if in.ScanIndexForward != nil {
 		slices.Reverse(keys)
 	}
-	from := ptr(in.ExpressionAttributeValues[":s"].S)
+	from, to := ptr(in.ExpressionAttributeValues[":s"].S)+ptr(in.ExpressionAttributeValues[":from"].S), ptr(in.ExpressionAttributeValues[":to"].S)
 	var items []dynamodb.Item
 	for _, s := range keys {
-		if s < from || in.ExclusiveStartKey != nil && s <= text(in.ExclusiveStartKey, sortKey) {
+		if s < from || to != "" && s > to || in.ExclusiveStartKey != nil && s <= text(in.ExclusiveStartKey, sortKey) {
 			continue
 		}
 		if items = append(items, rows[s]); in.Limit > 0 && len(items) == in.Limit {

@@ -3,6 +3,7 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
@@ -17,7 +18,7 @@ func (s *Store) Subscribe(ctx context.Context, id, topic string) error {
 	if wirepost.ValidateConnectionID(id) != nil {
 		return absent(ctx)
 	}
-	if err := s.subscribe(ctx, id, topic); err != nil && err != wirepost.ErrNotFound {
+	if err := s.subscribe(ctx, id, topic, nil); err != nil && err != wirepost.ErrNotFound {
 		return fmt.Errorf("subscribe connection %s to topic %q: %w", id, topic, err)
 	} else {
 		return err
@@ -31,7 +32,8 @@ func absent(ctx context.Context) error {
 	return wirepost.ErrNotFound
 }
 
-func (s *Store) subscribe(ctx context.Context, id, topic string) error {
+// subscribe subscribes, with a mark if there is one; an empty one takes the mark away.
+func (s *Store) subscribe(ctx context.Context, id, topic string, mark *string) error {
 	shards, err := s.shardsFor(ctx, topic)
 	if err != nil {
 		return err
@@ -60,11 +62,11 @@ func (s *Store) subscribe(ctx context.Context, id, topic string) error {
 		}
 		// Written also where the row has the topic: somebody may be unsubscribing.
 		k := subscriptionKey(topicPartition(shard, topic), r.key())
-		if err := s.writeSubscriptions(ctx, *r, map[key]bool{k: true}, subtract(written, map[key]bool{k: true})); err != nil {
+		if err := s.writeSubscriptions(ctx, r.with(topic, shard, mark), map[key]bool{k: true}, subtract(written, map[key]bool{k: true})); err != nil {
 			return err
 		}
 		written = map[key]bool{k: true}
-		if held, err := s.setTopic(ctx, *r, topic, shard); held || err != nil {
+		if held, err := s.setTopic(ctx, *r, topic, shard, mark); held || err != nil {
 			return err
 		}
 	}
@@ -112,7 +114,7 @@ func (s *Store) unsubscribe(ctx context.Context, id, topic string) error {
 		if err := s.writeSubscriptions(ctx, *r, nil, remove); err != nil {
 			return err
 		}
-		if held, err := s.setTopic(ctx, *r, topic, noShard); held || err != nil {
+		if held, err := s.setTopic(ctx, *r, topic, noShard, nil); held || err != nil {
 			return err
 		}
 	}
@@ -123,7 +125,7 @@ const noShard = -1
 
 // setTopic changes one topic of a connection row, and its version, unless the row
 // has changed since it was read.
-func (s *Store) setTopic(ctx context.Context, r row, topic string, shard int) (bool, error) {
+func (s *Store) setTopic(ctx context.Context, r row, topic string, shard int, mark *string) (bool, error) {
 	names, values := unchanged(r)
 	names["#t"], names["#topic"] = attrTopics, topic
 	values[":next"] = num(r.version + 1)
@@ -132,10 +134,53 @@ func (s *Store) setTopic(ctx context.Context, r row, topic string, shard int) (b
 		update = "SET #v = :next, #t.#topic = :shard"
 		values[":shard"] = num(int64(shard))
 	}
+	switch _, marked := r.marks[topic]; {
+	case mark != nil && *mark != "":
+		names["#w"], values[":w"] = prefixMark+topic, str(*mark)
+		update += ", #w = :w"
+	case marked && shard == noShard:
+		names["#w"] = prefixMark + topic
+		update += ", #w"
+	case marked && mark != nil:
+		names["#w"] = prefixMark + topic
+		update += " REMOVE #w"
+	}
 	held, _, err := s.compare(ctx, "write", connectionKey(r.id), func(ctx context.Context) error {
 		_, err := s.db.UpdateItem(ctx, dynamodb.UpdateItemInput{TableName: s.o.Table, Key: connectionKey(r.id).item(),
 			UpdateExpression: update, ConditionExpression: isUnchanged, ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 		return err
 	})
 	return held, err
+}
+
+// with is the row with a topic and, if there is one, its mark.
+func (r row) with(topic string, shard int, mark *string) row {
+	if mark == nil {
+		return r
+	}
+	r.topics, r.marks = maps.Clone(r.topics), maps.Clone(r.marks)
+	if r.marks == nil {
+		r.marks = map[string]string{}
+	}
+	r.topics[topic] = shard
+	if delete(r.marks, topic); *mark != "" {
+		r.marks[topic] = *mark
+	}
+	return r
+}
+
+// Mark implements [wirepost.Presence]. It costs what Subscribe costs.
+func (s *Store) Mark(ctx context.Context, id, topic, mark string) error {
+	s.made()
+	if err := wirepost.ValidateMark(topic, mark); err != nil {
+		return err
+	}
+	if wirepost.ValidateConnectionID(id) != nil {
+		return absent(ctx)
+	}
+	err := s.subscribe(ctx, id, topic, &mark)
+	if err != nil && err != wirepost.ErrNotFound {
+		return fmt.Errorf("mark connection %s in topic %q: %w", id, topic, err)
+	}
+	return err
 }

@@ -192,6 +192,8 @@ func (s *Store) attempt(ctx context.Context, method string, body []byte, out any
 		return &answered{p.Error, wirepost.ErrMoved}
 	case codeUnknown:
 		return &answered{p.Error, wirepost.ErrUnknown}
+	case codeSuperseded:
+		return &answered{p.Error, wirepost.ErrSuperseded}
 	case codeNotSupported:
 		return &answered{p.Error, wirepost.ErrNotSupported}
 	case codeInvalid:

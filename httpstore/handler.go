@@ -133,6 +133,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		f = logMethods[r.URL.Path]
 	}
+	if f == nil {
+		f = presenceMethods[r.URL.Path]
+	}
 	switch {
 	case f == nil:
 		h.answer(r.Context(), w, nil, refuse(http.StatusNotFound, codeInvalid, "the store has no call %.100q", r.URL.Path))
@@ -254,6 +257,8 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, out any, er
 			status, p.Code = http.StatusConflict, codeMoved
 		case errors.Is(err, wirepost.ErrUnknown):
 			status, p.Code = http.StatusInternalServerError, codeUnknown
+		case errors.Is(err, wirepost.ErrSuperseded):
+			status, p.Code = http.StatusConflict, codeSuperseded
 		case errors.Is(err, wirepost.ErrNotSupported):
 			status, p.Code = http.StatusNotImplemented, codeNotSupported
 		case errors.Is(err, wirepost.ErrInvalid): // of which the driver alone can tell, such as a cursor

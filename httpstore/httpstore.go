@@ -206,6 +206,7 @@ func (s *Store) Put(ctx context.Context, c wirepost.Connection) error {
 	if err := cmp.Or(ended(ctx, nil), c.Validate(), checkIdentity(c.Endpoint)); err != nil {
 		return err
 	}
+	c.Marks = nil
 	_, _, err := ask[none](ctx, s, "put", rowOf(c))
 	return s.fail(err, "put connection %s", c.ID)
 }
@@ -226,7 +227,7 @@ func (s *Store) Reap(ctx context.Context, a wirepost.Audience, l wirepost.Listed
 	if err := cmp.Or(ended(ctx, nil), a.Validate(), checkIdentity(l.Endpoint), unencodable("cursor", string(l.Cursor))); err != nil || absent(l.ID) {
 		return false, err
 	}
-	removed, err := s.remove(ctx, "reap", reaping{audience(a), itemOf(l)})
+	removed, err := s.remove(ctx, "reap", reaping{audience(a), item{l.ID, l.Endpoint, moment{l.ConnectedAt}, l.Cursor, false}})
 	return removed, s.fail(err, "reap connection %s", l.ID)
 }
 

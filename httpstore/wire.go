@@ -38,6 +38,7 @@ const (
 	codeMoved        = "moved"         // wirepost.ErrMoved; nothing has happened
 	codeUnknown      = "unknown"       // wirepost.ErrUnknown
 	codeNotSupported = "not-supported" // wirepost.ErrNotSupported
+	codeSuperseded   = "superseded"    // wirepost.ErrSuperseded; nothing has happened
 )
 
 // problem is the body of an answer other than 200.
@@ -55,6 +56,7 @@ type (
 		User        string            `json:"user,omitempty"`
 		Topics      []string          `json:"topics,omitempty"`
 		Claims      string            `json:"claims,omitempty"`
+		Marks       map[string]string `json:"marks,omitempty"` // of an answer only
 		ConnectedAt moment            `json:"connectedAt"`
 		ExpiresAt   moment            `json:"expiresAt"`
 	}
@@ -79,6 +81,7 @@ type (
 		Endpoint    wirepost.Identity `json:"endpoint"`
 		ConnectedAt moment            `json:"connectedAt"`
 		Cursor      wirepost.Cursor   `json:"cursor"`
+		Marked      bool              `json:"marked,omitempty"` // of an answer only
 	}
 	reaping struct {
 		Audience audience `json:"audience"`
@@ -113,19 +116,19 @@ type (
 )
 
 func rowOf(c wirepost.Connection) row {
-	return row{c.ID, c.Endpoint, c.User, c.Topics, c.Claims, moment{c.ConnectedAt}, moment{c.ExpiresAt}}
+	return row{c.ID, c.Endpoint, c.User, c.Topics, c.Claims, c.Marks, moment{c.ConnectedAt}, moment{c.ExpiresAt}}
 }
 
 func (r row) connection() wirepost.Connection {
-	return wirepost.Connection{ID: r.ID, Endpoint: r.Endpoint, User: r.User, Topics: r.Topics, Claims: r.Claims, ConnectedAt: r.ConnectedAt.Time, ExpiresAt: r.ExpiresAt.Time}
+	return wirepost.Connection{ID: r.ID, Endpoint: r.Endpoint, User: r.User, Topics: r.Topics, Claims: r.Claims, Marks: r.Marks, ConnectedAt: r.ConnectedAt.Time, ExpiresAt: r.ExpiresAt.Time}
 }
 
 func itemOf(l wirepost.Listed) item {
-	return item{l.ID, l.Endpoint, moment{l.ConnectedAt}, l.Cursor}
+	return item{l.ID, l.Endpoint, moment{l.ConnectedAt}, l.Cursor, l.Marked}
 }
 
 func (i item) listed() wirepost.Listed {
-	return wirepost.Listed{ID: i.ID, Endpoint: i.Endpoint, ConnectedAt: i.ConnectedAt.Time, Cursor: i.Cursor}
+	return wirepost.Listed{ID: i.ID, Endpoint: i.Endpoint, ConnectedAt: i.ConnectedAt.Time, Cursor: i.Cursor, Marked: i.Marked}
 }
 
 func recordOf(r wirepost.StageRecord) record {

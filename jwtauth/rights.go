@@ -29,6 +29,13 @@ type Rights struct {
 	Subscribe []string `json:"subscribe,omitempty"`
 	Publish   []string `json:"publish,omitempty"`
 	Deny      Denials  `json:"deny,omitzero"`
+	// Seen and Look are topics where the connection is seen as present, and where it may
+	// look who is. Without one, it is each topic that it may subscribe to; an empty list
+	// is none.
+	Seen *[]string `json:"seen,omitempty"`
+	Look *[]string `json:"look,omitempty"`
+	// Info is what others see of who is present: JSON of 512 bytes at most.
+	Info json.RawMessage `json:"info,omitempty"`
 }
 
 // Denials take from what [Rights] give.
@@ -41,6 +48,15 @@ type Denials struct {
 func (r Rights) MaySubscribe(topic string) bool {
 	to := wirepost.ToTopic(topic)
 	return matches(r.Subscribe, to, false) && !matches(r.Deny.Subscribe, to, true)
+}
+
+// IsSeen reports whether the connection is seen as present in a topic, and MayLook whether
+// it may look who is.
+func (r Rights) IsSeen(topic string) bool  { return r.present(r.Seen, topic) }
+func (r Rights) MayLook(topic string) bool { return r.present(r.Look, topic) }
+
+func (r Rights) present(patterns *[]string, topic string) bool {
+	return patterns == nil || matches(*patterns, wirepost.ToTopic(topic), false)
 }
 
 // MaySend reports whether the connection may send to an audience. Nobody may send
@@ -138,15 +154,26 @@ func rightsOf(claim any) (Rights, error) {
 	if err := d.Decode(&r); err != nil {
 		return Rights{}, fmt.Errorf("it is not {\"subscribe\":[…],\"publish\":[…],\"deny\":{…}}: %w", err)
 	}
-	for _, list := range []struct {
-		patterns  []string
-		subscribe bool
-	}{{r.Subscribe, true}, {r.Deny.Subscribe, true}, {r.Publish, false}, {r.Deny.Publish, false}} {
+	if err := (wirepost.Details{Info: r.Info}).Validate(); err != nil {
+		return Rights{}, err
+	}
+	lists := []patternList{{r.Subscribe, true}, {r.Deny.Subscribe, true}, {r.Publish, false}, {r.Deny.Publish, false}}
+	for _, patterns := range []*[]string{r.Seen, r.Look} {
+		if patterns != nil {
+			lists = append(lists, patternList{*patterns, true})
+		}
+	}
+	for _, list := range lists {
 		if err := checkPatterns(list.patterns, list.subscribe); err != nil {
 			return Rights{}, err
 		}
 	}
 	return r, nil
+}
+
+type patternList struct {
+	patterns  []string
+	subscribe bool
 }
 
 // text is what is kept with the connection.

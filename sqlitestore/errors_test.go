@@ -420,6 +420,6 @@ func TestAStoreOfAnOlderVersionIsBroughtUpToDateWithItsRows(t *testing.T) {
 			t.Errorf("the claims are %q, %v", got.Claims, err)
 		}
 		s.Close()
-		run(t, path, "DROP TABLE epochs; DROP TABLE messages; ALTER TABLE connections DROP COLUMN claims; PRAGMA user_version = 1")
+		run(t, path, "DROP TABLE members; DROP TABLE sessions; DROP TABLE sweeps; ALTER TABLE subscriptions DROP COLUMN mark; DROP TABLE epochs; DROP TABLE messages; ALTER TABLE connections DROP COLUMN claims; PRAGMA user_version = 1")
 	}
 }

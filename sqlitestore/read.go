@@ -21,8 +21,8 @@ const (
 
 // reads are the prepared statements of the readers.
 type reads struct {
-	connection, stage, stages, epochs, messages *sql.Stmt
-	list                                        map[wirepost.AudienceKind]*sql.Stmt
+	connection, stage, stages, epochs, messages, members, due *sql.Stmt
+	list                                                      map[wirepost.AudienceKind]*sql.Stmt
 }
 
 func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
@@ -32,7 +32,7 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 		}
 		return stmt
 	}
-	r.connection = prepare(`SELECT c.api, c.stage, c.region, c.user, c.connected, c.expires, c.claims, s.topic
+	r.connection = prepare(`SELECT c.api, c.stage, c.region, c.user, c.connected, c.expires, c.claims, s.topic, s.mark
 		FROM connections c LEFT JOIN subscriptions s ON s.id = c.id
 		WHERE c.id = ? AND c.expires > ? ORDER BY s.topic`)
 	r.stage = prepare(stageQuery)
@@ -40,24 +40,33 @@ func (r *reads) prepare(ctx context.Context, db *sql.DB) (err error) {
 	r.epochs = prepare(`SELECT number, name, head, first FROM epochs WHERE topic = ? ORDER BY number`)
 	r.messages = prepare(`SELECT position, id, data, appended, expires FROM messages
 		WHERE epoch = ? AND position > ? AND position <= ? AND expires > ? ORDER BY position LIMIT ?`)
+	r.members = prepare(`SELECT m.member, m.change, m.told, m.info, m.said,
+		(SELECT count(*) FROM sessions s WHERE s.topic = m.topic AND s.member = m.member AND s.lease > ?3) AS living
+		FROM members m WHERE m.topic = ?1 AND m.member > ?2 AND living > 0 ORDER BY m.member LIMIT ?4`)
+	r.due = prepare(`SELECT m.topic, m.member, m.change, m.told, m.info, m.said, s.id, s.lease
+		FROM members m LEFT JOIN sessions s ON s.topic = m.topic AND s.member = m.member
+		WHERE (m.topic, m.member) IN (SELECT topic, member FROM sessions WHERE lease <= ?1)
+			OR m.told < m.change AND m.change <= ?2
+			OR m.told >= m.change AND m.change <= ?3 AND s.id IS NULL
+		ORDER BY m.topic, m.member`)
 	// Every listing is in the order of the IDs and takes: the audience's name,
 	// the ID it continues behind, now, and how many rows. The name of everyone
 	// is empty.
 	r.list = map[wirepost.AudienceKind]*sql.Stmt{
-		wirepost.KindConnection: prepare(`SELECT id, api, stage, region, connected FROM connections
+		wirepost.KindConnection: prepare(`SELECT id, api, stage, region, connected, 0 FROM connections
 			WHERE id = ?1 AND id > ?2 AND expires > ?3 LIMIT ?4`),
-		wirepost.KindUser: prepare(`SELECT id, api, stage, region, connected FROM connections INDEXED BY connections_by_user
+		wirepost.KindUser: prepare(`SELECT id, api, stage, region, connected, 0 FROM connections INDEXED BY connections_by_user
 			WHERE user = ?1 AND user <> '' AND id > ?2 AND expires > ?3 ORDER BY id LIMIT ?4`),
-		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region, c.connected FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
+		wirepost.KindTopic: prepare(`SELECT c.id, c.api, c.stage, c.region, c.connected, s.mark <> '' AND s.mark NOT LIKE '!%' FROM subscriptions s CROSS JOIN connections c ON c.id = s.id
 			WHERE s.topic = ?1 AND s.id > ?2 AND c.expires > ?3 ORDER BY s.id LIMIT ?4`),
-		wirepost.KindEveryone: prepare(`SELECT id, api, stage, region, connected FROM connections
+		wirepost.KindEveryone: prepare(`SELECT id, api, stage, region, connected, 0 FROM connections
 			WHERE ?1 = '' AND id > ?2 AND +expires > ?3 ORDER BY id LIMIT ?4`),
 	}
 	return err
 }
 
 func (r *reads) close() {
-	for _, stmt := range append(slices.Collect(maps.Values(r.list)), r.connection, r.stage, r.stages, r.epochs, r.messages) {
+	for _, stmt := range append(slices.Collect(maps.Values(r.list)), r.connection, r.stage, r.stages, r.epochs, r.messages, r.members, r.due) {
 		if stmt != nil {
 			stmt.Close()
 		}
@@ -84,14 +93,20 @@ func (s *Store) connection(ctx context.Context, id string) (wirepost.Connection,
 	found := false
 	for rows.Next() {
 		var connected, expires int64
-		var topic sql.NullString
-		if err := rows.Scan(&c.Endpoint.APIID, &c.Endpoint.Stage, &c.Endpoint.Region, &c.User, &connected, &expires, &c.Claims, &topic); err != nil {
+		var topic, mark sql.NullString
+		if err := rows.Scan(&c.Endpoint.APIID, &c.Endpoint.Stage, &c.Endpoint.Region, &c.User, &connected, &expires, &c.Claims, &topic, &mark); err != nil {
 			return c, err
 		}
 		found = true
 		c.ConnectedAt, c.ExpiresAt = time.UnixMilli(connected).UTC(), time.UnixMilli(expires).UTC()
 		if topic.Valid {
 			c.Topics = append(c.Topics, topic.String)
+		}
+		if mark.String != "" {
+			if c.Marks == nil {
+				c.Marks = map[string]string{}
+			}
+			c.Marks[topic.String] = mark.String
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -148,7 +163,7 @@ func (s *Store) page(ctx context.Context, a wirepost.Audience, after wirepost.Cu
 	for rows.Next() {
 		var l wirepost.Listed
 		var connected int64
-		if err := rows.Scan(&l.ID, &l.Endpoint.APIID, &l.Endpoint.Stage, &l.Endpoint.Region, &connected); err != nil {
+		if err := rows.Scan(&l.ID, &l.Endpoint.APIID, &l.Endpoint.Stage, &l.Endpoint.Region, &connected, &l.Marked); err != nil {
 			return page, err
 		}
 		l.ConnectedAt = time.UnixMilli(connected).UTC()

@@ -65,6 +65,37 @@ CREATE TABLE messages (
 	PRIMARY KEY (epoch, position)
 ) WITHOUT ROWID;
 CREATE INDEX messages_by_expiry ON messages (expires);
+`, `
+ALTER TABLE subscriptions ADD COLUMN mark TEXT NOT NULL DEFAULT ''; -- empty: it watches no presence
+
+CREATE TABLE members (
+	topic  TEXT    NOT NULL,
+	member TEXT    NOT NULL,
+	change INTEGER NOT NULL, -- the number of the last change
+	told   INTEGER NOT NULL, -- that was announced last
+	info   TEXT    NOT NULL, -- JSON, or empty
+	said   TEXT    NOT NULL,
+	PRIMARY KEY (topic, member)
+) WITHOUT ROWID;
+
+CREATE TABLE sessions (
+	topic      TEXT    NOT NULL,
+	member     TEXT    NOT NULL,
+	id         TEXT    NOT NULL,
+	connection TEXT    NOT NULL,
+	api        TEXT    NOT NULL,
+	stage      TEXT    NOT NULL,
+	region     TEXT    NOT NULL,
+	connected  INTEGER NOT NULL,
+	lease      INTEGER NOT NULL, -- until when
+	PRIMARY KEY (topic, member, id)
+) WITHOUT ROWID;
+CREATE INDEX sessions_by_lease ON sessions (lease);
+
+CREATE TABLE sweeps (
+	one    INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+	minute INTEGER NOT NULL
+) WITHOUT ROWID;
 `}
 
 // header is what tells a store from any other SQLite file.

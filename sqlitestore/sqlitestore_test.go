@@ -42,3 +42,9 @@ func open(t testing.TB, path string, o *sqlitestore.Options) *sqlitestore.Store 
 	})
 	return s
 }
+
+func TestThePresenceKeepsTheContract(t *testing.T) {
+	wireposttest.TestPresence(t, func(t *testing.T, o wireposttest.StoreOptions) wirepost.Store {
+		return open(t, filepath.Join(t.TempDir(), "store.db"), &sqlitestore.Options{Now: o.Now})
+	})
+}

@@ -167,6 +167,8 @@ type writer struct {
 
 	epoch, newEpoch, keep, moveHead, forgetMessages, forgetEpochs, expiredMessages *sql.Stmt
 
+	member, putMember, removeMember, toldMember, sessions, putSession, renewSession, removeSession, mark, takeSweep *sql.Stmt
+
 	stmts     []*sql.Stmt // all of these
 	lastPurge time.Time
 	purging   bool // the last purge left rows
@@ -227,6 +229,17 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.forgetMessages, `DELETE FROM messages WHERE epoch IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
 		{&w.forgetEpochs, `DELETE FROM epochs WHERE number IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
 		{&w.expiredMessages, `DELETE FROM messages WHERE (epoch, position) IN (SELECT epoch, position FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?)`},
+		{&w.member, `SELECT change, told, info, said FROM members WHERE topic = ? AND member = ?`},
+		{&w.putMember, `INSERT INTO members (topic, member, change, told, info, said) VALUES (?1, ?2, ?3, 0, ?4, ?5)
+			ON CONFLICT DO UPDATE SET change = ?3, info = ?4, said = ?5`},
+		{&w.removeMember, `DELETE FROM members WHERE topic = ? AND member = ?`},
+		{&w.toldMember, `UPDATE members SET told = ?3 WHERE topic = ?1 AND member = ?2 AND told < ?3 AND change >= ?3`},
+		{&w.sessions, `SELECT id, connection, api, stage, region, connected, lease FROM sessions WHERE topic = ? AND member = ?`},
+		{&w.putSession, `INSERT OR REPLACE INTO sessions (topic, member, id, connection, api, stage, region, connected, lease) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&w.renewSession, `UPDATE sessions SET lease = ?4 WHERE topic = ?1 AND member = ?2 AND id = ?3`},
+		{&w.removeSession, `DELETE FROM sessions WHERE topic = ? AND member = ? AND id = ?`},
+		{&w.mark, `UPDATE subscriptions SET mark = ?3 WHERE topic = ?1 AND id = ?2`},
+		{&w.takeSweep, `INSERT INTO sweeps (one, minute) VALUES (1, ?1) ON CONFLICT DO UPDATE SET minute = ?1 WHERE ?1 > minute`},
 		{&w.deleteStage, `DELETE FROM stages WHERE api = ? AND stage = ? AND region = ? AND url = ? AND event = ?`},
 	} {
 		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {

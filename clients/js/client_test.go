@@ -59,7 +59,7 @@ func TestTheCommittedClientIsBuiltFromItsSourceAndSmall(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "./build", fresh).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"wirepost.js", "wirepost.d.ts", "stream.js", "stream.d.ts"} {
+	for _, name := range []string{"wirepost.js", "wirepost.d.ts", "stream.js", "stream.d.ts", "presence.js", "presence.d.ts"} {
 		committed, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestTheCommittedClientIsBuiltFromItsSourceAndSmall(t *testing.T) {
 
 func TestTheClientKeepsItsPromisesOnAClockOfTheTest(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), tool(t, "node"), "--test", "test/client.test.js", "test/hours.test.js", "test/skew.test.js", "test/log.test.js", "test/stream.test.js").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool(t, "node"), "--test", "test/client.test.js", "test/hours.test.js", "test/skew.test.js", "test/log.test.js", "test/stream.test.js", "test/presence.test.js").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

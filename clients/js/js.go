@@ -13,3 +13,8 @@ var Module []byte
 //
 //go:embed stream.js
 var Streams []byte
+
+// Presence is presence.js, the ES module that adds who is present. It must not be changed.
+//
+//go:embed presence.js
+var Presence []byte

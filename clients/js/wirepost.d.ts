@@ -184,6 +184,30 @@ export interface Options {
     /** Where `online` and `visibilitychange` are heard; default the page's window. */
     events?: Pick<EventTarget, "addEventListener" | "removeEventListener">;
 }
+/** What another module adds to a client, such as presence.js. */
+export interface Extension {
+    /** What a subscribe has more. */
+    fields(topic: string): object | undefined;
+    /** A subscribe was answered. */
+    subscribed(topic: string, ack: any): void;
+    /** A frame of a type that the client itself does not know. */
+    frame(frame: any): void;
+    /** The page has woken or goes, a topic was given up, or the client was closed. */
+    event(what: "wake" | "hide" | "close" | "forget", topic?: string): void;
+}
+/** What an extension can do with its client. */
+export interface Host {
+    /** Asks on the current connection. False: there is none. */
+    ask(fields: object, done: (error?: Refusal, ack?: any) => void): boolean;
+    /** Subscribes to a topic, also if it is subscribed already. */
+    again(topic: string): void;
+    /** Whether another connection is on its way. */
+    changing(): boolean;
+    later(f: () => void, ms: number): unknown;
+    clear(timer: unknown): void;
+    random(): number;
+    now(): number;
+}
 /** A client, from its first attempt to connect until it is closed. */
 export interface Client {
     readonly state: State;
@@ -221,6 +245,8 @@ export interface Client {
     request(action: string, fields?: object): Promise<any>;
     /** `request` with the whole answer. */
     exchange(action: string, fields?: object): Promise<Ack & Record<string, any>>;
+    /** For modules that add to the client. */
+    extend(extension: Extension): Host;
     /** Ends the connection and what waits, for good. */
     close(): void;
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/jobs"
@@ -21,7 +22,9 @@ type settings struct {
 	queue    *jobs.SQS        // nil: none
 	level    slog.Level
 	doctor   bool
-	unknown  []string // variables that look like ours and are not
+	within   time.Duration // the bound of presence; zero: none is kept
+	gather   time.Duration // for how long its changes wait for others
+	unknown  []string      // variables that look like ours and are not
 }
 
 // The handlers, by the names that WIREPOST_HANDLERS has for them.
@@ -33,14 +36,18 @@ const (
 	handleEventBridge = "eventbridge"
 	handleDoctor      = "doctor"
 	handleLong        = "long"
+	handlePresence    = "presence"
 )
 
-var allHandlers = []string{handleWebSocket, handleInvoke, handleSQS, handleSNS, handleEventBridge, handleDoctor, handleLong}
+var allHandlers = []string{handleWebSocket, handleInvoke, handleSQS, handleSNS, handleEventBridge, handleDoctor, handleLong, handlePresence}
+
+// defaultWithin is the bound of presence without WIREPOST_PRESENCE.
+const defaultWithin = 12 * time.Minute
 
 // variables of the environment that are ours.
 var variables = []string{"WIREPOST_STORE", "WIREPOST_HANDLERS", "WIREPOST_ENDPOINT", "WIREPOST_JWT_JWKS_URL", "WIREPOST_JWT_KEY", "WIREPOST_JWT_ISSUER",
 	"WIREPOST_JWT_AUDIENCE", "WIREPOST_JWT_CLAIM", "WIREPOST_ALLOW_ORIGIN", "WIREPOST_QUEUE_URL", "WIREPOST_KEEP",
-	"WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR", "WIREPOST_LONG_FUNCTION"}
+	"WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR", "WIREPOST_LONG_FUNCTION", "WIREPOST_PRESENCE"}
 
 // parseConfig reads NAME=VALUE lines. Its errors name the variable, and no value
 // that may be a secret.
@@ -85,6 +92,20 @@ func parseConfig(environ []string) (settings, error) {
 		c.doctor = true
 	default:
 		return c, fmt.Errorf("WIREPOST_DOCTOR is %q; 1 lets the doctor answer, 0 does not", clip(v))
+	}
+	switch v := values["WIREPOST_PRESENCE"]; v {
+	case "":
+		c.within = defaultWithin
+	case "off":
+	default:
+		d, err := time.ParseDuration(v)
+		if err != nil || d < 5*time.Minute || d > 24*time.Hour {
+			return c, fmt.Errorf("WIREPOST_PRESENCE is %q; it is off, or within which time one that vanished is gone, from 5m to 24h", clip(v))
+		}
+		c.within = d
+	}
+	if onThisMachine(values["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]) {
+		c.gather = 250 * time.Millisecond
 	}
 	if v := values["WIREPOST_ENDPOINT"]; v != "" {
 		if _, err := wirepost.ParseEndpoint(v, &wirepost.EndpointOptions{Region: values["AWS_REGION"]}); err != nil {

@@ -52,6 +52,7 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 	if !c.handlers[handleWebSocket] {
 		return f, nil
 	}
+	presence := &wirepost.PresenceOptions{}
 	connect, allow := believe, (func(context.Context, wirepost.Connection, wirepost.Action, wirepost.Audience) bool)(nil)
 	if c.tokens != nil {
 		o := *c.tokens
@@ -60,11 +61,11 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 		if err != nil {
 			return nil, err
 		}
-		connect, allow = v.Connect, jwtauth.Allow
+		connect, allow, presence = v.Connect, jwtauth.Allow, jwtauth.Presence()
 	} else {
 		logger.Warn("NOBODY IS AUTHENTICATED: no key for tokens is set, and this is wirepost dev; everybody is who the URL says, and may do everything")
 	}
-	f.mux = wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: logger})
+	f.mux = wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Presence: c.presence(presence), Publisher: f.publisher, Logger: logger})
 	f.mux.HandleProtocol(f.publisher, &wirepost.ProtocolOptions{Allow: allow, Unfinished: f.restOfSend(), Margin: reserve})
 	return f, nil
 }
@@ -84,6 +85,9 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 	if source == handleDoctor && f.mux != nil && askOf(payload) == "routes" { // by wirepost dev
 		return f.mux.Invoke(ctx, payload)
 	}
+	if source == handleDoctor && askOf(payload) == "sweep-presence" {
+		source = handlePresence
+	}
 	if !f.handlers[source] {
 		names := slices.DeleteFunc(slices.Clone(allHandlers), func(n string) bool { return !f.handlers[n] })
 		return nil, invalid("this is a payload for the handler %s, and this function has %s (WIREPOST_HANDLERS)", source, strings.Join(names, ", "))
@@ -101,6 +105,8 @@ func (f *function) Invoke(ctx context.Context, payload []byte) (out []byte, err 
 		return nil, invalid("no route of this function answers with a stream; a program of your own has them, by wirepost.Mux.HandleLong ('wirepost init')")
 	case handleDoctor:
 		return f.runDoctor(ctx, payload)
+	case handlePresence:
+		return f.sweepPresence(ctx)
 	}
 	return f.worker.Invoke(ctx, payload)
 }

@@ -14,6 +14,7 @@
 //	doctor       {"wirepost":"doctor"}
 //	long         work that a route has handed on; this program has no such route, and
 //	             says so: the stack's function is for a program of your own
+//	presence     {"wirepost":"sweep-presence"}, from a schedule, every minute
 //
 // docs/function.md has the objects, the replies and what happens when the time
 // ends. A bad request is a function error of the type InvalidRequest, a publish
@@ -52,6 +53,9 @@
 //	WIREPOST_LOG_LEVEL      debug, info, warn or error. Default: info.
 //	WIREPOST_DOCTOR         1 lets the doctor answer, to anyone who may invoke the
 //	                        function. Default: it refuses.
+//	WIREPOST_PRESENCE       within which time one that vanished without a word is gone from
+//	                        who is present, such as 5m; off keeps no presence. The same
+//	                        for all functions. Default: 12m.
 //
 // AWS sets AWS_REGION and the credentials of the role.
 //

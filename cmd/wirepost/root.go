@@ -19,7 +19,7 @@ type commandGroup struct {
 func (c *command) groups() []commandGroup {
 	return []commandGroup{
 		{"run", "Run here", []*cobra.Command{c.devCommand(), c.invokeCommand(), c.faultCommand()}},
-		{"send", "Send and see", []*cobra.Command{c.sendCommand(), c.kickCommand(), c.listCommand(), c.tailCommand(), c.listenCommand(), c.historyCommand(), c.logCommand()}},
+		{"send", "Send and see", []*cobra.Command{c.sendCommand(), c.kickCommand(), c.listCommand(), c.membersCommand(), c.tailCommand(), c.listenCommand(), c.historyCommand(), c.logCommand()}},
 		{"diagnose", "Diagnose", []*cobra.Command{c.doctorCommand(), c.sweepCommand()}},
 		{"deploy", "Deploy", []*cobra.Command{c.initCommand(), c.packageCommand(), c.tableCommand()}},
 		{"more", "More", append([]*cobra.Command{c.completionCommand(), c.versionCommand()}, c.taggedCommands()...)},

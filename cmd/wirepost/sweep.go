@@ -62,13 +62,15 @@ type sweepFlags struct {
 	api, stage, store string
 	named             bool // an API is
 	dry, json         bool
+	presence          bool
 }
 
 func (c *command) sweepCommand() *cobra.Command {
 	var f sweepFlags
 	cmd := &cobra.Command{
 		Use: `sweep [--dry-run] [--json]
-wirepost sweep --api ID [--stage NAME] [--dry-run] [--json]`,
+wirepost sweep --api ID [--stage NAME] [--dry-run] [--json]
+wirepost sweep --presence [--json]`,
 		Short: "remove what belongs to nobody any more from the store",
 		Long: `Removes what belongs to nobody any more from the store. The endpoint of each
 connection is asked whether it is still there, and a row is removed as after a
@@ -78,7 +80,11 @@ sweep removes ends two hours after its $connect, as its connection would have.)
 
 Of an endpoint that does not answer nothing is removed: it may only be stopped. If
 its API will not come back, name it with --api. It is asked once more, and if
-there is still no API, its connections and the record of its endpoint are removed.`,
+there is still no API, its connections and the record of its endpoint are removed.
+
+With --presence it does what the schedule of a stack does every minute, and nothing
+else: it ends the leases of those who vanished from topics without a word, and tells
+those who watch. 'wirepost dev' does so by itself.`,
 		Annotations: map[string]string{notes: "Exit status: 0 also if endpoints do not answer, 1 if one could not be asked."},
 		Example:     strings.TrimSuffix(sweepHelp, "\n"),
 		SuggestFor:  []string{"clean", "gc", "prune"},
@@ -87,6 +93,7 @@ there is still no API, its connections and the record of its endpoint are remove
 	flags.StringVar(&f.api, "api", "", "`ID` remove all that is kept of this API, if it does not answer")
 	flags.StringVar(&f.stage, "stage", "", "`NAME` only this stage of it")
 	flags.BoolVar(&f.dry, "dry-run", false, "ask, and say what would be removed; what cut writes have left is not looked for")
+	flags.BoolVar(&f.presence, "presence", false, "end leases of presence, and nothing else")
 	declareStore(flags, &f.store)
 	flags.BoolVar(&f.json, "json", false, "one JSON object")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
@@ -95,10 +102,15 @@ there is still no API, its connections and the record of its endpoint are remove
 		switch {
 		case len(args) > 0:
 			return c.misuse(fmt.Sprintf("sweep takes no argument %q", args[0]), "'wirepost sweep --help' lists the flags")
+		case f.presence && (f.named || staged || f.dry):
+			return c.misuse("--presence goes with --store and --json alone", "leave the others out")
 		case staged && !f.named:
 			return c.misuse("--stage needs --api", "give both, or neither to sweep the whole store")
 		case f.named && f.api == "", staged && f.stage == "":
 			return c.misuse("--api and --stage need a name", "'wirepost sweep' shows what there is")
+		}
+		if f.presence {
+			return c.sweepPresence(cmd.Context(), f)
 		}
 		return c.sweep(cmd.Context(), f)
 	})
@@ -148,6 +160,34 @@ func (c *command) sweep(ctx context.Context, f sweepFlags) int {
 		return c.failWith(err)
 	}
 	return s.complain(f.named)
+}
+
+// sweepPresence ends leases of presence.
+func (c *command) sweepPresence(ctx context.Context, f sweepFlags) int {
+	store, err := openStore(ctx, storeURL(f.store))
+	if err != nil {
+		return c.failWith(err)
+	}
+	defer store.Close()
+	o, err := publisherOptions(ctx, store)
+	if err != nil {
+		return c.failWith(err)
+	}
+	publisher := wirepost.NewPublisher(store, o)
+	defer publisher.CloseIdleConnections()
+	swept, err := publisher.SweepPresence(ctx, nil)
+	if err != nil {
+		return c.failWith(err)
+	}
+	switch {
+	case f.json:
+		_ = c.stdout.JSON(swept) // nobody to tell
+	case !swept.Taken:
+		c.stdout.Print("this minute was swept already\n")
+	default:
+		c.stdout.Printf("ended the leases of %s, of whom %d left; announced %s again\n", count(swept.Lapsed, "member"), swept.Left, count(swept.Again, "change"))
+	}
+	return exitDone
 }
 
 // api is what is known of a stage.

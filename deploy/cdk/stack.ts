@@ -3,6 +3,7 @@ import * as apigateway from "aws-cdk-lib/aws-apigatewayv2";
 import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as iam from "aws-cdk-lib/aws-iam";
+import * as events from "aws-cdk-lib/aws-events";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import { Asset } from "aws-cdk-lib/aws-s3-assets";
@@ -233,7 +234,7 @@ export class PushStack extends Stack {
       WIREPOST_JWT_CLAIM: jwtClaim,
     }, [longAliasArn]);
     const publishFunction = functionOf("Publish", "publish", "Publishes what it is invoked with", 60, ["sqs:SendMessage"], {
-      WIREPOST_HANDLERS: "invoke,sns,eventbridge,doctor",
+      WIREPOST_HANDLERS: "invoke,sns,eventbridge,doctor,presence",
       WIREPOST_DOCTOR: "1",
     });
     const queueFunction = functionOf(
@@ -264,6 +265,20 @@ export class PushStack extends Stack {
       batchSize: 10,
       functionResponseTypes: ["ReportBatchItemFailures"],
       scalingConfig: { maximumConcurrency: queueConcurrency },
+    });
+
+    // Who vanished without a word is gone from who is present when a sweep finds its
+    // lease over.
+    const presenceSchedule = new events.CfnRule(this, "PresenceSchedule", {
+      description: "Ends leases of presence",
+      scheduleExpression: "rate(1 minute)",
+      targets: [{ id: "presence", arn: publishFunction.attrArn, input: '{"wirepost":"sweep-presence"}' }],
+    });
+    new lambda.CfnPermission(this, "PresencePermission", {
+      functionName: publishFunction.ref,
+      action: "lambda:InvokeFunction",
+      principal: "events.amazonaws.com",
+      sourceArn: presenceSchedule.attrArn,
     });
 
     // Routes whose events go to the function. The last four are the client's frames:

@@ -27,7 +27,7 @@ locals {
       timeout     = 60
       queue       = ["sqs:SendMessage"]
       environment = {
-        WIREPOST_HANDLERS = "invoke,sns,eventbridge,doctor"
+        WIREPOST_HANDLERS = "invoke,sns,eventbridge,doctor,presence"
         WIREPOST_DOCTOR   = "1"
       }
     }
@@ -110,6 +110,28 @@ resource "aws_iam_role_policy" "invoke_long" {
   name   = "long"
   role   = aws_iam_role.role["websocket"].name
   policy = data.aws_iam_policy_document.invoke_long.json
+}
+
+# Who vanished without a word is gone from who is present when a sweep finds its lease
+# over.
+resource "aws_cloudwatch_event_rule" "presence_schedule" {
+  name_prefix         = "${var.name}-presence-"
+  description         = "Ends leases of presence"
+  schedule_expression = "rate(1 minute)"
+}
+
+resource "aws_cloudwatch_event_target" "presence" {
+  rule      = aws_cloudwatch_event_rule.presence_schedule.name
+  target_id = "presence"
+  arn       = aws_lambda_function.function["publish"].arn
+  input     = jsonencode({ wirepost = "sweep-presence" })
+}
+
+resource "aws_lambda_permission" "presence_permission" {
+  function_name = aws_lambda_function.function["publish"].function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.presence_schedule.arn
 }
 
 resource "aws_cloudwatch_log_group" "log_group" {

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -41,7 +42,8 @@ func New(store wirepost.Store, publisher *wirepost.Publisher, o *Options) *wirep
 		allow = loopback
 	}
 	connect := func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) { return accept(r, allow) }
-	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: o.Logger})
+	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: o.Logger, Publisher: publisher,
+		Presence: &wirepost.PresenceOptions{Gather: 250 * time.Millisecond}})
 	mux.HandleProtocol(publisher, nil)
 	return mux
 }

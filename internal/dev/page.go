@@ -98,6 +98,9 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/stream.js":
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Write(js.Streams)
+	case r.URL.Path == "/presence.js":
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Write(js.Presence)
 	case r.URL.Path == "/wirepost.json":
 		h.Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]string{"connect": "/" + p.stage})

@@ -40,6 +40,7 @@ func New(config Config) (*Dev, error) {
 	gateway := add(d, &gatewayServer{c: c, api: api, listener: listener, trust: trust, credentials: credentials, routes: routes, site: site, invocations: invocations, names: names})
 	add(d, &stageRecord{c: c, lock: lock, api: api, listener: listener, store: store})
 	add(d, &controlRun{c: c, api: api, listener: listener, lambda: lambda, control: control, invocations: invocations, gateway: gateway})
+	add(d, &presenceSweep{c: c, store: store, credentials: credentials})
 	add(d, &inspection{c: c, listener: listener, store: store, control: control, credentials: credentials, handler: handler, gateway: gateway})
 	add(d, &httpAPIs{c: c, app: app, listeners: http, function: invocations.http, invocations: invocations, names: names})
 	d.serving = add(d, &serving{c: c, listener: listener, store: store, handler: handler, site: site, gateway: gateway})

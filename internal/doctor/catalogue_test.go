@@ -45,7 +45,7 @@ var order = []string{
 	"dns", "address", "tcp", "tls", "answers", "clock",
 	"identity", "account", "send", "get", "delete",
 	"api", "execute-api", "stage", "deployed", "changes", "throttle", "default-route", "route-responses", "invoke", "log-role", "mapping", "connect-auth", "keep",
-	"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved", "store-keep",
+	"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep",
 	"timeout", "pool",
 	"connect", "subprotocol", "connection-id", "live-get", "receive", "live-delete",
 }

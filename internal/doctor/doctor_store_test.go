@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"time"
 
@@ -55,6 +56,13 @@ func storeRows() []row {
 				}
 			}
 		}), want: problems(wirepost.ProblemStoreOldRows), says: []string{"2 rows are older than two hours"}, fine: true},
+		{name: "leases of presence that nobody ends", make: with(func(w *world) {
+			s := wirepost.Session{Topic: "lobby", User: "alice", ID: "s1", Connection: wirepost.ConnectionKey{ID: "c1=", Endpoint: identity, ConnectedAt: time.Now()}}
+			if _, err := w.store.Enter(w.t.Context(), s, time.Minute, wirepost.Details{}); err != nil {
+				w.t.Fatal(err)
+			}
+			w.options.Store = laterStore{w.store}
+		}), want: problems(wirepost.ProblemPresenceUnswept), says: []string{"1 lease of presence is over"}, fine: true},
 		{name: "a record with the host of another API", make: with(func(w *world) {
 			w.learn(wirepost.Identity{APIID: "abc123", Stage: "dev", Region: "eu-west-1"}, "https://xyz789.execute-api.eu-west-1.amazonaws.com/dev")
 		}), want: problems(wirepost.ProblemStoreHost), says: []string{"abc123/dev@eu-west-1 has the host of another API"}},
@@ -110,3 +118,10 @@ type notAllowed struct{}
 
 func (notAllowed) Error() string     { return "not allowed" }
 func (notAllowed) ErrorCode() string { return "AccessDeniedException" }
+
+// laterStore is a store ten minutes later.
+type laterStore struct{ *wirepost.MemStore }
+
+func (s laterStore) Due(ctx context.Context, now time.Time) iter.Seq2[wirepost.Lapsed, error] {
+	return s.MemStore.Due(ctx, now.Add(10*time.Minute))
+}

@@ -35,7 +35,7 @@ type kept struct {
 
 // store looks at what the store has of this API and of others.
 func (d *run) store(ctx context.Context) {
-	names := []string{"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved", "store-keep"}
+	names := []string{"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep"}
 	if d.o.Store == nil {
 		reason := "no store was named"
 		if d.o.StoreErr != nil {
@@ -68,10 +68,41 @@ func (d *run) store(ctx context.Context) {
 	} else {
 		d.ok("store-age", "no row is older than a connection can be")
 	}
+	d.presence(ctx)
 	d.storeTable(ctx)
 	d.storeHosts()
 	d.storeMoved()
 	d.storeKeep(ctx)
+}
+
+// unsweptAfter is how long a lease may be over before somebody should have ended it: sweeps
+// come every minute.
+const unsweptAfter = 3 * time.Minute
+
+// presence looks for leases that nobody ends, in a store that keeps presence.
+func (d *run) presence(ctx context.Context) {
+	store, ok := d.o.Store.(wirepost.Presence)
+	if !ok {
+		d.skip("presence", "the store keeps no presence")
+		return
+	}
+	n := 0
+	for _, err := range store.Due(ctx, time.Now().Add(-unsweptAfter)) {
+		if errors.Is(err, wirepost.ErrNotSupported) {
+			d.skip("presence", "the store keeps no presence")
+			return
+		}
+		if err != nil {
+			d.warn("presence", wirepost.ProblemStore, "the leases of presence cannot be read: "+err.Error(), "")
+			return
+		}
+		n++
+	}
+	if n > 0 {
+		d.warn("presence", wirepost.ProblemPresenceUnswept, fmt.Sprintf("%s over since three minutes or more, and nobody ends them", plural(n, "lease of presence is", "leases of presence are")), "")
+		return
+	}
+	d.ok("presence", "no lease is over for long")
 }
 
 // TableOf finds the check of the table that a store keeps its rows in, nil if it has

@@ -54,10 +54,13 @@ type (
 		TableName        string
 		Key              Item
 		UpdateExpression string
+		ReturnValues     string `json:",omitempty"`
 		// What the write demands of the row that it finds. Empty: nothing.
 		ConditionExpression       string            `json:",omitempty"`
 		ExpressionAttributeNames  map[string]string `json:",omitempty"`
 		ExpressionAttributeValues map[string]Value  `json:",omitempty"`
+		// AllOld asks an update that is refused for the row that it has found: Error.Item.
+		ReturnValuesOnConditionCheckFailure string `json:",omitempty"`
 	}
 	DeleteItemInput struct {
 		TableName    string

@@ -204,6 +204,32 @@ export interface Options {
   events?: Pick<EventTarget, "addEventListener" | "removeEventListener">;
 }
 
+/** What another module adds to a client, such as presence.js. */
+export interface Extension {
+  /** What a subscribe has more. */
+  fields(topic: string): object | undefined;
+  /** A subscribe was answered. */
+  subscribed(topic: string, ack: any): void;
+  /** A frame of a type that the client itself does not know. */
+  frame(frame: any): void;
+  /** The page has woken or goes, a topic was given up, or the client was closed. */
+  event(what: "wake" | "hide" | "close" | "forget", topic?: string): void;
+}
+
+/** What an extension can do with its client. */
+export interface Host {
+  /** Asks on the current connection. False: there is none. */
+  ask(fields: object, done: (error?: Refusal, ack?: any) => void): boolean;
+  /** Subscribes to a topic, also if it is subscribed already. */
+  again(topic: string): void;
+  /** Whether another connection is on its way. */
+  changing(): boolean;
+  later(f: () => void, ms: number): unknown;
+  clear(timer: unknown): void;
+  random(): number;
+  now(): number;
+}
+
 /** A client, from its first attempt to connect until it is closed. */
 export interface Client {
   readonly state: State;
@@ -239,6 +265,8 @@ export interface Client {
   request(action: string, fields?: object): Promise<any>;
   /** `request` with the whole answer. */
   exchange(action: string, fields?: object): Promise<Ack & Record<string, any>>;
+  /** For modules that add to the client. */
+  extend(extension: Extension): Host;
   /** Ends the connection and what waits, for good. */
   close(): void;
 }
@@ -291,6 +319,12 @@ const expired = "expired";
 /** What says nothing about a topic: to subscribe again does no harm. */
 const passing = [expired, "unanswered", "internal"];
 
+/**
+ * The code of a connection that is replaced, or did not work. Without a code one ends that
+ * the page closes: the server tells from that who leaves.
+ */
+const givenUp = 4000;
+
 const nothing = () => {};
 const wakers = ["online", "visibilitychange", "pagehide"];
 
@@ -337,6 +371,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
   const wishes = new Map<string, Wish>();
   const seen = new Set<string>();
   const links = new Set<Link>();
+  const extensions: Extension[] = [];
   const queue: Item[] = [];
   let state: State = "connecting";
   let current: Link | undefined;
@@ -457,15 +492,8 @@ export function connect(url: string | (() => string | Promise<string>), options:
       _random: random,
       _deliver: deliver,
       _gap: (topic, from, to) => emit("gap", { topic, from, to }),
-      _ask: (fields, done) => {
-        if (current?._socket!.readyState !== 1) return false;
-        ask(current, itemOf(fields, done));
-        return true;
-      },
-      _again: (topic) => {
-        current?._topics.delete(topic);
-        change();
-      },
+      _ask: (fields, done) => askNow(fields, done),
+      _again: (topic) => resubscribe(topic),
       _save: options.positions && ((all) => options.positions!.save(all)),
     },
     pingAfter,
@@ -473,7 +501,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
   );
 
   /** Ends a link. If it was the current or the next one, another attempt follows. */
-  const drop = (link: Link, change?: Change) => {
+  const drop = (link: Link, change?: Change) => cut(link, givenUp, change);
+
+  const cut = (link: Link, code?: number, change?: Change) => {
     if (link._dead) return;
     link._dead = true;
     links.delete(link);
@@ -484,7 +514,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       socket.onopen = socket.onmessage = socket.onclose = null;
       socket.onerror = nothing; // the package ws throws what nobody hears
       try {
-        socket.close(1000);
+        socket.close(code);
       } catch {}
     }
     const needed = link === next || link === current;
@@ -512,6 +542,27 @@ export function connect(url: string | (() => string | Promise<string>), options:
     link._socket!.send(item._text);
   };
 
+  const askNow = (fields: object, done: Done, link = current) => {
+    if (link?._socket?.readyState !== 1) return false;
+    ask(link, itemOf(fields, done));
+    return true;
+  };
+
+  /** Subscribes once more: the server may have lost the row. */
+  const resubscribe = (topic: string) => {
+    current?._topics.delete(topic);
+    change();
+  };
+
+  const tell = (what: "wake" | "hide" | "close" | "forget", topic?: string) => {
+    for (const x of extensions) x.event(what, topic);
+  };
+
+  const forget = (topic: string) => {
+    logs._forget(topic);
+    tell("forget", topic);
+  };
+
   const itemOf = (fields: object, done: Done): Item => {
     const ref = (++refs).toString(36);
     return { _ref: ref, _text: JSON.stringify({ ...fields, ref }), _done: done };
@@ -526,7 +577,7 @@ export function connect(url: string | (() => string | Promise<string>), options:
       link._busy.add(topic);
       ask(
         link,
-        itemOf({ action: wish ? "subscribe" : "unsubscribe", topic, ...(wish && logs._begin(topic, wish._last)) }, (error, ack) => {
+        itemOf({ action: wish ? "subscribe" : "unsubscribe", topic, ...(wish && logs._begin(topic, wish._last)), ...(wish && Object.assign({}, ...extensions.map((x) => x.fields(topic)))) }, (error, ack) => {
           link._busy.delete(topic);
           if (wish) logs._end(topic, ack && !error ? ack : undefined);
           if (link._dead || link._retired) return;
@@ -535,9 +586,10 @@ export function connect(url: string | (() => string | Promise<string>), options:
           else if (!error) {
             link._topics.add(topic);
             wishes.get(topic)?._resolve();
+            for (const x of extensions) x.subscribed(topic, ack);
           } else if (wishes.get(topic) === wish) {
             wishes.delete(topic);
-            logs._forget(topic);
+            forget(topic);
             error.topic = topic;
             wish._reject(error);
             emit("error", error);
@@ -662,14 +714,18 @@ export function connect(url: string | (() => string | Promise<string>), options:
       link._expires += more;
       // So the end is known to within a quarter of the life, at the cost of few pings.
       if (link === current) probe(link, Math.min(pingAfter, Math.max(maxDelay, (clock.now() - link._since) / 4)));
-    } // Other types are of later versions.
+    } else for (const x of extensions) x.frame(frame); // Or it is of a later version.
   };
 
   /** The machine is back on the network, or the page is looked at again. */
   const wake = (event: Event) => {
-    if (event.type === "pagehide") return logs._save();
+    if (event.type === "pagehide") {
+      tell("hide");
+      return logs._save();
+    }
     if (event.type !== "online" && globalThis.document?.hidden) return;
     logs._wake();
+    tell("wake");
     if (retry) {
       clear(retry);
       retry = undefined;
@@ -723,17 +779,30 @@ export function connect(url: string | (() => string | Promise<string>), options:
     unsubscribe(topic) {
       wishes.get(topic)?._reject(new Refusal("unsubscribed"));
       wishes.delete(topic);
-      logs._forget(topic);
+      forget(topic);
       change();
+    },
+    extend(extension) {
+      extensions.push(extension);
+      return {
+        ask: (fields, done) => askNow(fields, done) || askNow(fields, done, next),
+        again: resubscribe,
+        changing: () => !!next,
+        later,
+        clear,
+        random,
+        now: () => clock.now(),
+      };
     },
     send: (to, data) => submit({ action: "send", to, data }),
     exchange: (action, fields) => submit({ ...fields, action }),
     request: (action, fields) => submit({ ...fields, action }).then((ack) => ack.data),
     close() {
       if (state === "closed") return;
+      tell("close");
       clear(retry);
       become("closed");
-      for (const link of [...links]) drop(link);
+      for (const link of [...links]) cut(link);
       for (const item of queue.splice(0)) item._done(new Refusal("closed"));
       for (const wish of wishes.values()) wish._reject(new Refusal("closed"));
       wishes.clear();

@@ -1,4 +1,5 @@
 // The chat page. All that people write is put into the page as text, never as HTML.
+import { presence } from "/presence.js";
 import { connect } from "/wirepost.js";
 
 const $ = (id) => document.getElementById(id);
@@ -35,6 +36,12 @@ function enter() {
 
   const me = (client = connect(`${where}?user=${encodeURIComponent(name)}`, { topics: [topic], positions }));
   showState("connecting", {});
+  $("here").textContent = "";
+  const here = presence(me, topic);
+  here.on("change", () => {
+    if (me !== client) return;
+    $("here").textContent = here.size === undefined ? `${here.count} are here` : "Here: " + [...here.keys()].sort().join(", ");
+  });
   me.on("state", (state, change) => me === client && showState(state, change));
   me.on("message", (m) => {
     if (answered.delete(m.id)) return;

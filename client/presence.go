@@ -1,0 +1,450 @@
+package client
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+const (
+	// remembersLeft is how long the number of one that left is remembered, for an older
+	// event that comes late.
+	remembersLeft = 10 * time.Minute
+	// maxListed is how many members of a list are asked for, page by page.
+	maxListed = 1000
+	// goodbyeTime is how long Close waits for the answer to a leave.
+	goodbyeTime = 2 * time.Second
+)
+
+// Member is somebody who is present in a topic: a user, or a session without one.
+type Member struct {
+	wirepost.MemberID
+	Info json.RawMessage `json:"info,omitempty"` // from the function
+	Said json.RawMessage `json:"said,omitempty"` // from the member itself
+	N    int64           `json:"n"`              // of its last change; it grows
+}
+
+// PresenceChange is what has changed in who is present in a topic.
+type PresenceChange struct {
+	Topic  string
+	Joined []Member // also those who have other details now
+	Left   []Member
+	Many   bool // so many that nobody is told who; Count says how many
+	Count  int
+}
+
+// Presence is who is present in a topic, as far as this client knows, and makes the
+// program present itself. Its methods may be called concurrently.
+type Presence struct {
+	c     *Client
+	topic string
+	said  json.RawMessage
+
+	members map[string]Member
+	left    map[string]leftMember
+	asOf    int64
+	many    bool
+	count   int
+	listed  bool          // there was a list
+	renew   time.Duration // zero: the server keeps no presence, or has not said so yet
+	pages   []Member      // of a list that is not complete
+	reading int           // of which list
+}
+
+type leftMember struct {
+	n    int64
+	when time.Time
+}
+
+// presenceAnswer is what an answer says of a topic.
+type presenceAnswer struct {
+	Here    *bool     `json:"here"`
+	Renew   int64     `json:"renew"`
+	AsOf    int64     `json:"asOf"`
+	Present *[]Member `json:"members"`
+	Next    string    `json:"next"`
+	Many    bool      `json:"many"`
+	Count   *int      `json:"count"`
+}
+
+type presenceFrame struct {
+	Topic  string   `json:"topic"`
+	Joined []Member `json:"joined"`
+	Left   []Member `json:"left"`
+}
+
+// presences are those of a client. All is called with the client's lock.
+type presences struct {
+	c        *Client
+	session  string
+	topics   map[string]*Presence
+	timer    *time.Timer
+	checking bool
+	fails    int
+}
+
+// Presence subscribes to a topic, makes the program present there and tells by events who
+// else is. said, if not nil, is what others see of it: JSON of 512 bytes at most. A second
+// call for a topic says something else.
+func (c *Client) Presence(topic string, said any) (*Presence, error) {
+	if err := wirepost.ValidateName(topic); err != nil {
+		return nil, fmt.Errorf("presence in %q: %w", topic, err)
+	}
+	var text json.RawMessage
+	if said != nil {
+		b, err := json.Marshal(said)
+		if err != nil || len(b) > wirepost.MaxDetail {
+			return nil, errors.Join(fmt.Errorf("presence in %q: said has %d bytes of JSON, %d at most are allowed", topic, len(b), wirepost.MaxDetail), err)
+		}
+		text = b
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.presences
+	if s.topics == nil {
+		s.c, s.topics, s.session = c, map[string]*Presence{}, rand.Text()
+	}
+	p := s.topics[topic]
+	if p == nil {
+		p = &Presence{c: c, topic: topic, members: map[string]Member{}, left: map[string]leftMember{}}
+		s.topics[topic] = p
+	}
+	p.said = text
+	c.wishes[topic] = true
+	s.again(topic)
+	return p, nil
+}
+
+// Members are those who are present, by their keys. It reports false where they are too
+// many, or not known yet.
+func (p *Presence) Members() ([]Member, bool) {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	all := make([]Member, 0, len(p.members))
+	for _, key := range slices.Sorted(maps.Keys(p.members)) {
+		all = append(all, p.members[key])
+	}
+	return all, p.listed && !p.many
+}
+
+// Count is how many are present, as far as that is known.
+func (p *Presence) Count() int {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if p.many {
+		return p.count
+	}
+	return len(p.members)
+}
+
+// Leave ends the presence of the program, at once. It stays subscribed.
+func (p *Presence) Leave() {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if s := &p.c.presences; s.topics[p.topic] == p {
+		delete(s.topics, p.topic)
+		if l := p.c.current; l != nil {
+			p.c.ask(l, s.leaving(p.topic, func() {}))
+		}
+	}
+}
+
+func (s *presences) leaving(topic string, done func()) *item {
+	i, err := s.c.newItem("leave", map[string]any{"topic": topic}, func(*Refusal, answer) { done() })
+	if err != nil { // a topic is a string
+		panic(err)
+	}
+	return i
+}
+
+// goodbye leaves all topics, and returns a channel that is closed when that was answered.
+func (s *presences) goodbye() <-chan struct{} {
+	done := make(chan struct{})
+	left := 0
+	if l := s.c.current; l != nil {
+		for topic := range s.topics {
+			left++
+			s.c.ask(l, s.leaving(topic, func() {
+				if left--; left == 0 {
+					close(done)
+				}
+			}))
+		}
+	}
+	if left == 0 {
+		close(done)
+	}
+	return done
+}
+
+// fields adds to a subscribe what presence needs.
+func (s *presences) fields(topic string, fields map[string]any) {
+	p := s.topics[topic]
+	if p == nil {
+		return
+	}
+	fields["presence"], fields["session"] = true, s.session
+	if p.said != nil {
+		fields["said"] = p.said
+	}
+}
+
+// again subscribes once more.
+func (s *presences) again(topic string) {
+	if l := s.c.current; l != nil {
+		delete(l.topics, topic)
+	}
+	s.c.change()
+}
+
+// forget ends a presence without a word: its topic was given up, or refused.
+func (s *presences) forget(topic string) { delete(s.topics, topic) }
+
+// entered takes the answer to a subscribe.
+func (s *presences) entered(topic string, a presenceAnswer) {
+	p := s.topics[topic]
+	if p == nil || a.Renew <= 0 {
+		return
+	}
+	p.renew = time.Duration(a.Renew) * time.Millisecond
+	p.take(a)
+	s.plan(s.interval(), false)
+}
+
+// interval is how long the next check may wait, with jitter.
+func (s *presences) interval() time.Duration {
+	shortest := time.Duration(0)
+	for _, p := range s.topics {
+		if p.renew > 0 && (shortest == 0 || p.renew < shortest) {
+			shortest = p.renew
+		}
+	}
+	return time.Duration(float64(shortest) * (0.8 + 0.2*s.c.o.Random()))
+}
+
+func (s *presences) plan(d time.Duration, sooner bool) {
+	if d > 0 && (s.timer == nil || sooner) && !s.checking {
+		stop(s.timer)
+		s.timer = s.c.later(d, s.check)
+	}
+}
+
+// check says that the program is still here, and whom it shows.
+func (s *presences) check() {
+	s.timer = nil
+	topics := map[string]any{}
+	for topic, p := range s.topics {
+		if p.renew > 0 {
+			topics[topic] = p.shown()
+		}
+	}
+	if len(topics) == 0 || s.checking {
+		return
+	}
+	l := s.c.current
+	if l == nil { // the subscribe of the next connection does it
+		s.plan(s.interval(), true)
+		return
+	}
+	i, err := s.c.newItem("check", map[string]any{"topics": topics}, nil)
+	if err != nil {
+		panic(err)
+	}
+	s.checking = true
+	i.done = func(r *Refusal, a answer) { s.checked(l, r, a) }
+	s.c.ask(l, i)
+}
+
+// shown is what a check says of a topic: how many are shown, and a sum of their numbers.
+func (p *Presence) shown() map[string]any {
+	fields := map[string]any{"here": true}
+	if !p.many && p.listed {
+		sum := uint32(0)
+		for _, m := range p.members {
+			sum += uint32(m.N)
+		}
+		fields["members"] = []any{len(p.members), fmt.Sprintf("%x", sum)}
+	}
+	return fields
+}
+
+func (s *presences) checked(l *link, r *Refusal, a answer) {
+	s.checking = false
+	if r != nil {
+		s.plan(min(longestPause, time.Second<<min(s.fails, 10)), true)
+		s.fails++
+		return
+	}
+	s.fails = 0
+	for topic, t := range a.Topics {
+		p := s.topics[topic]
+		switch {
+		case p == nil:
+		case t.Here != nil && !*t.Here:
+			if l == s.c.current && s.c.next == nil { // the next connection enters itself
+				s.again(topic)
+			}
+		default:
+			p.take(t.presenceAnswer)
+		}
+	}
+	s.plan(s.interval(), true)
+}
+
+// take takes what an answer says of who is present.
+func (p *Presence) take(a presenceAnswer) {
+	switch {
+	case a.Many:
+		was := p.many
+		p.many, p.listed = true, true
+		if a.Count != nil && (!was || p.count != *a.Count) {
+			p.count = *a.Count
+			p.c.emit(Event{Presence: &PresenceChange{Topic: p.topic, Many: true, Count: p.count}})
+		}
+		p.members = map[string]Member{}
+	case a.Present != nil:
+		p.reading++
+		p.page(p.reading, *a.Present, a.AsOf, a.Next)
+	}
+}
+
+// page takes a part of a list, and asks for the next one.
+func (p *Presence) page(reading int, part []Member, asOf int64, next string) {
+	if reading != p.reading {
+		return // another list was begun
+	}
+	p.pages = append(p.pages, part...)
+	if next == "" || len(p.pages) >= maxListed {
+		list := p.pages
+		p.pages = nil
+		p.list(list, asOf)
+		return
+	}
+	l := p.c.current
+	if next := p.c.next; l == nil && next != nil && next.socket != nil {
+		l = next
+	}
+	if l == nil {
+		p.pages = nil
+		return
+	}
+	i, err := p.c.newItem("members", map[string]any{"topic": p.topic, "from": next}, func(r *Refusal, a answer) {
+		switch {
+		case reading != p.reading:
+		case r != nil || a.Present == nil: // the next check begins anew
+			p.pages = nil
+		default:
+			p.page(reading, *a.Present, asOf, a.Next)
+		}
+	})
+	if err != nil {
+		panic(err)
+	}
+	p.c.ask(l, i)
+}
+
+// list replaces what is known by a list, except what is newer.
+func (p *Presence) list(list []Member, asOf int64) {
+	p.forgetLeft()
+	next := map[string]Member{}
+	for _, m := range list {
+		key := m.Key()
+		if p.left[key].n > m.N {
+			continue
+		}
+		if known, ok := p.members[key]; ok && known.N > m.N {
+			m = known
+		}
+		next[key] = m
+	}
+	for key, m := range p.members {
+		if _, there := next[key]; !there && m.N >= asOf {
+			next[key] = m
+		}
+	}
+	change := PresenceChange{Topic: p.topic}
+	for _, key := range slices.Sorted(maps.Keys(next)) {
+		if known, ok := p.members[key]; !ok || known.isNew(next[key]) {
+			change.Joined = append(change.Joined, next[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.members)) {
+		if _, there := next[key]; !there {
+			change.Left = append(change.Left, p.members[key])
+		}
+	}
+	p.members, p.asOf, p.many, p.listed = next, max(p.asOf, asOf), false, true
+	p.tell(change)
+}
+
+// isNew reports whether others see another member than m in n.
+func (m Member) isNew(n Member) bool {
+	return string(m.Info) != string(n.Info) || string(m.Said) != string(n.Said)
+}
+
+func (p *Presence) tell(c PresenceChange) {
+	if len(c.Joined)+len(c.Left) > 0 {
+		p.c.emit(Event{Presence: &c})
+	}
+}
+
+func (p *Presence) forgetLeft() {
+	for key, l := range p.left {
+		if time.Since(l.when) > remembersLeft {
+			delete(p.left, key)
+		}
+	}
+}
+
+// announced takes an announcement.
+func (s *presences) announced(text []byte) {
+	var f presenceFrame
+	if json.Unmarshal(text, &f) != nil {
+		return
+	}
+	p := s.topics[f.Topic]
+	if p == nil || p.many {
+		return
+	}
+	p.forgetLeft()
+	change := PresenceChange{Topic: p.topic}
+	for _, m := range f.Joined {
+		key := m.Key()
+		known, there := p.members[key]
+		if there && known.N >= m.N || p.left[key].n >= m.N || !there && m.N < p.asOf {
+			continue
+		}
+		if p.members[key] = m; !there || known.isNew(m) {
+			change.Joined = append(change.Joined, m)
+		}
+	}
+	for _, m := range f.Left {
+		key := m.Key()
+		known, there := p.members[key]
+		if there && known.N > m.N {
+			continue
+		}
+		p.left[key] = leftMember{max(m.N, p.left[key].n), time.Now()}
+		if there {
+			delete(p.members, key)
+			change.Left = append(change.Left, known)
+		}
+	}
+	slices.SortFunc(change.Joined, func(a, b Member) int { return strings.Compare(a.Key(), b.Key()) })
+	p.tell(change)
+}
+
+func (s *presences) wake() {
+	if s.timer != nil {
+		s.plan(time.Duration(s.c.o.Random()*float64(wakeWithin)), true)
+	}
+}
+
+func (s *presences) close() { stop(s.timer) }

@@ -1,0 +1,263 @@
+package wirepost
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+	"time"
+)
+
+// Bounds of presence.
+const (
+	// MaxDetail is how many bytes Info and Said of a member may have, each.
+	MaxDetail = 512
+	// MaxSessions is how many sessions of one member a topic keeps. When there are more,
+	// the one whose lease ends first makes room.
+	MaxSessions = 20
+	// MaxLease bounds the lease of a session.
+	MaxLease = 24 * time.Hour
+	// AnnounceAfter is how old a change is that [Presence].Due tells because nobody has
+	// announced it.
+	AnnounceAfter = 30 * time.Second
+	// GoneKept is for how long a member that has left is remembered.
+	GoneKept = 10 * time.Minute
+)
+
+// ErrSuperseded is in the chain of the error of an Enter for a session that a later
+// connection has.
+var ErrSuperseded = errors.New("a later connection has this session")
+
+// MemberID says who a member of a topic is: a user, or, of a connection without a user, one
+// session. Exactly one of the two is set.
+type MemberID struct {
+	User string `json:"user,omitempty"`
+	ID   string `json:"id,omitempty"` // of a session without a user: HashSession of it
+}
+
+// Key is a text that differs for different members.
+func (m MemberID) Key() string {
+	if m.User != "" {
+		return "u" + m.User
+	}
+	return "s" + m.ID
+}
+
+// ParseMemberKey is the reverse of [MemberID.Key].
+func ParseMemberKey(s string) (MemberID, error) {
+	m := MemberID{}
+	switch {
+	case strings.HasPrefix(s, "u"):
+		m.User = s[1:]
+	case strings.HasPrefix(s, "s"):
+		m.ID = s[1:]
+	}
+	return m, m.Validate()
+}
+
+// Validate says what is wrong with a member.
+func (m MemberID) Validate() error {
+	switch {
+	case (m.User == "") == (m.ID == ""):
+		return invalidf("a member has either a user or a session")
+	case m.User != "":
+		return ValidateName(m.User)
+	}
+	return validateSessionID(m.ID)
+}
+
+// HashSession is what stores and other clients know a session by: no client can enter with
+// it.
+func HashSession(secret string) string {
+	sum := sha256.Sum256([]byte("wirepost session " + secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+func validateSessionID(id string) error {
+	wrong := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}
+	if id == "" || len(id) > 64 || strings.ContainsFunc(id, wrong) {
+		return invalidf("session %q: it is 1 to 64 letters, digits, - and _", clip(id))
+	}
+	return nil
+}
+
+// Session is one page or one program that is present in a topic, through one connection
+// after the other.
+type Session struct {
+	Topic      string
+	User       string // empty: the session is a member by itself
+	ID         string // HashSession of what the client has made
+	Connection ConnectionKey
+}
+
+// Member is whom the session makes present.
+func (s Session) Member() MemberID {
+	if s.User != "" {
+		return MemberID{User: s.User}
+	}
+	return MemberID{ID: s.ID}
+}
+
+// Validate says what is wrong with a session. Drivers call it before they write.
+func (s Session) Validate() error {
+	if err := ValidateName(s.Topic); err != nil {
+		return invalidf("topic: %w", err)
+	}
+	return cmp.Or(validateSessionID(s.ID), s.Member().Validate(), ValidateConnectionID(s.Connection.ID), s.Connection.Endpoint.Validate())
+}
+
+// Details are what others see of a member: of the last session that entered.
+type Details struct {
+	Info json.RawMessage `json:"info,omitempty"` // by the function
+	Said json.RawMessage `json:"said,omitempty"` // by the client itself
+}
+
+// Validate says what is wrong with details: each is JSON of MaxDetail bytes at most, or
+// absent.
+func (d Details) Validate() error {
+	for name, v := range map[string]json.RawMessage{"info": d.Info, "said": d.Said} {
+		if len(v) > MaxDetail || len(v) > 0 && !json.Valid(v) {
+			return invalidf("%s has %d bytes; it is JSON of %d bytes at most", name, len(v), MaxDetail)
+		}
+	}
+	return nil
+}
+
+func (d Details) equal(o Details) bool {
+	return string(d.Info) == string(o.Info) && string(d.Said) == string(o.Said)
+}
+
+// ChangeKind is what a change means for those who watch.
+type ChangeKind int
+
+// The kinds. MemberJoined is also a member that was there and has other details now.
+const (
+	MemberSame ChangeKind = iota
+	MemberJoined
+	MemberLeft
+)
+
+// Change is what a write has changed for those who watch a topic. One that is not MemberSame
+// is to be announced, and then given to [Presence].Announced.
+type Change struct {
+	Topic string
+	MemberID
+	Kind ChangeKind
+	// Number grows with every change of this member. It is a time in milliseconds, as far
+	// as that is possible.
+	Number int64
+	Details
+}
+
+// Member is somebody who is present.
+type Member struct {
+	MemberID
+	Number int64 `json:"n"` // of the last change that was announced, or is to be
+	Details
+	Sessions int    `json:"-"` // how many live
+	Cursor   Cursor `json:"-"`
+}
+
+// Lease is until when a session is present.
+type Lease struct {
+	ID    string // of the session
+	Until time.Time
+}
+
+// Lapsed is a member about whom a sweep has something to do.
+type Lapsed struct {
+	Topic string
+	MemberID
+	Number int64
+	Details
+	Leases      []Lease // that are over, for Lapse
+	Living      bool    // it has another session
+	Unannounced bool    // its last change was not announced within AnnounceAfter
+	Gone        bool    // for longer than GoneKept: Announced with Number removes it
+}
+
+// Presence is what a store has that keeps who is present. It is an optional interface of a
+// [Store], and its comments are the contract, which wireposttest.TestPresence checks.
+//
+// A member is present while one of its sessions has a lease that is not over, by the clock
+// of the store that is asked. All methods may be called concurrently, from many processes,
+// and each may be repeated. A method that returns an error may or may not have taken
+// effect; if it has, its change is told by Due after AnnounceAfter. A store that is lent, and
+// whose own store has no presence, returns [ErrNotSupported].
+type Presence interface {
+	// Enter makes a session present until now + lease, through this connection. The change
+	// is MemberJoined if the member was not present, has other details, or if its last change was
+	// not announced yet. It returns [ErrSuperseded] if a connection that is later has the
+	// session: nothing has happened then.
+	Enter(ctx context.Context, s Session, lease time.Duration, d Details) (Change, error)
+	// Renew makes the lease of a session end at now + lease, if the session is there and is
+	// that connection's; else it reports false.
+	Renew(ctx context.Context, s Session, lease time.Duration) (bool, error)
+	// Leave removes a session if it is there and is that connection's. The change is MemberLeft
+	// if the member has no other that lives.
+	Leave(ctx context.Context, s Session) (Change, error)
+	// Lapse removes the sessions of l.Leases if each has exactly this lease, and else
+	// nothing. The change is as that of Leave.
+	Lapse(ctx context.Context, l Lapsed) (Change, error)
+	// Announced says that the change of this number went out. A member that left longer
+	// than GoneKept ago, with this change, is removed.
+	Announced(ctx context.Context, topic string, m MemberID, number int64) error
+	// Members lists who is present in a topic, each once, in an order of the driver's. An
+	// error is yielded once, as the last item. Nothing is locked while the body runs.
+	Members(ctx context.Context, topic string, after Cursor) iter.Seq2[Member, error]
+	// Due lists whom a sweep at that time has something to do about, in all topics. It may
+	// tell what another process has just done.
+	Due(ctx context.Context, now time.Time) iter.Seq2[Lapsed, error]
+	// TakeSweep reports whether the caller is the first to sweep at or after the minute of
+	// this time. It is an atomic step.
+	TakeSweep(ctx context.Context, now time.Time) (bool, error)
+	// Mark subscribes a connection to a topic as Subscribe does, and marks it as one that
+	// watches the topic's presence: listings of the topic say so ([Listed].Marked), and
+	// [Connection].Marks has the mark: a session's ID, or - for one that only looks. An
+	// empty mark takes the mark away. A mark ends with its subscription. It returns
+	// [ErrNotFound] if there is no row for the connection.
+	Mark(ctx context.Context, id, topic, mark string) error
+}
+
+// OnlyWatches is the mark of a connection that looks and is not seen. OnlySeen, before a
+// session's ID, makes one of a connection that is seen and may not look: no listing shows it.
+const (
+	OnlyWatches = "-"
+	OnlySeen    = "!"
+)
+
+// MarkWatches reports whether listings show a mark.
+func MarkWatches(mark string) bool { return mark != "" && !strings.HasPrefix(mark, OnlySeen) }
+
+// markSession is the session of a mark; empty if it has none.
+func markSession(mark string) string {
+	if mark == OnlyWatches {
+		return ""
+	}
+	return strings.TrimPrefix(mark, OnlySeen)
+}
+
+// ValidateMark says what is wrong with what is given to [Presence].Mark.
+func ValidateMark(topic, mark string) error {
+	if err := ValidateName(topic); err != nil {
+		return err
+	}
+	if mark == "" || mark == OnlyWatches {
+		return nil
+	}
+	return validateSessionID(strings.TrimPrefix(mark, OnlySeen))
+}
+
+// ValidateEnter says what is wrong with the arguments of an Enter or a Renew.
+func ValidateEnter(s Session, lease time.Duration, d Details) error {
+	if lease < time.Second || lease > MaxLease {
+		return invalidf("lease %v: it is from 1s to %v", lease, MaxLease)
+	}
+	return cmp.Or(s.Validate(), d.Validate())
+}
