@@ -115,8 +115,11 @@ func (a *answers) head(local bool) (head, error) {
 			return head{}, err
 		}
 		h, err := a.parse(lines, local)
-		if err != nil || h.Status/100 != 1 || h.Status == http.StatusSwitchingProtocols {
-			return h, err
+		if err != nil {
+			return head{}, err
+		}
+		if h.Status/100 != 1 || h.Status == http.StatusSwitchingProtocols {
+			return h, nil
 		}
 	}
 	return head{}, errInterim
@@ -207,7 +210,7 @@ func (h *head) status(line []byte) (minor byte, err error) {
 		return 0, malformed("it does not begin with a version and a status", line)
 	}
 	code, _, _ := bytes.Cut(bytes.TrimLeft(line[len(version)+1:], " "), []byte(" "))
-	if len(code) != 3 || !digit(code[0]) || !digit(code[1]) || !digit(code[2]) {
+	if len(code) != 3 || !digit(code[0]) || code[0] == '0' || !digit(code[1]) || !digit(code[2]) {
 		return 0, malformed("it has no status", line)
 	}
 	h.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
