@@ -97,8 +97,8 @@ func (p *conns) begin() {
 	}
 }
 
-// openFor opens a connection. It goes to whoever has waited longest: the one for whom
-// it was opened may have another by now, or have left.
+// openFor opens a connection for a waiter. The one that has waited longest gets it: this
+// one may have another by now, or have left.
 func (p *conns) openFor(w *waiter) {
 	c, err := p.dial(context.Background())
 	if err == nil {

@@ -57,7 +57,7 @@ func (c *Client) leanFor(o Options) *lean {
 	l := &lean{client: c, address: address(c.base), path: c.prefix, dialer: w.Dial,
 		lines: []byte(" HTTP/1.1\r\nHost: " + c.signer.host + "\r\nUser-Agent: " + o.UserAgent + "\r\n")}
 	if l.dialer == nil {
-		l.dialer = (&net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}).DialContext
+		l.dialer = (&net.Dialer{KeepAlive: keepAlive}).DialContext
 	}
 	connections := o.Connections
 	if connections <= 0 {
@@ -105,7 +105,9 @@ func address(u *url.URL) string {
 
 // open opens a connection.
 func (l *lean) open(ctx context.Context) (*conn, error) {
-	raw, err := l.dialer(ctx, "tcp", l.address)
+	dialing, cancel := context.WithTimeout(ctx, dialTime)
+	raw, err := l.dialer(dialing, "tcp", l.address)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (l *lean) open(ctx context.Context) (*conn, error) {
 	}
 	w.secure = true
 	t := tls.Client(w, l.tls)
-	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTime, errHandshake)
+	ctx, cancel = context.WithTimeoutCause(ctx, handshakeTime, errHandshake)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
 		raw.Close()
