@@ -124,6 +124,8 @@ func FuzzAnswer(f *testing.F) {
 		"HTTP/1.1 103 x\r\nLink: y\r\n\r\nHTTP/1.1 410 Gone\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\nX-Amzn-Errortype: GoneException:x\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.0 403 Forbidden\r\nConnection: keep-alive, close\r\nX-Amz-Apigw-Id: 1\r\nContent-Type: text/html\r\n\r\n<html>",
 		"HTTP/1.1 204 \r\nContent-Length: 3\r\n\r\n", "HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length:2\n\nhi",
+		"HTTP/1.1 200 \nTransfer-Encoding:Chunked\n\n1 ;\r\n0", // a space before the semicolon
+		"HTTP/1.1 200 \nTransfer-Encoding:Chunked\n\n0000000000000001\r\n0", "HTTP/1.1 200 \nTransfer-Encoding:Chunked\n\nffffffffffffffff\r\n0",
 		"HTTP/1.1 304 x\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1  200 OK\r\nX:\r\nApigw-Requestid: 1\r\n\r\nx",
 	} {
 		f.Add([]byte(seed))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -116,9 +117,8 @@ func (a *answers) chunkLength(b *body) (int64, error) {
 		if bytes.IndexByte(line, '\r') != i-1 || i == 0 {
 			return 0, errChunk
 		}
-		digits, _, _ := bytes.Cut(line[:i-1], []byte(";"))
-		digits = bytes.TrimRight(digits, " \t")
-		if len(digits) == 0 || len(digits) > 15 { // more than any body has
+		digits, _, _ := bytes.Cut(bytes.TrimRight(line[:i-1], " \t"), []byte(";"))
+		if len(digits) == 0 || len(digits) > 16 {
 			return 0, errChunk
 		}
 		for _, c := range digits {
@@ -126,6 +126,7 @@ func (a *answers) chunkLength(b *body) (int64, error) {
 				return 0, errChunk
 			}
 		}
-		return strconv.ParseInt(string(digits), 16, 64)
+		n, err := strconv.ParseUint(string(digits), 16, 64)
+		return int64(min(n, math.MaxInt64)), err // more than is ever read
 	}
 }

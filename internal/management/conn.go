@@ -29,8 +29,10 @@ type conn struct {
 	out     []byte // the request
 	one     [1]byte
 
-	reused  bool
+	reused  bool      // it has lain idle
+	calls   int       // that were answered
 	lastUse time.Time // the wall clock
+	since   time.Time // when the last answer had come; zero where servers keep their connections
 }
 
 func newConn(w *wire, rw io.ReadWriter) *conn {
@@ -39,12 +41,22 @@ func newConn(w *wire, rw io.ReadWriter) *conn {
 	return c
 }
 
-// asLeft looks at a connection that was used before, without waiting. It reports false
-// if the other side has closed it, or has sent what nobody asked for. A ticket for the
-// next session of TLS is read here and no reason.
-func (c *conn) asLeft() bool {
+// asLeft looks at a connection that was used before. It reports false if the other side
+// has closed it, or has sent what nobody asked for. A ticket for the next session of
+// TLS is read here and no reason. It does not wait, unless it is told to wait for the
+// other side to close.
+func (c *conn) asLeft(wait time.Duration) bool {
 	if c.answers.begun() || c.answers.err != nil || c.wire.record.within() {
 		return false
+	}
+	if wait > 0 {
+		c.wire.SetReadDeadline(time.Now().Add(wait))
+		n, err := c.rw.Read(c.one[:])
+		c.wire.SetReadDeadline(time.Time{})
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+		// On a busy machine a time may be up before what had come is noticed.
 	}
 	c.wire.looking = true
 	n, err := c.rw.Read(c.one[:])

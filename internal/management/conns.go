@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,11 @@ type conns struct {
 	max  int
 	dial func(context.Context) (*conn, error)
 	now  func() time.Time
+
+	// keeps says that the other side has lately answered on a connection that was used
+	// before. Until it has, it may be one that closes after each answer without saying so:
+	// then a connection gets a moment for that before it is used again.
+	keeps atomic.Bool
 
 	mu      sync.Mutex
 	open    int     // with those that are being opened
@@ -34,7 +40,7 @@ type opened struct {
 
 // take is a connection for a call: one that was used before and is as it was left, or
 // a new one. Nothing has been sent if it fails.
-func (p *conns) take(ctx context.Context, now time.Time) (*conn, error) {
+func (p *conns) take(ctx *Context, now time.Time) (*conn, error) {
 	for {
 		c, w := p.next(now)
 		if c == nil {
@@ -49,11 +55,25 @@ func (p *conns) take(ctx context.Context, now time.Time) (*conn, error) {
 				return nil, ctx.Err()
 			}
 		}
-		if c.asLeft() {
+		if c.asLeft(p.moment(ctx, c)) {
 			return c, nil
+		}
+		if now.Round(0).Sub(c.lastUse) < time.Second {
+			p.keeps.Store(false)
 		}
 		p.drop(c)
 	}
+}
+
+// closingTime is how long the other side gets to close a connection after an answer.
+const closingTime = 5 * time.Millisecond
+
+// moment is how long a connection is to be looked at before it is used again.
+func (p *conns) moment(ctx *Context, c *conn) time.Duration {
+	if p.keeps.Load() || c.since.IsZero() {
+		return 0
+	}
+	return min(closingTime-time.Since(c.since), time.Until(ctx.limit))
 }
 
 // next is an idle connection, or a place among those who wait for one.
@@ -117,7 +137,13 @@ func (p *conns) openFor(w *waiter) {
 
 // put takes back a connection that may be used again.
 func (p *conns) put(c *conn, now time.Time) {
-	c.reused, c.lastUse = true, now.Round(0)
+	if c.calls++; c.calls == 2 {
+		p.keeps.Store(true)
+	}
+	c.reused, c.lastUse, c.since = true, now.Round(0), time.Time{}
+	if !p.keeps.Load() {
+		c.since = time.Now()
+	}
 	p.give(c)
 }
 

@@ -218,7 +218,7 @@ func TestASessionTicketIsNoReasonToThrowAConnectionAway(t *testing.T) {
 		}
 		// The ticket comes with the end of the server's handshake, or a little later.
 		for deadline := time.Now().Add(5 * time.Second); conn.wire.record == (records{}) && time.Now().Before(deadline); {
-			if !conn.asLeft() {
+			if !conn.asLeft(0) {
 				t.Fatal("it was thrown away")
 			}
 		}
