@@ -31,7 +31,7 @@ type answers struct {
 	r, w int
 	err  error // of the last read: what was read before is used first
 
-	server string // of the answer before: it is the same again
+	server, api string // of the answer before: they are the same again
 }
 
 // head is what counts of the header of an answer.
@@ -256,10 +256,7 @@ func (a *answers) field(h *head, f *fields, name, value []byte, local bool) erro
 			f.alive = f.alive || is(part, "keep-alive")
 		}
 	case is(name, "server") && h.first(server):
-		if string(value) != a.server {
-			a.server = string(value)
-		}
-		h.Server = a.server
+		h.Server = same(&a.server, value)
 	case is(name, "content-type") && h.first(contentType):
 		h.HTML = bytes.HasPrefix(value, []byte("text/html"))
 	case is(name, "x-amzn-errortype") && h.first(errorType) && len(value) > 0:
@@ -270,11 +267,19 @@ func (a *answers) field(h *head, f *fields, name, value []byte, local bool) erro
 	case is(name, "x-amz-apigw-id") && h.first(apiGatewayID) && len(value) > 0, is(name, "apigw-requestid") && h.first(apiID) && len(value) > 0:
 		h.Mark = MarkOfAPIGateway
 	case local && is(name, "x-wirepost-api") && h.first(api):
-		h.API = string(value)
+		h.API = same(&a.api, value)
 	case is(name, "date") && h.first(date) && (h.Status == http.StatusGone || h.Status == http.StatusForbidden):
 		h.Date, _ = http.ParseTime(string(value))
 	}
 	return nil
+}
+
+// same is value as a string, which is mostly the one before.
+func same(before *string, value []byte) string {
+	if string(value) != *before {
+		*before = string(value)
+	}
+	return *before
 }
 
 // frame says how long the body is, and whether the connection outlives it.
