@@ -157,38 +157,43 @@ func TestAConnectionIsLookedAtBeforeItIsUsedAgain(t *testing.T) {
 		"a byte nobody asked for":  func(c net.Conn) { io.WriteString(c, "H") },
 		"two answers in one write": nil,
 	} {
-		t.Run(name, func(t *testing.T) {
-			done := make(chan struct{}, 1)
-			url := scripted(t, func(n int, c net.Conn) {
-				r := bufio.NewReader(c)
-				if n > 0 {
-					for request(r) {
-						io.WriteString(c, gone410)
-					}
-					return
-				}
-				if request(r) {
-					if after == nil {
-						io.WriteString(c, ok200+ok200)
-					} else {
-						io.WriteString(c, ok200)
-						after(c)
-					}
-				}
-				done <- struct{}{}
-				if request(r) {
-					t.Error("a request was sent on it")
-				}
-			})
-			c, opened := leanClient(t, url, 1, Wire{})
-			if a, err := call(t, c, Post([]byte("x")), 5*time.Second); err != nil || a.Status != 200 {
-				t.Fatal(a, err)
+		for _, keeps := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", of a server that keeps connections: ", keeps), func(t *testing.T) { lookAgain(t, after, keeps) })
+		}
+	}
+}
+
+func lookAgain(t *testing.T, after func(net.Conn), keeps bool) {
+	done := make(chan struct{}, 1)
+	url := scripted(t, func(n int, c net.Conn) {
+		r := bufio.NewReader(c)
+		if n > 0 {
+			for request(r) {
+				io.WriteString(c, gone410)
 			}
-			<-done // loopback: what was sent is there
-			if a, err := call(t, c, Post([]byte("x")), 5*time.Second); err != nil || a.Status != 410 || opened.Load() != 2 {
-				t.Errorf("%d %v, %d connections", a.Status, err, opened.Load())
+			return
+		}
+		if request(r) {
+			if after == nil {
+				io.WriteString(c, ok200+ok200)
+			} else {
+				io.WriteString(c, ok200)
+				after(c)
 			}
-		})
+		}
+		done <- struct{}{}
+		if request(r) {
+			t.Error("a request was sent on it")
+		}
+	})
+	c, opened := leanClient(t, url, 1, Wire{})
+	c.lean.conns.keeps.Store(keeps)
+	if a, err := call(t, c, Post([]byte("x")), 5*time.Second); err != nil || a.Status != 200 {
+		t.Fatal(a, err)
+	}
+	<-done // loopback: what was sent is there
+	if a, err := call(t, c, Post([]byte("x")), 5*time.Second); err != nil || a.Status != 410 || opened.Load() != 2 {
+		t.Errorf("%d %v, %d connections", a.Status, err, opened.Load())
 	}
 }
 
@@ -207,7 +212,7 @@ func tlsServer(t *testing.T, h http.HandlerFunc) (*httptest.Server, Wire) {
 func TestASessionTicketIsNoReasonToThrowAConnectionAway(t *testing.T) {
 	s, w := tlsServer(t, func(http.ResponseWriter, *http.Request) {})
 	c, _ := leanClient(t, s.URL+"/dev", 1, w)
-	for range 2 { // the second resumes the session of the first
+	for n := range 2 { // the second resumes the session of the first
 		conn, err := c.lean.open(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -216,11 +221,15 @@ func TestASessionTicketIsNoReasonToThrowAConnectionAway(t *testing.T) {
 		if p := secure.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
 			t.Errorf("ALPN chose %q", p)
 		}
-		// The ticket comes with the end of the server's handshake, or a little later.
-		for deadline := time.Now().Add(5 * time.Second); conn.wire.record == (records{}) && time.Now().Before(deadline); {
-			if !conn.asLeft(0) {
-				t.Fatal("it was thrown away")
-			}
+		// The server sends the ticket with its part of the handshake, and it is read after that.
+		if _, ok := c.lean.tls.ClientSessionCache.Get(c.lean.tls.ServerName); ok != (n > 0) {
+			t.Error("the ticket was read before the look")
+		}
+		if !conn.asLeft(0) {
+			t.Error("it was thrown away")
+		}
+		if _, ok := c.lean.tls.ClientSessionCache.Get(c.lean.tls.ServerName); !ok {
+			t.Error("the look has not read a ticket")
 		}
 		conn.close()
 	}
