@@ -278,7 +278,14 @@ func TestACertificateIsChecked(t *testing.T) {
 // it says of the request is true.
 func TestALimitEndsACallWhereverItIs(t *testing.T) {
 	silent := func(_ int, c net.Conn) { io.Copy(io.Discard, c) }
-	big := Post(make([]byte, 8<<20)) // more than the buffers of a connection have
+	big := Post(make([]byte, 1<<20)) // more than the buffers of these connections have
+	narrow := Wire{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			err = c.(*net.TCPConn).SetWriteBuffer(16 << 10)
+		}
+		return c, err
+	}}
 	for name, c := range map[string]struct {
 		url  string
 		wire Wire
@@ -291,7 +298,7 @@ func TestALimitEndsACallWhereverItIs(t *testing.T) {
 		}}, Post([]byte("x")), Unsent},
 		"the handshake": {strings.Replace(scripted(t, silent), "http:", "https:", 1), Wire{}, Post([]byte("x")), Unsent},
 		"the answer":    {scripted(t, silent), Wire{}, Post([]byte("x")), Unanswered},
-		"the write":     {scripted(t, func(_ int, c net.Conn) { c.(*net.TCPConn).SetReadBuffer(4 << 10); c.Read(make([]byte, 1)) }), Wire{}, big, Unanswered},
+		"the write":     {scripted(t, func(_ int, c net.Conn) { c.(*net.TCPConn).SetReadBuffer(4 << 10); c.Read(make([]byte, 1)) }), narrow, big, Unanswered},
 		"the body of a GET": {scripted(t, func(_ int, c net.Conn) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
 			io.Copy(io.Discard, c)
