@@ -62,9 +62,11 @@ type PublisherOptions struct {
 	Keep map[string]time.Duration
 	// MaxKeep bounds Keep here and in PublishOptions. Default [DefaultMaxKeep].
 	MaxKeep time.Duration
-	// Transport replaces the pool of connections, for tests and proxies. It bounds the
-	// header of an answer itself, as the pool does with 32 KiB. A body that takes more
-	// than a second is closed while it is read, which net/http's bodies allow.
+	// Transport replaces the connections of the library's own, for tests and proxies.
+	// Those speak HTTP/1.1, are as many as Concurrency says, and are closed after 5 s
+	// without use; a proxy of the environment (HTTPS_PROXY) is respected, by net/http. A
+	// Transport bounds the header of an answer itself, as they do with 16 KiB. A body that
+	// takes more than a second is closed while it is read, which net/http's bodies allow.
 	Transport http.RoundTripper
 	// Logger gets debug lines, removals, and what explains failed posts, each
 	// problem once a minute for each endpoint. It never sees a payload, a credential

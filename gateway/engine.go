@@ -32,6 +32,7 @@ type engine struct {
 	identitySources []identitySource
 
 	stage, apiID, region, accountID, domain string
+	name                                    []string // API/STAGE, as a header's value
 	stageVariables                          map[string]string
 	origin                                  func(string) bool
 	hosts                                   []string
@@ -141,6 +142,7 @@ func newEngine(s *Server) (*engine, error) {
 	if e.apiID == "" {
 		e.apiID = e.newAPIID()
 	}
+	e.name = []string{e.apiID + "/" + e.stage}
 	e.expression = cmp.Or(s.RouteSelection, "$request.body.action")
 	selection, err := parseSelection(e.expression)
 	if err != nil {

@@ -19,12 +19,24 @@ import (
 // typed error.
 func (e *engine) manage(w http.ResponseWriter, r *http.Request, path []string) {
 	began := time.Now()
-	call := Call{Kind: map[string]CallKind{http.MethodPost: CallPost, http.MethodGet: CallGet, http.MethodDelete: CallDelete}[r.Method]}
+	call := Call{Kind: callKind(r.Method)}
 	if len(path) == 3 && path[1] == "@connections" {
 		call.ConnectionID = path[2]
 	}
 	out := e.managed(w, r, path, &call)
 	e.countCall(&call, out, began)
+}
+
+func callKind(method string) CallKind {
+	switch method {
+	case http.MethodPost:
+		return CallPost
+	case http.MethodGet:
+		return CallGet
+	case http.MethodDelete:
+		return CallDelete
+	}
+	return ""
 }
 
 // outcome is how a management call was answered.
@@ -38,14 +50,11 @@ type outcome struct {
 // managed answers a management call and says how.
 func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, call *Call) outcome {
 	header := w.Header()
-	header["X-Amzn-Requestid"] = []string{e.newUUID()}
-	header["X-Amz-Apigw-Id"] = []string{e.newRequestID()}
 	now := e.now()
-	header["X-Amzn-Trace-Id"] = []string{e.newTraceID(now)}
+	e.markCall(header, now)
 	if e.clock != nil {
 		header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
 	}
-	header["X-Wirepost-Api"] = []string{e.apiID + "/" + e.stage}
 	if len(r.RequestURI) > e.urlBytes {
 		e.ignoreBody(w, r)
 		return e.refuse(w, uriTooLong.because(causeCallURL, "%s", e.whyURL(r)))
@@ -317,7 +326,10 @@ func noRoute(route, method string) *refusal {
 	return f.because(causeCallRoute, "%s of %s; there are POST, GET and DELETE of @connections/ID", clipped(method, 20), quoted(route))
 }
 
-var contentTypeJSON = []string{"application/json"}
+var (
+	contentTypeJSON = []string{"application/json"}
+	emptyLength     = []string{"0"}
+)
 
 func answer(w http.ResponseWriter, status int, body []byte) {
 	if len(body) > 1<<10 { // net/http does not keep it until the handler has returned
@@ -327,7 +339,9 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 	if header["Content-Type"] == nil {
 		header["Content-Type"] = contentTypeJSON
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if header["Content-Length"] = emptyLength; len(body) > 0 {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	w.Write(body)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/management"
 	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
@@ -36,6 +37,12 @@ var chaosSeeds = flag.Int("chaos-seeds", 200, "how many seeds of the chaos are r
 // that it failed or that the answer never came; nobody is posted to twice; no live
 // connection is reaped; nothing hangs past its deadline.
 func TestInChaosNobodyGetsAMessageTwiceAndNoLiveConnectionIsReaped(t *testing.T) {
+	for _, client := range []string{"wirepost", "net/http"} {
+		t.Run("over the client of "+client, func(t *testing.T) { chaosOver(t, client) })
+	}
+}
+
+func chaosOver(t *testing.T, over string) {
 	const chunks = 8
 	var total chaosCount
 	var mu sync.Mutex
@@ -45,7 +52,7 @@ func TestInChaosNobodyGetsAMessageTwiceAndNoLiveConnectionIsReaped(t *testing.T)
 				t.Parallel()
 				for seed := chunk; seed < *chaosSeeds && !t.Failed(); seed += chunks {
 					synctest.Test(t, func(t *testing.T) {
-						n := (&chaos{seed: uint64(seed), random: rand.New(rand.NewPCG(uint64(seed), 7))}).run(t)
+						n := (&chaos{seed: uint64(seed), over: over, random: rand.New(rand.NewPCG(uint64(seed), 7))}).run(t)
 						mu.Lock()
 						total.add(n)
 						mu.Unlock()
@@ -55,7 +62,7 @@ func TestInChaosNobodyGetsAMessageTwiceAndNoLiveConnectionIsReaped(t *testing.T)
 		}
 	})
 	t.Logf("%d seeds: %+v", *chaosSeeds, total)
-	fmt.Printf("publish: %d seeds, %d sent, 0 twice, 0 forgotten, %d rows removed, no live connection\n", *chaosSeeds, total.sent, total.removed)
+	fmt.Printf("publish over %s: %d seeds, %d sent, 0 twice, 0 forgotten, %d rows removed, no live connection\n", over, *chaosSeeds, total.sent, total.removed)
 	if total.sent == 0 || total.unknown == 0 || total.throttled == 0 || total.kept == 0 || total.removed == 0 || total.continued == 0 || total.twice == 0 {
 		t.Errorf("the chaos is too tame to show anything: %+v", total)
 	}
@@ -84,6 +91,7 @@ func (c *chaosCount) add(d chaosCount) {
 
 type chaos struct {
 	seed  uint64
+	over  string // whose client posts
 	pipes *memlisten.Listener
 	store wirepost.Store
 
@@ -245,7 +253,7 @@ func (c *chaos) cut(i int) {
 // publish sends some messages to everybody, each until nobody is left or it fails.
 func (c *chaos) publish(t *testing.T, worker int) {
 	p := wirepost.NewPublisher(c.store, &wirepost.PublisherOptions{Concurrency: 1 + int(c.float()*12), PostTimeout: 2 * time.Second, Random: c.float,
-		Transport: failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.Dial() }, IdleConnTimeout: time.Second}}})
+		Transport: c.transport()})
 	defer p.CloseIdleConnections()
 	for i := range 6 {
 		time.Sleep(c.upTo(4 * time.Second))
@@ -357,6 +365,17 @@ func (c *chaos) check(t *testing.T) (n chaosCount) {
 	return n
 }
 
+// transport is what a publisher posts over.
+func (c *chaos) transport() http.RoundTripper {
+	if c.over == "net/http" {
+		return failsAfter{c, &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c.pipes.Dial() }, IdleConnTimeout: time.Second}}
+	}
+	return management.Wire{Dial: func(context.Context, string, string) (net.Conn, error) {
+		conn, err := c.pipes.Dial()
+		return &failsAfterConn{conn, c}, err
+	}}
+}
+
 // failsAfter answers 500 to some posts that were delivered.
 type failsAfter struct {
 	c *chaos
@@ -369,4 +388,18 @@ func (f failsAfter) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.StatusCode = http.StatusInternalServerError
 	}
 	return resp, err
+}
+
+// failsAfterConn is the same below a client that is no transport.
+type failsAfterConn struct {
+	net.Conn
+	c *chaos
+}
+
+func (f *failsAfterConn) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if status := []byte("HTTP/1.1 200"); bytes.HasPrefix(p[:n], status) && f.c.float() < 0.02 {
+		copy(p, "HTTP/1.1 500")
+	}
+	return n, err
 }

@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -305,7 +306,8 @@ func (p posting) measure(b *testing.B, s *counting, delay time.Duration, inFligh
 }
 
 // BenchmarkPosts measures each client in turn, three rounds, and keeps the best of
-// each number: what else runs on the machine only ever adds.
+// each number: what else runs on the machine only ever adds. The goals are the medians of
+// ten rounds of two clients, one after the other.
 func BenchmarkPosts(b *testing.B) {
 	for _, run := range []struct {
 		protocol string
@@ -323,21 +325,10 @@ func BenchmarkPosts(b *testing.B) {
 			if run.delay > 0 { // not more than takes half a second, if nothing but the delay stops it
 				n = min(n, int(float64(inFlight)*float64(time.Second/2)/float64(run.delay)))
 			}
-			goals := run.protocol == "h1" && run.delay == 5*time.Millisecond && inFlight == 200
 			results := make([]cost, len(postings))
 			for round := range 3 {
 				for i, p := range postings {
-					posts := n
-					if goals && !strings.HasPrefix(p.name, "AWS") {
-						// The handshakes of 200 connections are half of the work of 8,000 posts, and a
-						// process makes them once. AWS's client makes them all the time.
-						posts = 3 * n
-					}
-					c, r := p.measure(b, s, run.delay, inFlight, posts), &results[i]
-					if round == 0 {
-						*r = c
-					}
-					r.rate, r.cpu, r.allocs, r.opened = max(r.rate, c.rate), min(r.cpu, c.cpu), min(r.allocs, c.allocs), min(r.opened, c.opened)
+					results[i].best(p.measure(b, s, run.delay, inFlight, n), round == 0)
 				}
 			}
 			for i, p := range postings {
@@ -350,30 +341,58 @@ func BenchmarkPosts(b *testing.B) {
 					b.ReportMetric(float64(r.opened), "opened")
 				})
 			}
-			if goals {
-				reportGoals(b, results)
+			if run.protocol == "h1" && run.delay == 5*time.Millisecond && inFlight == 200 {
+				var ours, bare [10]cost
+				for i := range ours {
+					// The handshakes of 200 connections are half of the work of 8,000 posts, and a
+					// process makes them once.
+					ours[i] = postings[0].measure(b, s, run.delay, inFlight, 3*n)
+					bare[i] = postings[len(postings)-1].measure(b, s, run.delay, inFlight, 3*n)
+				}
+				reportGoals(b, results, ours[:], bare[:])
 			}
 		}
 	}
 }
 
+// best keeps the best of each number.
+func (r *cost) best(c cost, first bool) {
+	if first {
+		*r = c
+	}
+	r.rate, r.cpu, r.allocs, r.opened = max(r.rate, c.rate), min(r.cpu, c.cpu), min(r.allocs, c.allocs), min(r.opened, c.opened)
+}
+
+// medianOfPairs is the middle of what f says of each pair of rounds.
+func medianOfPairs(ours, theirs []cost, f func(ours, theirs cost) float64) float64 {
+	var all []float64
+	for i := range ours {
+		all = append(all, f(ours[i], theirs[i]))
+	}
+	slices.Sort(all)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
 // reportGoals has a row for each goal of the cell with 200 posts in flight to a server
 // that takes 5 ms.
-func reportGoals(b *testing.B, results []cost) {
-	ours, theirs, bare := results[0], results[1], results[3]
+func reportGoals(b *testing.B, results, ours, bare []cost) {
 	row := func(name string, value, reference, ratio float64, bound string, goal float64) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(value, "value")
-			b.ReportMetric(reference, "reference")
-			b.ReportMetric(ratio, "ratio")
+			if reference > 0 {
+				b.ReportMetric(reference, "reference")
+				b.ReportMetric(ratio, "ratio")
+			}
 			b.ReportMetric(goal, bound)
 		})
 	}
-	row("MessagesPerSecondBesideTheAWSClient", ours.rate, theirs.rate, ours.rate/theirs.rate, "goal-min", 6)
-	row("MessagesPerSecondBesideUnsignedPosts", ours.rate, bare.rate, ours.rate/bare.rate, "goal-min", 0.8)
-	// These two are differences, not ratios.
-	row("AllocationsAboveUnsignedPosts", ours.allocs, bare.allocs, ours.allocs-bare.allocs, "goal-max", 45)
-	row("CPUMicrosecondsAboveUnsignedPosts", ours.cpu, bare.cpu, ours.cpu-bare.cpu, "goal-max", 10)
-	row("ConnectionsOpenedForEachPostInFlight", float64(ours.opened), 200, float64(ours.opened)/200, "goal-max", 1)
+	rate := func(c, _ cost) float64 { return c.rate }
+	cpu := func(c, _ cost) float64 { return c.cpu }
+	allocs := func(c, _ cost) float64 { return c.allocs }
+	row("MessagesPerSecondBesideTheAWSClient", results[0].rate, results[1].rate, results[0].rate/results[1].rate, "goal-min", 6)
+	row("MessagesPerSecondBesideUnsignedPosts", medianOfPairs(ours, bare, rate), medianOfPairs(bare, ours, rate), medianOfPairs(ours, bare, func(a, b cost) float64 { return a.rate / b.rate }), "goal-min", 1)
+	row("CPUMicrosecondsBesideUnsignedPosts", medianOfPairs(ours, bare, cpu), medianOfPairs(bare, ours, cpu), medianOfPairs(ours, bare, func(a, b cost) float64 { return a.cpu / b.cpu }), "goal-max", 0.7)
+	row("AllocationsOfAPost", medianOfPairs(ours, bare, allocs), 0, 0, "goal-max", 20)
+	row("ConnectionsOpenedForEachPostInFlight", float64(results[0].opened), 200, float64(results[0].opened)/200, "goal-max", 1)
 }

@@ -2,7 +2,9 @@ package management
 
 import (
 	"context"
+	"net"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +22,10 @@ type Context struct {
 	timer           *time.Timer
 	limit           time.Time
 	progress        atomic.Int32
+
+	mu   sync.Mutex
+	stop func() bool // ends the watch over the context; nil before the first call
+	conn net.Conn    // of the call in flight
 }
 
 // How far a request has come. A transport that does not tell (httptrace) leaves it
@@ -61,7 +67,52 @@ func (c *Context) Close() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	if c.stop != nil {
+		c.stop()
+	}
 	c.cancel(context.Canceled)
+}
+
+// pin begins a call on a connection, which the end of the context interrupts. The
+// error says that it has ended.
+func (c *Context) pin(conn net.Conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.Err(); err != nil {
+		return err
+	}
+	if c.stop == nil {
+		c.stop = context.AfterFunc(c.Context, c.interrupt)
+	}
+	c.conn = conn
+	return nil
+}
+
+// unpin ends a call. It reports false if the context has ended, and the connection
+// with it.
+func (c *Context) unpin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = nil
+	return c.Context.Err() == nil
+}
+
+// readBy sets when a read of the call in flight ends; zero stands for no time but the
+// context's.
+func (c *Context) readBy(conn net.Conn, t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == conn && c.Context.Err() == nil {
+		conn.SetReadDeadline(t)
+	}
+}
+
+func (c *Context) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.SetDeadline(time.Unix(1, 0)) // which is over
+	}
 }
 
 // Deadline implements [context.Context].

@@ -13,10 +13,10 @@ import (
 // still while the other side closes what it holds.
 const idleAfter = 5 * time.Second
 
-// pool is the transport of a client that was given none: as many connections as
-// posts in flight, over HTTP/1.1 or HTTP/2.
+// pool is the transport of a client that was given none and cannot be lean: as many
+// connections as posts in flight, over HTTP/1.1 or HTTP/2.
 func (c *Client) pool(connections int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -30,13 +30,13 @@ func (c *Client) pool(connections int) *http.Transport {
 			return conn, err
 		},
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(connections)},
-		TLSHandshakeTimeout:    5 * time.Second,
+		TLSHandshakeTimeout:    handshakeTime,
 		MaxIdleConns:           0,
 		MaxIdleConnsPerHost:    connections,
 		MaxConnsPerHost:        connections,
 		IdleConnTimeout:        55 * time.Second,
-		ResponseHeaderTimeout:  30 * time.Second,
-		MaxResponseHeaderBytes: maxHeader,
+		ResponseHeaderTimeout:  answerTime,
+		MaxResponseHeaderBytes: maxHead,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 		ReadBufferSize:         2 << 10,
@@ -62,6 +62,10 @@ func (c *Client) thaw(now time.Time) {
 
 // Close closes the idle connections of the pool. The client can be used afterwards.
 func (c *Client) Close() {
+	if c.lean != nil {
+		c.lean.conns.close()
+		return
+	}
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}

@@ -39,7 +39,9 @@ func TestEverySignatureIsTheOneThatAWSsSignerMakes(t *testing.T) {
 
 		ours := http.Header{}
 		s := &signer{host: host, region: region}
-		s.sign(ours, method, path, payloadHash(data), c, now)
+		if err := s.sign(ours, method, path, payloadHash(data), c, now); err != nil {
+			t.Fatal(err)
+		}
 
 		req, err := http.NewRequest(method, "https://"+host, nil)
 		if err != nil {
@@ -72,13 +74,43 @@ func TestASigningKeyIsNotKeptForAnotherSecret(t *testing.T) {
 	}
 }
 
+// A newline in a token would be a header of its own.
+func TestCredentialsThatNoHeaderMayHaveAreNotSent(t *testing.T) {
+	s := &signer{host: "h", region: "eu-west-1"}
+	for _, c := range []aws.Credentials{
+		{AccessKeyID: "AK", SecretAccessKey: "s", SessionToken: "a\r\nX-Evil: 1"},
+		{AccessKeyID: "AK\n", SecretAccessKey: "s"},
+		{AccessKeyID: "AK", SecretAccessKey: "s", SessionToken: "a\x00b"},
+	} {
+		if _, err := s.at(time.Now(), c); err == nil {
+			t.Errorf("%q can be sent", c.AccessKeyID+c.SessionToken)
+		}
+	}
+	if _, err := s.at(time.Now(), aws.Credentials{AccessKeyID: "AK", SecretAccessKey: "s", SessionToken: " token\n"}); err != nil {
+		t.Errorf("a token with a newline at its end: %v", err) // as a shell gives it
+	}
+}
+
+func TestASignatureAllocatesNothing(t *testing.T) {
+	s, now := &signer{host: "abc123.execute-api.eu-west-1.amazonaws.com", region: "eu-west-1"}, time.Now()
+	c := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: strings.Repeat("t", 800)}
+	b, path := make([]byte, 0, 4096), []byte("/prod/@connections/L0SM9cOFvHcCIhw%3D")
+	if n := testing.AllocsPerRun(500, func() {
+		at, _ := s.at(now, c)
+		b = at.appendSignature(b[:0], "POST", path, emptyPayloadHash)
+	}); n > 0 && !raceEnabled { // which empties pools now and then
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkSign(b *testing.B) {
 	s := &signer{host: "abc123.execute-api.eu-west-1.amazonaws.com", region: "eu-west-1"}
 	c := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: strings.Repeat("t", 800)}
 	hash, now := payloadHash([]byte("hello")), time.Now()
+	out, path := make([]byte, 0, 4096), []byte("/prod/@connections/L0SM9cOFvHcCIhw%3D")
 	b.ReportAllocs()
 	for b.Loop() {
-		h := make(http.Header, 4)
-		s.sign(h, "POST", "/prod/@connections/L0SM9cOFvHcCIhw%3D", hash, c, now)
+		at, _ := s.at(now, c)
+		out = at.appendSignature(out[:0], "POST", path, hash)
 	}
 }
