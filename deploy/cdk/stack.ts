@@ -197,7 +197,7 @@ export class PushStack extends Stack {
           },
         ],
       });
-      return new lambda.CfnFunction(this, `${name}Function`, {
+      const fn = new lambda.CfnFunction(this, `${name}Function`, {
         functionName: `${Aws.STACK_NAME}-${suffix}`,
         description,
         runtime: "provided.al2023",
@@ -218,6 +218,8 @@ export class PushStack extends Stack {
           },
         },
       });
+      zip.addResourceMetadata(fn, "Code"); // says where the zip is on this machine, for "wirepost dev"
+      return fn;
     };
     const webSocketFunction = functionOf("WebSocket", "websocket", "Events of the WebSocket API", 29, ["sqs:SendMessage"], {
       WIREPOST_HANDLERS: "websocket",
