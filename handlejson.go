@@ -13,7 +13,7 @@ import (
 // the route needs; others are ignored.
 //
 //	type order struct {
-//		Number string `json:"number"`
+//		Number string `json:"order"`
 //	}
 //	wirepost.HandleJSON(mux, "track", func(ctx context.Context, m *wirepost.Message, in order) (any, error) {
 //		return find(ctx, in.Number)

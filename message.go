@@ -60,8 +60,10 @@ func (m *Message) Connection(ctx context.Context) (Connection, error) {
 	return c, err
 }
 
-// Subscribe adds the sender to a topic. See [Store].Subscribe. It returns an [ErrNotFound]
-// if the sender has no row.
+// Subscribe adds the sender's connection to a topic. It does not ask ProtocolOptions.Allow,
+// and holds for this connection only: a client that connects again has to ask again, while
+// the method subscribe of clients/js holds for all connections of a page. See
+// [Store].Subscribe. It returns an [ErrNotFound] if the sender has no row.
 func (m *Message) Subscribe(ctx context.Context, topic string) error {
 	if m.mux == nil {
 		return errNoMux

@@ -301,8 +301,8 @@ func verifiedWith(of wanted, all ...*key) (any, error) {
 
 // Connect is the hook [wirepost.MuxOptions].Connect: it checks the origin, finds
 // and verifies the token, and checks the topics that the URL asks for. The user is
-// the token's sub, and the connection ends with the token. Refusals are those of
-// docs/protocol.md.
+// the token's sub, and the connection ends [Leeway] after the token's exp. Refusals
+// are those of docs/protocol.md.
 func (v *Verifier) Connect(ctx context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
 	v.made()
 	refuse := func(status int, format string, args ...any) (wirepost.Accept, error) {

@@ -43,15 +43,18 @@
 //
 // # What goes wrong
 //
-// Each of these has an example below.
+// Each of these has an example in example_test.go.
 //
-//   - Gone: [Client.Cut] ends a connection as a lost network does. The row of one that is
-//     gone is removed when the connection is older than 30 s; [Clock] moves past that.
+//   - Gone: [Client.Cut] ends a connection as a lost network does. The gateway notices that a
+//     moment later, and $disconnect removes the row; with the fault "disconnect:drop" the row
+//     stays. A publish removes it when the connection is older than 30 s; [Clock] moves past
+//     that.
 //   - Slow: [Gateway.DialSlow] is a client that reads nothing. The gateway answers 429 for
 //     it when its buffer is full.
 //   - Throttled: gateway.Server.Fault, by rules or by a function, answers posts as AWS
 //     does; "post:429:n=2" throttles the first two.
-//   - Expired: a [Clock] of the store moves past wirepost.Accept.ExpiresAt.
+//   - Expired: a [Clock] of the store moves past wirepost.Accept.ExpiresAt, which package
+//     jwtauth sets to the token's exp and a minute (jwtauth.Leeway).
 //   - Many: hundreds of clients are cheap; a thousand connect in a second or so.
 //
 // # Time

@@ -65,8 +65,9 @@ func smallBuffers(conn net.Conn) error {
 //
 // What is posted to it waits in the gateway, which answers 429 (LimitExceededException,
 // the problem throttled) when gateway.Server.QueueBytes are full: a publish tries again
-// until its PostTimeout or its deadline. A small QueueBytes, set in the configure function
-// of [NewGateway], is full after one post.
+// until its PostTimeout or its deadline. Set a small QueueBytes in the configure function of
+// [NewGateway]. What is left of the system's buffers takes the first posts, so publish long
+// messages until one fails.
 func (g *Gateway) DialSlow(ctx context.Context, query string, header http.Header) (*Client, error) {
 	return dial(ctx, g.URL+query, header, g.listener.dial)
 }

@@ -20,8 +20,8 @@ import (
 )
 
 // functionName is what names a function of the running dev: a file has a dot, and a
-// program a slash or a colon.
-var functionName = regexp.MustCompile(`^(?:[A-Za-z0-9][A-Za-z0-9_-]*|arn:aws[A-Za-z-]*:lambda:.+)$`)
+// program a slash or a colon. An address of Terraform has dots, too.
+var functionName = regexp.MustCompile(`^(?:[A-Za-z0-9][A-Za-z0-9_-]*|arn:aws[A-Za-z-]*:lambda:.+|(?:module\.[^/]+\.)?aws_lambda_function\.[^/]+)$`)
 
 // invocationTime is as long as any function may take, and a little more.
 const invocationTime = 16 * time.Minute

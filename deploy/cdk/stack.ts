@@ -200,7 +200,7 @@ export class PushStack extends Stack {
           },
         ],
       });
-      return new lambda.CfnFunction(this, `${name}Function`, {
+      const fn = new lambda.CfnFunction(this, `${name}Function`, {
         functionName: `${Aws.STACK_NAME}-${suffix}`,
         description,
         runtime: "provided.al2023",
@@ -221,6 +221,8 @@ export class PushStack extends Stack {
           },
         },
       });
+      zip.addResourceMetadata(fn, "Code"); // says where the zip is on this machine, for "wirepost dev"
+      return fn;
     };
     const longAliasArn = `arn:${Aws.PARTITION}:lambda:${Aws.REGION}:${Aws.ACCOUNT_ID}:function:${Aws.STACK_NAME}-long:live`;
     const webSocketFunction = functionOf("WebSocket", "websocket", "Events of the WebSocket API", 29, ["sqs:SendMessage"], {

@@ -9,7 +9,9 @@ import (
 // A route of your own. A client sends {"action":"track","ref":"1","order":"17"}, or
 // client.request("track", {order: "17"}) of wirepost.js, and is answered
 // {"type":"ack","ref":"1","data":{"order":"17","state":"on its way"}}. From then on it
-// gets what is published to the topic order.17.
+// gets what is published to the topic order.17, as long as this connection lasts:
+// wirepost.js replaces it within two hours. A page that follows an order for longer calls
+// client.subscribe("order.17"), which holds for all its connections; a token has to allow it.
 
 // trackRequest is what a client asks with. HandleJSON refuses a frame that does not fit.
 type trackRequest struct {

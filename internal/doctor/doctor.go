@@ -257,11 +257,18 @@ func explained(name string, s Status, e *wirepost.Error) Check {
 	return c
 }
 
-// stages are the stage names that are known, with that of the record first.
+// stages are the stage names that are known, with that of the record first. An endpoint
+// whose host names an API has that API's only.
 func (d *run) stages() []string {
 	var all []string
+	api := ""
+	if u, err := url.Parse(d.report.Endpoint); err == nil {
+		if ep, err := wirepost.ParseEndpoint("https://"+u.Hostname()+"/stage", nil); err == nil {
+			api = ep.APIID
+		}
+	}
 	for _, r := range d.records {
-		if !slices.Contains(all, r.Stage) {
+		if (api == "" || r.APIID == api) && !slices.Contains(all, r.Stage) {
 			all = append(all, r.Stage)
 		}
 	}

@@ -83,6 +83,10 @@ func configurationRows() []row {
 			w.options.Endpoint, w.options.Store = "https://"+apiHost, w.store
 			w.learn(identity, apiURL)
 		}, want: problems(wirepost.ProblemEndpointStageMissing), says: []string{"append /prod (stages found: prod)"}},
+		{name: "no stage, and the store knows another API's", make: func(w *world) {
+			w.options.Endpoint, w.options.Store = "https://other1."+strings.TrimPrefix(apiHost, "abc123."), w.store
+			w.learn(identity, apiURL)
+		}, want: problems(wirepost.ProblemEndpointStageMissing), says: []string{wirepost.ProblemEndpointStageMissing.Fix()}},
 		{name: "the stage on a custom domain", make: func(w *world) {
 			w.options.Endpoint, w.options.Store = "https://"+customHost+"/prod", w.store
 			w.learn(identity, apiURL)
