@@ -1,6 +1,7 @@
 package vtl
 
 import (
+	"context"
 	"math/big"
 	"strconv"
 	"strings"
@@ -310,4 +311,17 @@ func (r *run) same(a, b any, depth int) (bool, error) {
 		return ok && a.Cmp(b) == 0, nil
 	}
 	return a == b, nil
+}
+
+// Text is what a template prints of a value, nothing for nil.
+func Text(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	}
+	r := &run{ctx: context.Background(), options: &Options{}}
+	text, err := r.text(nil, v, 0)
+	return string(text), err
 }

@@ -50,7 +50,7 @@ func TestErrorsSayWhere(t *testing.T) {
 func TestTemplatesThatTakeTooMuchEnd(t *testing.T) {
 	loops := "#set($r = [1..1000])#foreach($a in $r)#foreach($b in $r)#foreach($c in $r)"
 	for text, want := range map[string]string{
-		loops + "#end#end#end": "more than",
+		loops + "#end#end#end":   "more than",
 		loops + "xxxxxxxxxxxxxx": "no #end",
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = \"$s$s\")#end":                                              "more than",
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s + $s)#end":                                               "more than",
