@@ -115,7 +115,7 @@ func (c *command) printRecord(r *inspector.Record) {
 	switch r.Kind {
 	case "handshake":
 		said = r.Target
-	case "invocation", "call":
+	case "invocation", "call", "mapping":
 		said = cmp.Or(r.Error, r.Answer)
 	case "close":
 		said = r.Reason

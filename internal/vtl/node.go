@@ -112,6 +112,9 @@ func (p *print) render(r *run) error {
 		return r.write(s)
 	}
 	out, err := r.text(nil, v, 0)
+	if err == nil {
+		err = r.make(len(out))
+	}
 	if err != nil {
 		return err
 	}
@@ -380,6 +383,9 @@ func (r *run) equal(a, b any) (bool, error) {
 		return false, err
 	}
 	y, err := r.text(nil, b, 0)
+	if err == nil {
+		err = r.make(len(x) + len(y))
+	}
 	return strings.Compare(string(x), string(y)) == 0, err
 }
 

@@ -62,6 +62,7 @@ func TestTemplatesThatTakeTooMuchEnd(t *testing.T) {
 		"#set($l = [])#set($q = $l.add($l))$l":                                                                              "deep",
 		"#set($l = [])#set($q = $l.add($l))#set($m = [])#set($q = $m.add($m))#if($l == $m)x#end":                            "deep",
 		"#set($m = {})#set($m.m = $m)$m":                                                                                    "deep",
+		"#set($r = [1..1000])#set($s = \"x$r\")#foreach($a in $r)#foreach($b in $r)#if($r == $s)#end#end#end":               "more than",
 		"#set($r = [1..2000000000])":                                                                                        "more than 64 MB",
 		"#set($n = 9)#foreach($i in [1..1000])#set($n = $n * $n)#end":                                                       "more than",
 		"#set($s = 'xxxxxxxxxxxxxxxx')#foreach($i in [1..16])#set($s = $s + $s)#end#foreach($i in [1..100])$s#end":          "more than 6291456 bytes",
