@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/jsontext"
 )
 
 // Mapping makes a text of an event, or of an integration's answer. It is called
@@ -169,16 +171,15 @@ func (i *Integration) parameters(call *IntegrationCall, body []byte) {
 
 // mappingInput takes an event apart.
 func mappingInput(event []byte) (MappingInput, error) {
-	var said struct {
-		RequestContext, StageVariables json.RawMessage
-		Body                           *string
+	in := MappingInput{Event: event}
+	object := skipSpace(event)
+	if len(object) == 0 || object[0] != '{' || !jsontext.Valid(event) {
+		return in, errors.New("read the event of an integration: it is not a JSON object")
 	}
-	if err := json.Unmarshal(event, &said); err != nil {
-		return MappingInput{}, fmt.Errorf("read the event of an integration: %w", err)
-	}
-	in := MappingInput{Context: said.RequestContext, StageVariables: said.StageVariables, Event: event}
-	if said.Body != nil {
-		in.Body = []byte(*said.Body)
+	in.Context, _ = member(object, "requestContext")
+	in.StageVariables, _ = member(object, "stageVariables")
+	if body, found := member(object, "body"); found && body[0] == '"' {
+		in.Body = appendText(make([]byte, 0, len(body)), body)
 		in.Message = in.Body
 	}
 	return in, nil

@@ -60,7 +60,7 @@ func TestEachTypeOfIntegrationDoesWhatItsPageDescribes(t *testing.T) {
 			t.Errorf("%s is answered with %q, want %s", c[0], got, c[1])
 		}
 	}
-	if said := r.String(); !strings.Contains(said, "route start cannot be run here: its integration calls Step Functions, which is not here: and --credentials inherit lets it be called on AWS; give --route start=FUNCTION") {
+	if said := r.String(); !strings.Contains(said, "route start cannot be run here: its integration calls Step Functions, which is not here; --credentials inherit lets it be called on AWS; give --route start=FUNCTION") {
 		t.Errorf("it said:\n%s", said)
 	}
 	record := awaitRecord(t, partOf[*gatewayServer](r.dev).recorder, func(x *inspector.Record) bool {

@@ -47,14 +47,14 @@ func (s *serviceActions) of(i *app.Integration) (func(context.Context, gateway.I
 		engine = s.engine(i.Service)
 	}
 	if engine == nil && !s.inherit {
-		way := "and --credentials inherit lets it be called on AWS"
+		way := "--credentials inherit lets it be called on AWS"
 		switch i.Service {
 		case "dynamodb":
 			way = "name a DynamoDB server with --dynamodb, or use AWS's own with --credentials inherit"
 		case "sqs", "sns":
 			way = "start an engine with --sqs local, or use AWS's own with --credentials inherit"
 		}
-		return nil, fmt.Errorf("its integration calls %s, which is not here: %s", serviceNamed(i.Service), way)
+		return nil, fmt.Errorf("its integration calls %s, which is not here; %s", serviceNamed(i.Service), way)
 	}
 	client := s.client
 	if client == nil {

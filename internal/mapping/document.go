@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"strconv"
 
+	"github.com/wirepost/wirepost/internal/jsontext"
 	"github.com/wirepost/wirepost/internal/vtl"
 )
 
@@ -28,7 +29,7 @@ type member struct {
 
 // newDocument is nil for what is not JSON.
 func newDocument(data []byte) *document {
-	if !json.Valid(data) {
+	if !jsontext.Valid(data) {
 		return nil
 	}
 	d := &document{data: data, read: map[int][]member{}}
@@ -127,12 +128,7 @@ func (d *document) members(at span) []member {
 }
 
 func unquote(quoted []byte) string {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(bytes.ToValidUTF8(quoted[1:len(quoted)-1], []byte("\ufffd")))
-	}
-	var s string
-	_ = json.Unmarshal(quoted, &s) // it is valid
-	return s
+	return string(jsontext.AppendText(make([]byte, 0, len(quoted)), quoted))
 }
 
 // value is a value as a template has it.

@@ -107,6 +107,9 @@ func (r *reader) serviceAction(x *resource, i *app.Integration) (why string) {
 		return "its URI " + document.Clip(uri) + " is not arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH"
 	}
 	i.Region, i.Service, i.Action = m[1], m[2], m[3]
+	if v := x.props.Get("CredentialsArn"); !v.Empty() {
+		r.Note(v.Where(), app.Info, "the role of integration %s is not used: here its calls are signed as those of functions are", document.Clip(x.id))
+	}
 	i.Method = r.text(x.props.Get("IntegrationMethod"), "IntegrationMethod of integration "+document.Clip(x.id))
 	return ""
 }
