@@ -201,6 +201,20 @@ func (c *IntegrationCall) Target(base string) (string, error) {
 	return withQuery(base, c.Query)
 }
 
+// MockCall is the Call of an [Integration] of type MOCK: the payload says the status, as
+// {"statusCode": 200}, and is the answer's body (AWS docs, "Set up a WebSocket API
+// integration request"). A payload that does not is a failed integration, as for REST APIs
+// (UNCERTAIN).
+func MockCall(_ context.Context, c IntegrationCall) (*IntegrationAnswer, error) {
+	var said struct{ StatusCode json.Number }
+	err := json.Unmarshal(c.Payload, &said)
+	status, notInt := said.StatusCode.Int64()
+	if err != nil || notInt != nil || status < 200 || status > 599 {
+		return nil, errors.New(`the request template of a mock integration has not made {"statusCode": 200}, with a status from 200 to 599`)
+	}
+	return &IntegrationAnswer{Body: c.Payload, Status: int(status)}, nil
+}
+
 // HTTPBackend makes the calls of an [Integration] of type HTTP: the payload is the body
 // of a request to a URL. Its answers have the backend's status, header and body.
 type HTTPBackend struct {

@@ -281,3 +281,33 @@ func TestAMessageThatAModelDoesNotTakeIsABadRequestBody(t *testing.T) {
 	c.send("good")
 	want(t, c.read(), "answer")
 }
+
+func TestAMockIntegrationAnswersByItsTemplates(t *testing.T) {
+	i := &Integration{
+		Call:    MockCall,
+		Request: requested(t, mapping.Settings{Templates: map[string]string{"$default": `{"statusCode": $input.json('$.status'), "n": 1}`}}),
+		Response: responded(t, false, mapping.ResponseSettings{Key: "200", Settings: mapping.Settings{Templates: map[string]string{"$default": `$context.connectionId $input.path('$.n')`}}},
+			mapping.ResponseSettings{Key: "$default", Settings: mapping.Settings{Templates: map[string]string{"$default": "other"}}}),
+	}
+	c := integrated(t, i, true)
+	for message, wanted := range map[string]string{`{"status":200}`: c.id + " 1", `{"status":404}`: "other"} {
+		c.send(message)
+		want(t, c.read(), wanted)
+	}
+	for _, message := range []string{`{"status":"no"}`, `{}`, "text"} {
+		c.send(message)
+		want(t, c.error(), "Internal server error")
+	}
+	refusing := &Integration{Call: MockCall, Request: func(context.Context, MappingInput) ([]byte, error) { return []byte(`{"statusCode":403}`), nil }}
+	is(t, refusedStatus(t, newLab(t, &Server{Routes: map[string]Route{"$connect": {Function: refusing}}})) == 403)
+}
+
+// rendersAs is a check of a template, for a message.
+func rendersAs(template, wanted string) func(*testing.T) {
+	return func(t *testing.T) {
+		i, calls := integrating("", nil)
+		i.Request = requested(t, mapping.Settings{Templates: map[string]string{"$default": template}})
+		integrated(t, i, false).send(`{"a":[{"b":1},{"b":2}],"n":1.50}`)
+		want(t, string((<-calls).Payload), wanted)
+	}
+}

@@ -25,7 +25,7 @@ func (a *appRoutes) mapped(ctx context.Context, route *app.Route) (gateway.Funct
 	}
 	switch {
 	case i.Kind == app.Mock:
-		made.Call = mocked
+		made.Call = gateway.MockCall
 		if len(i.Templates) == 0 {
 			made.Call = answering200
 		}
@@ -119,18 +119,6 @@ func (a *appRoutes) recordMapped(what, key string, in gateway.MappingInput, m *m
 		record.Key, record.Template, record.Out = m.Key, m.Template, m.Out
 	}
 	r.Mapped(record)
-}
-
-// mocked is an integration of type MOCK: its request template says the status (AWS docs,
-// "Set up mock integrations in API Gateway").
-func mocked(_ context.Context, c gateway.IntegrationCall) (*gateway.IntegrationAnswer, error) {
-	var said struct{ StatusCode json.Number }
-	err := json.Unmarshal(c.Payload, &said)
-	status, notInt := said.StatusCode.Int64()
-	if err != nil || notInt != nil || status < 200 || status > 599 {
-		return nil, errors.New(`its request template has not made {"statusCode": 200} with a status from 200 to 599, which a mock integration answers with`)
-	}
-	return &gateway.IntegrationAnswer{Body: c.Payload, Status: int(status)}, nil
 }
 
 // answering200 is a mock without request templates (UNCERTAIN).

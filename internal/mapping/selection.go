@@ -69,7 +69,7 @@ func variable(name string, answers bool) (s selected, err error) {
 	case of == "statuscode":
 		s.of = "status"
 		return s, nil
-	case of == "body.errorMessage":
+	case of == "body.errorMessage": // not for templates: on AWS it does not work there
 		s.of = "errorMessage"
 		return s, nil
 	default:
@@ -163,7 +163,7 @@ func parseTemplates(texts map[string]string, expression string, answers bool) (s
 // there is (UNCERTAIN). It is nil if none fits.
 func (s *templateSet) choose(message []byte, a *Answer) (key string, t *Template) {
 	if len(s.selection) > 0 {
-		key = s.selection.key(message, a)
+		key = s.selection.key(message, &Answer{Status: a.Status, Header: a.Header})
 		if t := s.all[key]; key != "" && t != nil {
 			return key, t
 		}

@@ -88,6 +88,7 @@ func TestTheTemplateOfAResponseIsChosenByWhatWasAnswered(t *testing.T) {
 		"k":                                               "k",
 		`\$default`:                                       "default",
 		"${request.body.none}":                            "default",
+		"$integration.response.body.errorMessage":         "default",
 		"":                                                "default",
 	} {
 		all, err := ParseResponses("${response.statuscode}", false, []ResponseSettings{{Settings{Templates: templates, Selection: expression}, `/4\d\d/`}})
