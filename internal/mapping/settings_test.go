@@ -89,7 +89,7 @@ func TestTheTemplateOfAResponseIsChosenByWhatWasAnswered(t *testing.T) {
 		`\$default`:                                       "default",
 		"${request.body.none}":                            "default",
 		"$integration.response.body.errorMessage":         "default",
-		"":                                                "default",
+		"": "default",
 	} {
 		all, err := ParseResponses("${response.statuscode}", false, []ResponseSettings{{Settings{Templates: templates, Selection: expression}, `/4\d\d/`}})
 		if err != nil {

@@ -49,7 +49,7 @@ func (r *run) listMethod1(l *List, name string, arg any) (any, error) {
 		return l.Items[n], nil
 	case "add":
 		l.Items = append(l.Items, arg)
-		return true, r.make(16)
+		return true, r.spend(16)
 	case "addAll":
 		from := each(arg)
 		if len(from) == 0 {
@@ -58,27 +58,13 @@ func (r *run) listMethod1(l *List, name string, arg any) (any, error) {
 			}
 			return nil, nil
 		}
-		if err := r.make(16 * len(from)); err != nil {
+		if err := r.spend(16 * len(from)); err != nil {
 			return nil, err
 		}
 		l.Items = append(l.Items, from...)
 		return true, nil
 	case "remove":
-		i := int(n)
-		if !isInt || l.kind == aSet {
-			var err error
-			if i, err = r.indexOf(l.Items, arg); i < 0 || err != nil {
-				return false, err
-			}
-			l.Items = slices.Delete(slices.Clone(l.Items), i, i+1)
-			return true, r.make(16 * len(l.Items))
-		}
-		if n < 0 || n >= int64(len(l.Items)) {
-			return nil, tooMuch("the index %d is outside of a list of %d", n, len(l.Items))
-		}
-		removed := l.Items[i]
-		l.Items = slices.Delete(slices.Clone(l.Items), i, i+1)
-		return removed, r.make(16 * len(l.Items))
+		return r.removed(l, arg)
 	case "contains":
 		i, err := r.indexOf(l.Items, arg)
 		return i >= 0, err
@@ -107,6 +93,25 @@ func (r *run) listMethod1(l *List, name string, arg any) (any, error) {
 	return nil, nil
 }
 
+// removed takes an element out of a list: that at an index, or the first that is equal.
+func (r *run) removed(l *List, arg any) (any, error) {
+	n, isIndex := arg.(int64)
+	if !isIndex || l.kind == aSet {
+		i, err := r.indexOf(l.Items, arg)
+		if i < 0 || err != nil {
+			return false, err
+		}
+		l.Items = slices.Delete(slices.Clone(l.Items), i, i+1)
+		return true, r.spend(16 * len(l.Items))
+	}
+	if n < 0 || n >= int64(len(l.Items)) {
+		return nil, tooMuch("the index %d is outside of a list of %d", n, len(l.Items))
+	}
+	before := l.Items[n]
+	l.Items = slices.Delete(slices.Clone(l.Items), int(n), int(n)+1)
+	return before, r.spend(16 * len(l.Items))
+}
+
 func (r *run) listMethod2(l *List, name string, args []any) (any, error) {
 	n, ok := args[0].(int64)
 	if !ok {
@@ -126,7 +131,7 @@ func (r *run) listMethod2(l *List, name string, args []any) (any, error) {
 			return nil, tooMuch("the index %d is outside of a list of %d", n, size)
 		}
 		l.Items = slices.Insert(slices.Clone(l.Items), int(n), args[1])
-		return "", r.make(16 * len(l.Items))
+		return "", r.spend(16 * len(l.Items))
 	case "subList":
 		m, ok := args[1].(int64)
 		if !ok {
@@ -135,7 +140,7 @@ func (r *run) listMethod2(l *List, name string, args []any) (any, error) {
 		if n < 0 || m > size || n > m {
 			return nil, tooMuch("%d to %d is outside of a list of %d", n, m, size)
 		}
-		return &List{Items: slices.Clone(l.Items[n:m])}, r.make(32 + 16*int(m-n))
+		return &List{Items: slices.Clone(l.Items[n:m])}, r.spend(32 + 16*int(m-n))
 	}
 	return nil, nil
 }

@@ -49,7 +49,7 @@ func (r *run) call(v any, name string, args []any) (any, error) {
 	case name == "toString" && len(args) == 0:
 		text, err := r.text(nil, v, 0)
 		if err == nil {
-			err = r.make(len(text))
+			err = r.spend(len(text))
 		}
 		return string(text), err
 	case name == "equals" && len(args) == 1:
@@ -229,12 +229,12 @@ func (r *run) mapMethod(m *Map, name string, args []any) (any, error) {
 			for _, e := range append([]*Entry(nil), from.Entries()...) {
 				m.Put(e.Key, e.Value)
 			}
-			return "", r.make(64 * from.Len())
+			return "", r.spend(64 * from.Len())
 		}
 	case 2:
 		switch name {
 		case "put":
-			if err := r.make(64); err != nil {
+			if err := r.spend(64); err != nil {
 				return nil, err
 			}
 			return m.Put(args[0], args[1]), nil
@@ -274,5 +274,5 @@ func (r *run) mapView(m *Map, name string) (any, error) {
 			made.Items = append(made.Items, e)
 		}
 	}
-	return made, r.make(32 + 16*len(made.Items))
+	return made, r.spend(32 + 16*len(made.Items))
 }

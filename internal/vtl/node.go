@@ -18,7 +18,7 @@ type (
 		place
 		text string
 	}
-	print struct {
+	shown struct {
 		place
 		of      *reference
 		prefix  string // half of the backslashes before it
@@ -86,7 +86,7 @@ type (
 
 func (t *text) render(r *run) error { return r.write(t.text) }
 
-func (p *print) render(r *run) error {
+func (p *shown) render(r *run) error {
 	v, err := p.of.eval(r)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (p *print) render(r *run) error {
 	}
 	out, err := r.text(nil, v, 0)
 	if err == nil {
-		err = r.make(len(out))
+		err = r.spend(len(out))
 	}
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func (s *interpolation) eval(r *run) (any, error) {
 }
 
 func (l *listLiteral) eval(r *run) (any, error) {
-	if err := r.make(32 + 16*len(l.items)); err != nil {
+	if err := r.spend(32 + 16*len(l.items)); err != nil {
 		return nil, l.at(err)
 	}
 	made := &List{Items: make([]any, len(l.items))}
@@ -233,7 +233,7 @@ func (l *rangeLiteral) eval(r *run) (any, error) {
 	if n > maxMemory {
 		n = maxMemory
 	}
-	if err := r.make(int(32 + 16*n)); err != nil {
+	if err := r.spend(int(32 + 16*n)); err != nil {
 		return nil, l.at(err)
 	}
 	made := &List{Items: make([]any, n)}
@@ -255,7 +255,7 @@ func intOf(v any) (int64, bool) {
 }
 
 func (m *mapLiteral) eval(r *run) (any, error) {
-	if err := r.make(32 + 64*len(m.keys)); err != nil {
+	if err := r.spend(32 + 64*len(m.keys)); err != nil {
 		return nil, m.at(err)
 	}
 	made := NewMap(nil)
@@ -322,7 +322,7 @@ func (b *binary) value(r *run, left, right any) (any, error) {
 			return v, err
 		}
 	}
-	if err := r.make(digits(left) + digits(right)); err != nil {
+	if err := r.spend(digits(left) + digits(right)); err != nil {
 		return nil, err
 	}
 	return calculate(b.is[0], left, right), nil
@@ -354,7 +354,7 @@ func (b *binary) concatenated(r *run, left, right any) (any, bool, error) {
 		text, err = r.text(text, right, 0)
 	}
 	if err == nil {
-		err = r.make(len(text))
+		err = r.spend(len(text))
 	}
 	return string(text), true, err
 }
@@ -384,7 +384,7 @@ func (r *run) equal(a, b any) (bool, error) {
 	}
 	y, err := r.text(nil, b, 0)
 	if err == nil {
-		err = r.make(len(x) + len(y))
+		err = r.spend(len(x) + len(y))
 	}
 	return strings.Compare(string(x), string(y)) == 0, err
 }

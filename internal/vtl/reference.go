@@ -41,7 +41,7 @@ func (p *parser) printed() error {
 		return err
 	}
 	n := len(m[1])
-	p.nodes = append(p.nodes, &print{at, r, rest[:n/2], n%2 == 1})
+	p.nodes = append(p.nodes, &shown{at, r, rest[:n/2], n%2 == 1})
 	p.fresh = true
 	return nil
 }
@@ -262,7 +262,7 @@ func (r *reference) assign(run *run, v any) error {
 		if m, ok := to.(*Map); ok {
 			m.Put(a.name, v)
 		}
-		return a.at(run.make(64))
+		return a.at(run.spend(64))
 	}
 	i, err := a.index.eval(run)
 	if err != nil {

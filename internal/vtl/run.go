@@ -52,8 +52,8 @@ func (r *run) step(n int) error {
 	return nil
 }
 
-// make counts the bytes of a value.
-func (r *run) make(n int) error {
+// spend counts the bytes of a value.
+func (r *run) spend(n int) error {
 	r.memory += n
 	if r.memory > maxMemory {
 		return tooMuch("the template's values take more than %d MB", maxMemory>>20)
@@ -93,7 +93,7 @@ func (r *run) aside(nodes []node) (string, error) {
 	text := string(r.out)
 	r.out = out
 	if err == nil {
-		err = r.make(len(text))
+		err = r.spend(len(text))
 	}
 	return text, err
 }
@@ -186,7 +186,7 @@ func (f *foreach) render(r *run) error {
 		return err
 	}
 	items := each(v)
-	if err := r.make(16 * len(items)); err != nil {
+	if err := r.spend(16 * len(items)); err != nil {
 		return err
 	}
 	if v == nil || len(items) == 0 {

@@ -45,7 +45,7 @@ func index(s string, at int) int64 {
 }
 
 func (r *run) stringMethod(s, name string, args []any) (any, error) {
-	if err := r.make(len(s)); err != nil {
+	if err := r.spend(len(s)); err != nil {
 		return nil, err
 	}
 	switch len(args) {
@@ -115,7 +115,7 @@ func (r *run) stringMethod1(s, name string, arg any) (any, error) {
 	case "lastIndexOf":
 		return index(s, strings.LastIndex(s, t)), nil
 	case "concat":
-		return s + t, r.make(len(s) + len(t))
+		return s + t, r.spend(len(s) + len(t))
 	case "compareTo":
 		return compareTexts(s, t), nil
 	case "valueOf":
@@ -177,7 +177,7 @@ func (r *run) stringMethod2(s, name string, args []any) (any, error) {
 	}
 	switch name {
 	case "replace":
-		if err := r.make(strings.Count(s, t) * len(by)); err != nil {
+		if err := r.spend(strings.Count(s, t) * len(by)); err != nil {
 			return nil, err
 		}
 		return strings.ReplaceAll(s, t, by), nil
@@ -226,7 +226,7 @@ func (r *run) replace(s, p, by string, most int) (any, error) {
 		return nil, err
 	}
 	found := x.FindAllStringSubmatchIndex(s, most)
-	if err := r.make(16 * len(found)); err != nil {
+	if err := r.spend(16 * len(found)); err != nil {
 		return nil, err
 	}
 	var out strings.Builder
@@ -242,7 +242,7 @@ func (r *run) replace(s, p, by string, most int) (any, error) {
 		}
 	}
 	out.WriteString(s[at:])
-	return out.String(), r.make(out.Len())
+	return out.String(), r.spend(out.Len())
 }
 
 func expand(out *strings.Builder, s, by string, m []int) error {
@@ -301,5 +301,5 @@ func (r *run) split(s, p string, limit int64) (any, error) {
 			made.Items = made.Items[:len(made.Items)-1]
 		}
 	}
-	return made, r.make(32 + 16*len(made.Items))
+	return made, r.spend(32 + 16*len(made.Items))
 }

@@ -136,7 +136,7 @@ func (r *reader) checkIntegration(x *resource, kind app.IntegrationKind, what st
 	}
 	for _, name := range []string{"RequestTemplates", "TemplateSelectionExpression"} {
 		if v := p.Get(name); !v.Empty() && kind == app.HTTPProxy {
-			r.Note(v.Pos, app.Warning, "%s of %s is not done: there are no mapping templates here", name, what)
+			r.Note(v.Pos, app.Warning, "%s of %s is left out: a proxy integration passes messages as they are", name, what)
 		}
 	}
 	if v := p.Get("RequestParameters"); !v.Empty() && kind == app.AWSProxy {
