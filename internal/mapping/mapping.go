@@ -63,10 +63,28 @@ func (t *Template) Text() string { return t.text }
 func (t *Template) Render(ctx context.Context, in Input) ([]byte, error) {
 	return t.parsed.Render(ctx, map[string]any{
 		"input":          &input{in: &in},
-		"context":        objectOf(in.Context),
+		"context":        contextOf(in.Context),
 		"stageVariables": objectOf(in.StageVariables),
 		"util":           util{},
 	})
+}
+
+// contextOf is $context, in which what an authorizer has returned are texts (AWS docs, the
+// same page: "the stringified value").
+func contextOf(data []byte) any {
+	m := objectOf(data).(*vtl.Map)
+	if said, ok := m.Get("authorizer").(*vtl.Map); ok {
+		for _, e := range said.Entries() {
+			switch e.Value.(type) {
+			case nil, string, *vtl.Map, *vtl.List:
+				continue
+			}
+			if text, err := vtl.Text(e.Value); err == nil {
+				e.Value = text
+			}
+		}
+	}
+	return m
 }
 
 // objectOf is a JSON object as a template has it, empty if it is none.
