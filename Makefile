@@ -59,6 +59,14 @@ lint: ## gofmt, go vet and staticcheck
 vuln: ## govulncheck, where its database can be reached
 	@scripts/vuln $(GOVULNCHECK_VERSION)
 
+.PHONY: site
+site: ## Build the pages of docs as a site into bin/site
+	@scripts/site
+
+.PHONY: site-check
+site-check: site ## Check that every page of the site is accessible
+	@go run ./site/check bin/site .tools/node/node_modules/axe-core/axe.min.js
+
 .PHONY: bench
 bench: ## Measure every row that has a goal, beside its reference
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./gateway ./wireposttest ./dynamostore ./internal/inspector ./cmd/wirepost ./cmd/wirepost-function | scripts/bench-table

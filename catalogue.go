@@ -65,6 +65,7 @@ const (
 	ProblemStoreHost         Problem = "store-host-mismatch"
 	ProblemStoreMoved        Problem = "store-endpoint-moved"
 	ProblemStoreTable        Problem = "store-table"
+	ProblemKeptAndNot        Problem = "kept-and-not"
 	ProblemFunctionTimeout   Problem = "function-timeout-short"
 	ProblemPoolSmall         Problem = "connection-pool-small"
 	ProblemConnectFailed     Problem = "connect-failed"
@@ -254,6 +255,9 @@ var problems = map[Problem]problemText{
 	ProblemStoreTable: {"the table of the store is not as it should be",
 		"run 'wirepost table check', which says what to do",
 		"rows of connections that ended stay for good, because the table's TTL is off"},
+	ProblemKeptAndNot: {"one program keeps the messages of a topic and another does not, so what the other publishes is not in the topic's log",
+		"give WIREPOST_KEEP the same value in all functions and programs that publish, or set the same PublisherOptions.Keep in them; nothing, if a program's messages are not meant to be kept",
+		"clients that were away get some of the messages that they missed, and are told of no gap"},
 	ProblemFunctionTimeout: {"the function's timeout is shorter than a failed send takes",
 		"set the function's timeout to 10 s or more",
 		"`Task timed out after 3.00 seconds` and nothing else"},

@@ -89,6 +89,17 @@ func (k keepRules) of(topic string) time.Duration {
 	return d
 }
 
+// Keeps is for how long messages to an audience are kept whose publish does not say it:
+// what [PublisherOptions].Keep, or WIREPOST_KEEP, says of a topic, and 0 for others. The
+// error is that of rules that cannot be read.
+func (p *Publisher) Keeps(to Audience) (time.Duration, error) {
+	p.made("wirepost: Publisher.Keeps")
+	if to.Kind != KindTopic {
+		return 0, nil
+	}
+	return p.keep.of(to.Name), p.keep.err
+}
+
 // keepFor is for how long a publish is kept; 0 if it is not. What cannot be kept is an
 // [ErrInvalid].
 func (p *Publisher) keepFor(to Audience, o *PublishOptions) (time.Duration, error) {

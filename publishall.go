@@ -2,7 +2,9 @@ package wirepost
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Publication is one of the messages of [Publisher.PublishAll].
@@ -26,7 +28,8 @@ const publishedAtOnce = 8
 // are appended together, as far as an item has room for them, which costs less; one with
 // Again is looked for and appended by itself, in its turn. Nothing is sent to a topic
 // before all its messages have been appended or refused: one that was not appended does
-// not keep those behind it from being sent.
+// not keep those behind it from being sent. A panic, such as one of the store, goes on in
+// the goroutine that called PublishAll when all audiences have ended.
 func (p *Publisher) PublishAll(ctx context.Context, all []Publication) []Published {
 	p.made("wirepost: Publisher.PublishAll")
 	results := make([]Published, len(all))
@@ -43,14 +46,23 @@ func (p *Publisher) PublishAll(ctx context.Context, all []Publication) []Publish
 	}
 	places := make(chan struct{}, publishedAtOnce)
 	var group sync.WaitGroup
+	var panicked atomic.Pointer[goroutinePanic]
 	for _, indices := range audiences {
 		places <- struct{}{}
 		group.Go(func() {
-			defer func() { <-places }()
+			defer func() {
+				if value := recover(); value != nil {
+					panicked.CompareAndSwap(nil, &goroutinePanic{value, debug.Stack()})
+				}
+				<-places
+			}()
 			p.publishInTurn(ctx, all, indices, results)
 		})
 	}
 	group.Wait()
+	if v := panicked.Load(); v != nil {
+		panic(v)
+	}
 	return results
 }
 

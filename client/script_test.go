@@ -26,9 +26,16 @@ type step struct {
 
 // server is the other end of all sockets of a test.
 type server struct {
-	mu    sync.Mutex
-	sent  []map[string]any
-	conns map[*fake]bool
+	mu   sync.Mutex
+	sent []map[string]any
+	// sentBy is sent, and by whom.
+	sentBy []sentFrame
+	conns  map[*fake]bool
+}
+
+type sentFrame struct {
+	by    *fake
+	frame map[string]any
 }
 
 type fake struct {
@@ -64,7 +71,7 @@ func (f *fake) Write(_ context.Context, text []byte) error {
 	if err := json.Unmarshal(text, &frame); err != nil {
 		return err
 	}
-	f.s.sent = append(f.s.sent, frame)
+	f.s.sent, f.s.sentBy = append(f.s.sent, frame), append(f.s.sentBy, sentFrame{f, frame})
 	return nil
 }
 

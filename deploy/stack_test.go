@@ -201,7 +201,7 @@ var variants = []map[string]string{
 	{
 		"TableName": "people", "StageName": "blue", "Architecture": "x86_64", "MemorySize": "512", "ThrottleRate": "7", "ThrottleBurst": "8", "QueueConcurrency": "9",
 		"AllowOrigin": "https://example.com", "JwtJwksUrl": "https://example.com/keys", "JwtKey": "", "JwtIssuer": "issuer", "JwtAudience": "audience", "JwtClaim": "claim",
-		"LogLevel": "debug", "LogDays": "7", "AccessLogArn": "arn:log", "AlarmTopicArn": "arn:topic",
+		"LogLevel": "debug", "Keep": "lobby=24h,orders/*=10m", "LogDays": "7", "AccessLogArn": "arn:log", "AlarmTopicArn": "arn:topic",
 	},
 	{"JwtJwksUrl": "https://example.com/keys", "JwtKey": "key", "JwtIssuer": "issuer"},
 	{"JwtKey": "key", "JwtIssuer": "issuer", "JwtAudience": "audience"},

@@ -196,10 +196,10 @@ func (l *topicLog) put(ctx context.Context, h logHead, group []*waiting) ([]*wai
 		if there.name == next.name {
 			return group, wirepost.Position{Epoch: h.epoch.name, Offset: there.first}, nil
 		}
-		if err := l.pause(ctx, losses, time.Since(sent)); err != nil {
-			return group, wirepost.Position{}, err
-		}
-		if losses >= lossesBeforeRead {
+		if losses+1 >= lossesBeforeRead { // the log has gone on meanwhile
+			if err := l.pause(ctx, losses, time.Since(sent)); err != nil {
+				return group, wirepost.Position{}, err
+			}
 			l.forgetHead()
 		}
 		if h, err = l.appendable(ctx); err != nil {
@@ -233,7 +233,7 @@ func (l *topicLog) place(i *logItem, h logHead, group []*waiting) {
 // pause waits for a random time, so that appenders who meet do not meet again: for so many
 // puts as there seem to be others, of whom each loss shows some more.
 func (l *topicLog) pause(ctx context.Context, losses int, put time.Duration) error {
-	longest := min(time.Duration(6*losses+6)*put, longestLossPause)
+	longest := min(time.Duration(losses)*put, longestLossPause)
 	t := time.NewTimer(time.Duration(l.s.o.Random() * float64(longest)))
 	defer t.Stop()
 	select {

@@ -27,7 +27,10 @@ type simTable struct {
 
 	fail    float64 // the part of requests that fail
 	put     func(dynamodb.Item)
-	signed  time.Duration // requests that were signed earlier than this are refused
+	rate    float64            // read units a second of a partition; 0: any number
+	buckets map[string]*bucket // of partitions
+	units   float64            // that were read
+	signed  time.Duration      // requests that were signed earlier than this are refused
 	refused int
 }
 
@@ -169,9 +172,47 @@ func (t *simTable) do(operation string, body []byte) *http.Response {
 	case "Query":
 		var in dynamodb.QueryInput
 		read(&in)
-		return answerOf(200, t.query(in))
+		answer := t.query(in)
+		if !t.take(*in.ExpressionAttributeValues[":p"].S, answer["Items"]) {
+			return answerOf(400, map[string]any{"__type": "ProvisionedThroughputExceededException", "message": "too fast"})
+		}
+		return answerOf(200, answer)
 	}
 	panic("the table does not know " + operation)
+}
+
+// bucket holds the read units that a partition has left.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+// take charges a consistent read, one unit for 4 KB, and reports whether the partition had
+// as much. It keeps those of one second at most.
+func (t *simTable) take(partition string, items any) bool {
+	if t.rate == 0 {
+		return true
+	}
+	b, err := json.Marshal(items)
+	if err != nil {
+		panic(err)
+	}
+	units := max(1, float64((len(b)+4095)/4096))
+	if t.buckets == nil {
+		t.buckets = map[string]*bucket{}
+	}
+	have := t.buckets[partition]
+	if have == nil {
+		have = &bucket{left: t.rate, at: time.Now()}
+		t.buckets[partition] = have
+	}
+	have.left = min(t.rate, have.left+time.Since(have.at).Seconds()*t.rate)
+	have.at = time.Now()
+	if have.left < units {
+		return false
+	}
+	have.left, t.units = have.left-units, t.units+units
+	return true
 }
 
 // holds evaluates the conditions that the log has.

@@ -339,6 +339,7 @@ func TestTheUnitsOfEachOperationAreThoseInTheDoc(t *testing.T) {
 		tables = append(tables, m)
 	}
 	measureListings(t, tables, all)
+	measureLog(t, newMetered(t, server), all)
 
 	if u := all.by["connect, with a user and a topic"]; u.writes > 3 || u.reads > 0 {
 		t.Errorf("a connect costs %g read and %g write units, at most 0 and 3 are promised", u.reads, u.writes)

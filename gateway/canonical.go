@@ -120,7 +120,7 @@ func canonicalQueryPart(s string) string {
 // of spaces collapsed, several joined by commas. The three that net/http takes
 // out of the header map are looked up where it puts them.
 func appendCanonicalHeader(dst []byte, r *http.Request, name string) ([]byte, bool) {
-	if name == "host" {
+	if name == "host" || name == authority && r.ProtoMajor == 2 {
 		return append(dst, r.Host...), true
 	}
 	var room [64]byte

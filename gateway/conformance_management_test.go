@@ -85,6 +85,7 @@ func managementRows() []row {
 			}
 		}},
 		{id: "6.1 the measured signatures are right", status: "DOC", source: "measured, SDK v1.38.0", check: TestTheMeasuredSignaturesOfTheSDKAreRight},
+		{id: "6.1 over HTTP/2 :authority may be signed in the place of host", status: "UNCERTAIN", source: "AWS SDK for JavaScript, NodeHttp2Handler", here: "taken, by those who bring HTTP/2 to a Server", check: TestOverHTTP2TheAuthorityMayBeSignedInThePlaceOfTheHost},
 		{id: "6.1 the signing name is execute-api", status: "DOC", source: "SDK model", check: called("GET", "/dev/@connections/ID", "", 200, nil)},
 		{id: "6.1 a retried request is signed anew", status: "DOC", source: "measured", check: func(t *testing.T) {
 			faults := NewFaults(1, nil, mustRules(t, "get:500:n=1")...)

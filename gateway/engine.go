@@ -36,6 +36,7 @@ type engine struct {
 	origin                                  func(string) bool
 	hosts                                   []string
 	page                                    http.Handler
+	loose                                   *loosePaths // nil: none are taken
 	urlBytes                                int
 	connects, requests                      *bucket
 
@@ -122,6 +123,9 @@ func newEngine(s *Server) (*engine, error) {
 		sockets:            make(map[net.Conn]*socket),
 	}
 	e.listenersOf(s)
+	if s.LoosePaths {
+		e.loose = &loosePaths{}
+	}
 	e.connects = newBucket(cmp.Or(s.ConnectRate, DefaultConnectRate), cmp.Or(s.ConnectRate, DefaultConnectRate))
 	rate, burst := DefaultRequestRate, DefaultRequestBurst
 	if e.region == "af-south-1" || e.region == "eu-south-1" {

@@ -229,6 +229,15 @@ type Server struct {
 	// page could point a name of its own at this machine. Nil means every name.
 	Hosts []string
 
+	// LoosePaths takes management calls whose path has no stage, as the path of a custom
+	// domain has none, and calls with empty segments, which an endpoint with a slash at its
+	// end makes: clients send /{stage}//@connections/{id}, and some of them (AWS SDK for
+	// JavaScript 3.930 and later) sign it without the empty segment. Its signature is right
+	// for the path as sent or without empty segments. Each is told once through Notice. What
+	// AWS does with empty segments is UNCERTAIN; a call to an API's own name without the
+	// stage is refused there, so the zero value refuses both.
+	LoosePaths bool
+
 	// TLS makes Serve answer TLS too, on the same port: the first byte of a
 	// connection tells. Nil means plain HTTP only.
 	TLS *tls.Config

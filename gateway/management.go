@@ -50,7 +50,7 @@ func (e *engine) managed(w http.ResponseWriter, r *http.Request, path []string, 
 		e.ignoreBody(w, r)
 		return e.refuse(w, uriTooLong.because(causeCallURL, "%s", e.whyURL(r)))
 	}
-	if !e.servesHost(r.Host) {
+	if !e.servesHost(r.Host) && !e.isOwnName(r) {
 		e.discardBody(w, r)
 		return e.refuse(w, forbidden.because(causeHost, "it was sent to the name %s, which is not this gateway's; call %s, or see %s", quoted(r.Host), e.urlOf(r, "http"), e.setting("Hosts")))
 	}
@@ -188,7 +188,7 @@ func (e *engine) readSigned(w http.ResponseWriter, r *http.Request, now time.Tim
 	if refused != nil {
 		return body{}, refused
 	}
-	return sent, e.keys.verify(r, claim, sent.payload)
+	return sent, e.verify(r, claim, sent.payload)
 }
 
 // body is a request's body with room for a frame header before it.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // refusal is an error answer.
@@ -229,7 +230,7 @@ func (e *engine) whyStage(r *http.Request, path []string) string {
 // urlOf is where this stage is reached. It never comes from the Host header.
 func (e *engine) urlOf(r *http.Request, scheme string) string {
 	host := e.domain
-	if host == "" {
+	if host == "" || strings.Contains(host, ".execute-api.") { // which leads to AWS from most places
 		host = "HOST"
 		if addr := localAddress(r); addr != nil {
 			host = addr.String()

@@ -153,6 +153,10 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) (upgraded bool) {
 		}
 		path[i] = name
 	}
+	if tidy, ok := e.tidy(path); ok {
+		e.manage(w, r, tidy)
+		return false
+	}
 	for i := 0; i < len(path) && i < 2; i++ {
 		if path[i] == "@connections" {
 			e.manage(w, r, path)

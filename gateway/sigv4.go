@@ -89,6 +89,10 @@ func validSignedHeaders(list string) bool {
 		if name <= previous {
 			return false
 		}
+		if name == authority {
+			previous = name
+			continue
+		}
 		for _, c := range []byte(name) {
 			if !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' || 'A' <= c && c <= 'Z' {
 				return false
@@ -98,6 +102,11 @@ func validSignedHeaders(list string) bool {
 	}
 	return true
 }
+
+// authority is what a client signs over HTTP/2 in the place of host (the AWS SDK for
+// JavaScript with its NodeHttp2Handler, middleware-host-header). That API Gateway takes it
+// is UNCERTAIN.
+const authority = ":authority"
 
 // signs reports whether a header is among the signed ones.
 func (a *authorization) signs(name string) bool {
@@ -164,7 +173,7 @@ func (k *keyring) check(r *http.Request, credentials []Credentials, now time.Tim
 	switch {
 	case !ok:
 		return nil, incompleteSignature.because(causeAuthorization, "its time is missing, malformed or not signed: X-Amz-Date has to be like %s and among SignedHeaders", amzDateLayout)
-	case !a.signs("host"):
+	case !a.signs("host") && !(r.ProtoMajor == 2 && a.signs(authority)):
 		return nil, incompleteSignature.because(causeAuthorization, "the header host is not signed")
 	}
 	i := slices.IndexFunc(credentials, func(c Credentials) bool { return c.AccessKeyID == a.accessKeyID })

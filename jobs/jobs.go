@@ -108,11 +108,25 @@ func (w *Worker) Do(ctx context.Context, r Request) error { return w.do(ctx, r, 
 // do is Do. restart says that a publish that had not enough time, and has no queue to
 // go on from, begins again from its beginning.
 func (w *Worker) do(ctx context.Context, r Request, restart bool) error {
-	if len(r.Jobs) != 1 {
-		return w.spread(ctx, r.Jobs)
+	if len(r.Jobs) == 0 {
+		return invalid("the request has no job")
 	}
-	job := r.Jobs[0]
-	result, err := w.publish(ctx, job)
+	kept, err := w.append(ctx, &r)
+	if err != nil {
+		return err
+	}
+	if len(r.Jobs) != 1 {
+		return w.spread(ctx, r.Jobs, kept.Position != wirepost.Position{})
+	}
+	result, err := w.publish(ctx, r.Jobs[0])
+	result.Position, result.Repeated = kept.Position, kept.Repeated
+	return w.finish(ctx, r.Jobs[0], result, err, restart)
+}
+
+// finish sees to what a publish has left. Of a message that was kept nothing is lost:
+// clients find it in the log.
+func (w *Worker) finish(ctx context.Context, job wirepost.Job, result wirepost.Result, err error, restart bool) error {
+	w.logFailed(job, result)
 	left := job.Left(result, err)
 	switch {
 	case left.Again:
@@ -120,7 +134,8 @@ func (w *Worker) do(ctx context.Context, r Request, restart bool) error {
 	case w.queue == nil && restart && result.Next != "":
 		return failed(result, err)
 	}
-	if left.Lost > 0 {
+	kept := result.Position != wirepost.Position{}
+	if left.Lost > 0 && !kept {
 		w.logger.Error("more connections missed a message than jobs are made for; they do not get it", "job", job.String(), "connections", left.Lost, "result", result)
 	}
 	if len(left.Jobs) == 0 {
@@ -132,8 +147,12 @@ func (w *Worker) do(ctx context.Context, r Request, restart bool) error {
 		return nil
 	}
 	mayHave := result.Sent + result.Failed - result.NotDelivered + queued
-	if job.AtLeastOnce || mayHave == 0 {
+	switch {
+	case job.AtLeastOnce || mayHave == 0:
 		return &PublishFailed{fmt.Sprintf("what is left of %s could not go on from the queue: %v", job, sendErr)}
+	case kept:
+		w.logger.Warn("a publish was not finished; the message was kept, and the clients that it did not reach find it in the log of its topic", "job", job.String(), "jobs", len(left.Jobs)-queued, "result", result, "error", sendErr)
+		return nil
 	}
 	w.logger.Error("a publish was not finished, and its rest is lost: to begin again would reach some twice (atLeastOnce asks for that, WIREPOST_QUEUE_URL avoids it)", "job", job.String(), "jobs", len(left.Jobs)-queued, "result", result, "error", sendErr)
 	return nil
@@ -143,11 +162,13 @@ func (w *Worker) do(ctx context.Context, r Request, restart bool) error {
 func (w *Worker) publish(ctx context.Context, job wirepost.Job) (wirepost.Result, error) {
 	during, cancel := w.before(ctx, w.reserve)
 	defer cancel()
-	result, err := w.publisher.Do(during, job)
+	return w.publisher.Do(during, job)
+}
+
+func (w *Worker) logFailed(job wirepost.Job, result wirepost.Result) {
 	for _, err := range result.Errors[:min(len(result.Errors), 3)] {
 		w.logger.Warn("a post failed", "job", job.String(), "problem", string(wirepost.ProblemOf(err)), "error", err)
 	}
-	return result, err
 }
 
 // before is the context with its deadline a while earlier, a quarter of the time at
@@ -169,15 +190,16 @@ func failed(r wirepost.Result, err error) error {
 }
 
 // spread puts the parts of a publish into the queue.
-func (w *Worker) spread(ctx context.Context, jobs []wirepost.Job) error {
+func (w *Worker) spread(ctx context.Context, jobs []wirepost.Job, kept bool) error {
 	queued, err := w.Enqueue(ctx, jobs...)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errNoQueue):
-		return invalid(`the publish object has "parts", which go into a queue, and this function has none (WIREPOST_QUEUE_URL)`)
 	case queued == 0 || jobs[0].AtLeastOnce:
 		return &PublishFailed{fmt.Sprintf("%d of %d jobs are in the queue: %v", queued, len(jobs), err)}
+	case kept:
+		w.logger.Warn("some parts of a publish are not in the queue; the message was kept, and their clients find it in the log of its topic", "job", jobs[0].String(), "jobs", len(jobs)-queued, "error", err)
+		return nil
 	}
 	w.logger.Error("some parts of a publish are lost: to begin again would reach some twice", "job", jobs[0].String(), "jobs", len(jobs)-queued, "error", err)
 	return nil
@@ -237,6 +259,11 @@ type reply struct {
 	Removed  int                      `json:"removed"`
 	Failed   int                      `json:"failed"`
 	Problems map[wirepost.Problem]int `json:"problems"`
+	// Epoch and Offset are the position of a message that was kept; Repeated says that it
+	// had it before.
+	Epoch    string `json:"epoch,omitempty"`
+	Offset   uint64 `json:"offset,omitempty"`
+	Repeated bool   `json:"repeated,omitempty"`
 	// Queued is how many jobs go on from the queue.
 	Queued int `json:"queued,omitempty"`
 	// Next is what to invoke the function with for the rest.
@@ -248,31 +275,46 @@ type reply struct {
 // a handler for lambda.Start.
 //
 // The rest that there was no time for goes on from the queue, or else is in the reply.
-// What failed is only counted: the invoker decides.
+// What failed is only counted: the invoker decides. After a message was kept there is a
+// reply with its position, also if nobody was reached: every subscriber will have it.
 func (w *Worker) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	r, err := Parse(payload, "")
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Jobs) != 1 {
-		queued, err := w.Enqueue(ctx, r.Jobs...)
-		switch {
-		case errors.Is(err, errNoQueue):
-			return nil, w.spread(ctx, r.Jobs)
-		case err != nil:
-			return nil, &PublishFailed{fmt.Sprintf("%d of %d jobs are in the queue: %v", queued, len(r.Jobs), err)}
-		}
-		return json.Marshal(reply{ID: r.ID, Problems: map[wirepost.Problem]int{}, Queued: queued})
+	kept, err := w.append(ctx, &r)
+	if err != nil {
+		return nil, err
 	}
-	job := r.Jobs[0]
+	answer := reply{ID: r.ID, Problems: map[wirepost.Problem]int{}, Epoch: kept.Position.Epoch, Offset: kept.Position.Offset, Repeated: kept.Repeated}
+	if len(r.Jobs) == 1 {
+		return w.reply(ctx, r.Jobs[0], answer)
+	}
+	if answer.Queued, err = w.Enqueue(ctx, r.Jobs...); err != nil {
+		failure := &PublishFailed{fmt.Sprintf("%d of %d jobs are in the queue: %v", answer.Queued, len(r.Jobs), err)}
+		if answer.Epoch == "" {
+			return nil, failure
+		}
+		w.logger.Warn("a message was kept, and not all of its parts are in the queue; the clients that it does not reach find it in the log of its topic", "job", r.Jobs[0].String(), "error", failure)
+	}
+	return json.Marshal(answer)
+}
+
+// reply does the only job of a request, and answers.
+func (w *Worker) reply(ctx context.Context, job wirepost.Job, answer reply) ([]byte, error) {
 	result, err := w.publish(ctx, job)
+	w.logFailed(job, result)
 	rest, unfinished := job.Rest(result)
 	if job.Left(result, err).Again && (result.Missed > 0 || !unfinished) {
-		return nil, failed(result, err)
+		if answer.Epoch == "" {
+			return nil, failed(result, err)
+		}
+		w.logger.Warn("a message was kept, and its publish reached nobody; clients find it in the log of its topic", "job", job.String(), "result", result, "error", err)
+		unfinished = unfinished || err != nil // its rest is all of it
 	}
-	answer := reply{ID: r.ID, Sent: result.Sent, Gone: result.Gone, Removed: result.Removed, Failed: result.Failed, Problems: result.Problems}
-	if answer.Problems == nil {
-		answer.Problems = map[wirepost.Problem]int{}
+	answer.Sent, answer.Gone, answer.Removed, answer.Failed = result.Sent, result.Gone, result.Removed, result.Failed
+	if result.Problems != nil {
+		answer.Problems = result.Problems
 	}
 	if unfinished {
 		answer.Next = &rest

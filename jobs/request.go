@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -20,6 +21,8 @@ type object struct {
 	AtLeastOnce bool            `json:"atLeastOnce"`
 	ID          string          `json:"id"`
 	Parts       int             `json:"parts"`
+	Keep        *string         `json:"keep"`
+	Again       bool            `json:"again"`
 }
 
 // Request is a payload that was read: one job, or several for the queue.
@@ -27,6 +30,17 @@ type Request struct {
 	// ID is the envelope's; empty if there is none.
 	ID   string
 	Jobs []wirepost.Job
+
+	// Keep is for how long the message is kept in the log of its topic, as in
+	// [wirepost.PublishOptions]: 0 for what the publisher's rules say, negative for not at
+	// all. Of a message that is kept, Jobs get the frame with its position before they are
+	// done or put into a queue. A payload that is a job is never kept: what was to be kept
+	// has its position.
+	Keep time.Duration
+	// Again and FirstSent are those of [wirepost.PublishOptions]: set them for an event
+	// that comes again.
+	Again     bool
+	FirstSent time.Time
 }
 
 // Parse reads a publish object or a job. The error is an [*InvalidRequest].
@@ -81,6 +95,10 @@ func Parse(payload []byte, eventID string) (Request, error) {
 		}
 		r.ID = e.ID
 	}
+	if r.Keep, err = o.keep(to); err != nil {
+		return Request{}, err
+	}
+	r.Again = o.Again
 	if r.Jobs, err = wirepost.Split(to, message, max(o.Parts, 1), &wirepost.PublishOptions{Except: o.Except, AtLeastOnce: o.AtLeastOnce}); err != nil {
 		return Request{}, invalid("the publish object: %v", err)
 	}
@@ -91,6 +109,33 @@ func Parse(payload []byte, eventID string) (Request, error) {
 		}
 	}
 	return r, nil
+}
+
+// keep is for how long the object says that its message is kept.
+func (o *object) keep(to wirepost.Audience) (time.Duration, error) {
+	switch {
+	case o.Again && o.ID == "":
+		return 0, invalid(`the publish object has "again" and no "id"; a message is found again by its id`)
+	case o.Keep == nil:
+		return 0, nil
+	}
+	d, err := time.ParseDuration(*o.Keep)
+	switch {
+	case err != nil || d < 0 || d > 0 && (d < time.Millisecond || d > wirepost.MaxKeep):
+		return 0, invalid(`the publish object's "keep" is %q; it is a time such as "24h" or "90s", or "0" for a message that is not kept`, clip(*o.Keep))
+	case d == 0:
+		return -1, nil
+	case to.Kind != wirepost.KindTopic:
+		return 0, invalid(`the publish object has "keep", and is to %s; only messages to a topic are kept`, to)
+	}
+	return d, nil
+}
+
+func clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
+	return s[:100] + "…"
 }
 
 func parseJob(payload []byte) (Request, error) {
@@ -111,7 +156,7 @@ func parseJob(payload []byte) (Request, error) {
 	if err != nil {
 		return Request{}, invalid("the job: %v", err)
 	}
-	return Request{Jobs: []wirepost.Job{j}}, nil
+	return Request{Jobs: []wirepost.Job{j}, Keep: -1}, nil
 }
 
 // strict reads one JSON object whose members are all known: a name that is written

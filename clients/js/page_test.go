@@ -198,6 +198,60 @@ func TestPeopleTalkOnTheChatPage(t *testing.T) {
 	until(t, bob, "document.querySelector('#log li:last-child .note')?.textContent !== 'waits for a connection'")
 }
 
+func TestTheChatPageShowsWhatWasSaidWhileOneWasAwayAndWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	chromium := browser(t)
+	d := startDev(t)
+	open := func(page context.Context) {
+		until(t, page, "document.querySelector('#state')?.textContent === 'connected'")
+	}
+	alice, bob := tab(t, chromium, d.said["page"]+"#name=alice", 640, 420), tab(t, chromium, d.said["page"]+"#name=bob", 640, 420)
+	open(alice)
+	open(bob)
+	say := func(text string) {
+		must(t, alice, chromedp.KeyEvent(text+"\r"))
+		said(t, alice, "alice", text)
+	}
+	say("you are here")
+	said(t, bob, "alice", "you are here")
+	rows := "[...document.querySelectorAll('#log li')].map((r) => r.className + ' ' + r.querySelector('.text').textContent).join('; ')"
+
+	must(t, bob, chromedp.Navigate("about:blank"))
+	for _, text := range []string{"one", "two", "three"} {
+		say(text)
+	}
+	must(t, bob, chromedp.Navigate(d.said["page"]+"#name=bob"))
+	open(bob)
+	said(t, bob, "alice", "three")
+	if got := value[string](t, bob, rows); got != " one;  two;  three" {
+		t.Errorf("bob missed three messages and sees %q", got)
+	}
+
+	// What is over when he comes back is a line.
+	must(t, bob, chromedp.Navigate("about:blank"))
+	path, err := command()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		send := exec.CommandContext(t.Context(), path, "send", "--to", "topic:lobby", "--keep", "1ms", `{"text":"short-lived"}`)
+		send.Dir = d.folder
+		if out, err := send.CombinedOutput(); err != nil {
+			t.Fatalf("send: %v %s", err, out)
+		}
+	}
+	said(t, alice, "a program", "short-lived")
+	say("four")
+	d.kill()
+	d.start(t, "--listen", d.where(t).Host)
+	must(t, bob, chromedp.Navigate(d.said["page"]+"#name=bob"))
+	open(bob)
+	said(t, bob, "alice", "four")
+	if got := value[string](t, bob, rows); got != "gap 2 messages are missing;  four" {
+		t.Errorf("bob missed two messages for good and sees %q", got)
+	}
+}
+
 func TestTheChatPageFitsNarrowWindowsAndDarkRooms(t *testing.T) {
 	t.Parallel()
 	chromium := browser(t)

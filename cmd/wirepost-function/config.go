@@ -38,7 +38,8 @@ var allHandlers = []string{handleWebSocket, handleInvoke, handleSQS, handleSNS, 
 
 // variables of the environment that are ours.
 var variables = []string{"WIREPOST_STORE", "WIREPOST_HANDLERS", "WIREPOST_ENDPOINT", "WIREPOST_JWT_JWKS_URL", "WIREPOST_JWT_KEY", "WIREPOST_JWT_ISSUER",
-	"WIREPOST_JWT_AUDIENCE", "WIREPOST_JWT_CLAIM", "WIREPOST_ALLOW_ORIGIN", "WIREPOST_QUEUE_URL", "WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR"}
+	"WIREPOST_JWT_AUDIENCE", "WIREPOST_JWT_CLAIM", "WIREPOST_ALLOW_ORIGIN", "WIREPOST_QUEUE_URL", "WIREPOST_KEEP",
+	"WIREPOST_LOG_LEVEL", "WIREPOST_DOCTOR"}
 
 // parseConfig reads NAME=VALUE lines. Its errors name the variable, and no value
 // that may be a secret.
@@ -95,6 +96,9 @@ func parseConfig(environ []string) (settings, error) {
 			return c, fmt.Errorf("WIREPOST_QUEUE_URL: %w", err)
 		}
 		c.queue = q
+	}
+	if _, err := wirepost.ParseKeep(values["WIREPOST_KEEP"]); err != nil {
+		return c, fmt.Errorf("WIREPOST_KEEP: %w", err)
 	}
 	if !c.handlers[handleWebSocket] {
 		return c, nil

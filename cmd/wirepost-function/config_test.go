@@ -19,7 +19,7 @@ func TestTheEnvironmentIsReadAndAWrongVariableIsNamed(t *testing.T) {
 		want    string // in the error; empty: none
 	}{
 		{"all there is", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_HANDLERS= websocket, sqs ,", "WIREPOST_LOG_LEVEL=DEBUG", "WIREPOST_DOCTOR=1", "WIREPOST_ENDPOINT=https://abc.execute-api.eu-west-1.amazonaws.com/prod",
-			"WIREPOST_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/q", "WIREPOST_JWT_CLAIM=c", "WIREPOST_ALLOW_ORIGIN=https://a.example, https://b.example"}, tokens...), ""},
+			"WIREPOST_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/q", "WIREPOST_KEEP=lobby=24h,orders/*=10m", "WIREPOST_JWT_CLAIM=c", "WIREPOST_ALLOW_ORIGIN=https://a.example, https://b.example"}, tokens...), ""},
 		{"a key set", []string{"WIREPOST_STORE=mem:", "WIREPOST_JWT_JWKS_URL=https://id.example.com/jwks", "WIREPOST_JWT_ISSUER=i", "WIREPOST_JWT_AUDIENCE=a"}, ""},
 		{"empty ones, as templates have them", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_JWT_JWKS_URL=", "WIREPOST_ALLOW_ORIGIN=", "WIREPOST_QUEUE_URL=", "WIREPOST_DOCTOR=", "WIREPOST_HANDLERS=", "WIREPOST_JWT_CLAIM="}, tokens...), ""},
 		{"no tokens under dev", []string{"WIREPOST_STORE=mem:", devEndpoint}, ""},
@@ -38,6 +38,7 @@ func TestTheEnvironmentIsReadAndAWrongVariableIsNamed(t *testing.T) {
 		{"a level that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_LOG_LEVEL=loud"}, tokens...), `WIREPOST_LOG_LEVEL is "loud"`},
 		{"a doctor that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_DOCTOR=yes"}, tokens...), `WIREPOST_DOCTOR is "yes"`},
 		{"an endpoint that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_ENDPOINT=wss://abc.execute-api.eu-west-1.amazonaws.com/prod"}, tokens...), "WIREPOST_ENDPOINT: endpoint-scheme"},
+		{"rules that are none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_KEEP=lobby"}, tokens...), "WIREPOST_KEEP: keep \"lobby\": a rule is TOPIC=TIME"},
 		{"a queue that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_QUEUE_URL=my-queue"}, tokens...), "WIREPOST_QUEUE_URL: it is not the URL"},
 		{"a queue by its ARN", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_QUEUE_URL=arn:aws:sqs:eu-west-1:123456789012:q"}, tokens...), "WIREPOST_QUEUE_URL"},
 		{"a queue in the clear", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_QUEUE_URL=http://sqs.eu-west-1.amazonaws.com/1/q"}, tokens...), "WIREPOST_QUEUE_URL"},

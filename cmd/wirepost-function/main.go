@@ -43,6 +43,8 @@
 //	                        missed some connections while it reached others; its
 //	                        messages are for this function's sqs handler. Default:
 //	                        docs/function.md says what is left to whom.
+//	WIREPOST_KEEP           for how long messages to topics are kept, such as
+//	                        lobby=24h,orders/*=10m. Default: what a publish says.
 //	WIREPOST_LOG_LEVEL      debug, info, warn or error. Default: info.
 //	WIREPOST_DOCTOR         1 lets the doctor answer, to anyone who may invoke the
 //	                        function. Default: it refuses.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +30,7 @@ type devFlags struct {
 	routes      many // KEY=FUNCTION
 	authorizers many // FUNCTION, or NAME=FUNCTION with a template
 	envFile     string
+	names       string
 	faults      many
 	seed        uint64
 	credentials string
@@ -81,6 +83,10 @@ it as PublisherOptions.Credentials.`},
 		completeFlag(cmd, flag, files)
 	}
 	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
+	for _, flag := range []string{"dynamodb", "sqs"} {
+		completeFlag(cmd, flag, oneOf(dev.LocalEngine))
+	}
+	completeFlag(cmd, "names", oneOf("local", "aws"))
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
 		d.named.Function = args
 		if mistake, cure := d.check(); mistake != "" {
@@ -101,6 +107,7 @@ func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.IdleTimeout, "idle-timeout", gateway.DefaultIdleTimeout, "`DURATION` default 10m, as on AWS")
 	flags.DurationVar(&c.MaxAge, "max-age", gateway.DefaultMaxAge, "`DURATION` default 2h, as on AWS")
 	flags.IntVar(&c.ConnectRate, "connect-rate", gateway.DefaultConnectRate, "`NUMBER` of new connections a second at most; default 500, as on AWS; more get 429")
+	flags.StringVar(&d.names, "names", "local", "`local|aws` what events call the API: localhost:PORT, or the name that it would have on AWS, for functions that look at it; browsers do not reach that one; default local")
 	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
 }
 
@@ -127,14 +134,16 @@ func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
 
 func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 	t := &d.template
-	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template or a serverless.yml")
+	flags.StringVar(&t.file, "template", "", "`FILE` routes, functions and authorizers of a SAM or CloudFormation template, a serverless.yml or .ts, or a folder with files of Terraform")
 	flags.StringArrayVar(&t.parameters, "parameter", nil, "`NAME=VALUE` a parameter of it; may be given more than once")
 	flags.StringArrayVar(&t.options, "opt", nil, "`NAME=VALUE` for ${opt:NAME} of a serverless.yml; may be given more than once")
 	flags.StringArrayVar(&t.values, "value", nil, "`NAME=VALUE` what only AWS has, such as UserPool=eu-west-1_AbC123 or ssm:/app/key=@FILE; a line names each that is missing; may be given more than once")
 	flags.StringArrayVar(&t.functions, "function", nil, "`ID=FUNCTION` in the place of the function with that logical ID; a folder or a zip file is its code; may be given more than once")
 	flags.BoolVar(&d.config.Strict, "strict", false, "run nothing if a part of the template cannot be run")
 	flags.StringVar(&t.api, "api", "", "`NAME` which API, where there are several; --stage says which stage")
-	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`URL` create the template's tables there, such as http://127.0.0.1:8000, and let functions use it")
+	flags.StringVar(&d.config.DynamoDB, "dynamodb", "", "`local|URL` where functions find their tables, and the template's are created: local starts DynamoDB Local, which needs Java 17 and is installed at first; a URL is a server of yours, such as http://127.0.0.1:8000")
+	flags.StringVar(&d.config.SQS, "sqs", "", "`local|URL` the same for SQS queues and SNS topics: local starts fauxqs, which is installed at first; a URL is a server of yours")
+	flags.BoolVar(&d.config.Schedules, "schedules", false, "have the template's schedules invoke their functions, at the times that they say; without it they do not run")
 }
 
 func (d *devFlags) faultFlags(flags *pflag.FlagSet) {
@@ -156,7 +165,7 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 	if err := c.readEnvFile(d); err != nil {
 		return c.notStarted(ctx, err)
 	}
-	if err := c.readTemplate(d); err != nil {
+	if err := c.readTemplate(ctx, d); err != nil {
 		return c.notStarted(ctx, err)
 	}
 	runs, err := dev.New(d.config)
@@ -191,13 +200,14 @@ func (d *devFlags) check() (mistake, cure string) {
 func (d *devFlags) complete(c *command) {
 	d.config.Folder = folder
 	d.config.Inherit = d.credentials == "inherit"
+	d.config.AWSNames = d.names == "aws"
 	switch {
 	case d.template.file != "": // it is read next
 		d.config.Differences = dev.Differences{RouteResponses: d.named.RouteResponses, IdentitySources: d.named.IdentitySources}
 	case d.namesFunctions():
 		d.config.Named = &d.named
 	default:
-		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(),
+		d.config.InProcess = &dev.InProcess{New: notifyFunction, Query: "user=alice&topic=lobby", Page: chat.Page(), Keep: map[string]time.Duration{"lobby": 24 * time.Hour},
 			IfPublic: "the example function does not check who connects; keep --listen on a loopback address unless you want other machines to connect"}
 	}
 	level := slog.LevelWarn
@@ -223,7 +233,7 @@ func (d *devFlags) namesFunctions() bool {
 // needsFunctions reports whether a flag is given that says how functions run.
 func (d *devFlags) needsFunctions() bool {
 	p, n := d.config.Processes, d.named
-	return d.envFile != "" || d.credentials == "inherit" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
+	return d.envFile != "" || d.credentials == "inherit" || d.names == "aws" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
 		len(d.authorizers)+len(n.RouteResponses)+len(n.IdentitySources) > 0
 }
 
@@ -232,6 +242,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 	switch {
 	case d.credentials != "dev" && d.credentials != "inherit":
 		return fmt.Sprintf("--credentials %s: there are dev and inherit", d.credentials), ""
+	case d.names != "local" && d.names != "aws":
+		return fmt.Sprintf("--names %s: there are local and aws", d.names), ""
 	case c.Processes.Concurrency < 1 || c.Processes.Timeout < 0:
 		return "--concurrency and --timeout must be more than zero", ""
 	case c.IdleTimeout <= 0 || c.MaxAge <= 0:
@@ -240,8 +252,8 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 		return "--connect-rate must be more than zero", ""
 	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):
 		return "--template names the functions, so there is none to be named next to it", "give --function, --route or --authorizer for what is to run in the place of one of its parts"
-	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.Strict):
-		return "--parameter, --opt, --value, --function, --strict, --api and --dynamodb are of a --template, and there is none", ""
+	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.SQS != "" || c.Schedules || c.Strict):
+		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb, --sqs and --schedules are of a --template, and there is none", ""
 	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
 		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
 	}
@@ -252,6 +264,11 @@ func (d *devFlags) checkAddresses() (mistake, cure string) {
 	for _, origin := range d.config.Origins {
 		if u, err := url.Parse(origin); origin != "*" && origin != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
 			return fmt.Sprintf("--allow-origin %s is not an origin", origin), "write it as browsers send it, such as https://example.com"
+		}
+	}
+	for flag, at := range map[string]string{"--dynamodb": d.config.DynamoDB, "--sqs": d.config.SQS} {
+		if u, err := url.Parse(at); at != "" && at != dev.LocalEngine && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Sprintf("%s %s: there are local and the URL of a server", flag, at), "write it as in " + flag + " http://127.0.0.1:8000"
 		}
 	}
 	host, _, err := net.SplitHostPort(d.config.Listen)

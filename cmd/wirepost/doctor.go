@@ -56,7 +56,7 @@ To look from inside a function, see package doctor.`},
 	flags.BoolVar(&f.live, "live", false, "connect a client too, and send it a message")
 	flags.StringArrayVar(&f.headers, "header", nil, "`'NAME: VALUE'` what that client sends, such as a token; it may be repeated")
 	flags.StringVar(&f.o.Subprotocol, "subprotocol", "", "`NAME` what that client asks for")
-	flags.BoolVar(&f.controlPlane, "control-plane", false, "ask AWS how the API is set up (apigateway:GET, lambda:GetPolicy, cloudtrail:LookupEvents)")
+	flags.BoolVar(&f.controlPlane, "control-plane", false, "ask AWS how the API is set up (apigateway:GET, lambda:GetPolicy and ListFunctions, cloudtrail:LookupEvents)")
 	flags.BoolVar(&f.json, "json", false, "one JSON object")
 	flags.BoolVar(&f.strict, "strict", false, "a warning is a failure")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
@@ -105,7 +105,7 @@ func (c *command) doctor(ctx context.Context, f *doctorFlags) int {
 	if f.controlPlane {
 		o.ControlPlane = controlplane.API{}
 	}
-	defer lookAround(ctx, &o, f.store)()
+	defer c.lookAround(ctx, &o, f.store)()
 	report := doctor.Run(ctx, o)
 	if ctx.Err() != nil {
 		c.complain("the doctor was interrupted", "")
@@ -129,9 +129,9 @@ func (c *command) doctor(ctx context.Context, f *doctorFlags) int {
 
 // lookAround opens for the doctor the store and the key pair that are here. A failure
 // is for its report. end closes the store.
-func lookAround(ctx context.Context, o *doctor.Options, flagged string) (end func()) {
+func (c *command) lookAround(ctx context.Context, o *doctor.Options, flagged string) (end func()) {
 	end = func() {}
-	o.StoreName, o.StoreFlag = storeURL(flagged), storeFlag(flagged)
+	o.StoreName, o.StoreFlag = c.atEngine(storeURL(flagged)), storeFlag(flagged)
 	store, err := openStore(ctx, o.StoreName)
 	switch {
 	case err == nil:

@@ -16,8 +16,8 @@ import (
 	"github.com/wirepost/wirepost/internal/dynamolocal"
 )
 
-// client is AWS's, on a server of a test.
-func client(server string) *dynamodb.Client {
+// dynamoDB is AWS's, on a server of a test.
+func dynamoDB(server string) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{BaseEndpoint: &server, Region: "us-east-1", DisableValidateResponseChecksum: true,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "a"}, nil
@@ -27,7 +27,7 @@ func client(server string) *dynamodb.Client {
 func TestATableOfSomebodyElseIsLeftAloneAndExplained(t *testing.T) {
 	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
 	name := fmt.Sprintf("others-%d", time.Now().UnixNano())
-	if _, err := client(server).CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &name,
+	if _, err := dynamoDB(server).CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: &name,
 		KeySchema:             []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
 		AttributeDefinitions:  []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeN}},
 		ProvisionedThroughput: &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(1), WriteCapacityUnits: aws.Int64(1)},
@@ -74,7 +74,7 @@ func TestASweepOfATableRemovesWhatCutWritesHaveLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Its row goes, as if the connect had been cut before the last write.
-	db := client(server)
+	db := dynamoDB(server)
 	all, err := db.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(table)})
 	if err != nil {
 		t.Fatal(err)

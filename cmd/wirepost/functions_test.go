@@ -72,11 +72,17 @@ func (r *running) await(t testing.TB, pattern string) []string {
 func startDev(t testing.TB, args ...string) *running {
 	t.Helper()
 	t.Chdir(t.TempDir())
+	return startDevHere(t, "127.0.0.1:0", args...)
+}
+
+// startDevHere runs it in the working directory.
+func startDevHere(t testing.TB, address string, args ...string) *running {
+	t.Helper()
 	r := &running{output: &transcript{said: make(chan struct{}, 1)}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() { // ends with stop
-		ended <- run(ctx, append([]string{"dev", "--listen", "127.0.0.1:0"}, args...), strings.NewReader(""), r.output, r.output)
+		ended <- run(ctx, append([]string{"dev", "--listen", address}, args...), strings.NewReader(""), r.output, r.output)
 	}()
 	r.stop = sync.OnceValue(func() int {
 		cancel()

@@ -170,6 +170,19 @@ wirepost fault --clear`; commands != want {
 		t.Errorf("bob's connection ended with %v", err)
 	}
 
+	// A kept message is in the log of its topic, with its position, and masked.
+	if _, stdout, stderr := runCommand(t.Context(), "send", "--to", "topic:lobby", "--keep", "1h", "--id", "kept-one", `{"text":"<b>kept</b>","url":"https://example.com/?token=SECRETKEPT"}`); !strings.HasPrefix(stdout, "kept as ") {
+		t.Errorf("send: %s%s", stdout, stderr)
+	}
+	do(t, page, "see the topics with a log", eval(`document.activeElement.blur()`), key("l"), until(`!document.querySelector("#panel-logs").hidden`), until(`[...document.querySelectorAll("#logs li")].some(l => /^lobby \w+:1$/.test(l.textContent))`),
+		eval(`document.querySelector("#logs button").click()`), until(`/^lobby: the log ends at \w+:1$/.test(document.querySelector("#log-title").textContent)`),
+		until(`(t => t.includes("kept-one") && t.includes("<b>kept</b>") && t.includes("token=(masked)") && !t.includes("SECRETKEPT"))(document.querySelector("#log-messages li").textContent)`))
+	if _, stdout, stderr := runCommand(t.Context(), "send", "--to", "topic:quiet", "--keep", "1h", `"nobody is here"`); !strings.HasPrefix(stdout, "kept as ") {
+		t.Errorf("send: %s%s", stdout, stderr)
+	}
+	do(t, page, "name a topic without subscribers", fill("#log-topic", "quiet"), click("#log-show"), until(`document.querySelector("#log-messages").textContent.includes("nobody is here")`),
+		until(`document.querySelectorAll("#logs li").length === 2`))
+
 	// Pause, go on, import what was exported, clear.
 	do(t, page, "pause", key("p"), until(`document.querySelector("#live-text").innerText.startsWith("paused")`), click("#tab-compose"), fill("#client-message", `{"action":"ping","ref":"while paused"}`), click("#client-send"),
 		until(`document.querySelector("#live-text").innerText.includes("new")`), until(`!`+row("while paused")), click("#pause"), until(row("message", "while paused")))
@@ -195,7 +208,7 @@ wirepost fault --clear`; commands != want {
 	} else {
 		do(t, page, "load axe", eval(string(axe)))
 		for _, theme := range []string{"light", "dark"} {
-			for _, tab := range []string{"exchange", "compose", "faults"} {
+			for _, tab := range []string{"exchange", "compose", "logs", "faults"} {
 				if theme == "dark" && tab == "compose" {
 					continue // its parts are those of the others
 				}

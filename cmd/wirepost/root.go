@@ -19,7 +19,7 @@ type commandGroup struct {
 func (c *command) groups() []commandGroup {
 	return []commandGroup{
 		{"run", "Run here", []*cobra.Command{c.devCommand(), c.invokeCommand(), c.faultCommand()}},
-		{"send", "Send and see", []*cobra.Command{c.sendCommand(), c.kickCommand(), c.listCommand(), c.tailCommand()}},
+		{"send", "Send and see", []*cobra.Command{c.sendCommand(), c.kickCommand(), c.listCommand(), c.tailCommand(), c.listenCommand(), c.historyCommand(), c.logCommand()}},
 		{"diagnose", "Diagnose", []*cobra.Command{c.doctorCommand(), c.sweepCommand()}},
 		{"deploy", "Deploy", []*cobra.Command{c.initCommand(), c.packageCommand(), c.tableCommand()}},
 		{"more", "More", append([]*cobra.Command{c.completionCommand(), c.versionCommand()}, c.taggedCommands()...)},
@@ -135,7 +135,10 @@ func (c *command) noCommand(group *cobra.Command, name string) int {
 	for i := range names {
 		names[i] = of + names[i]
 	}
-	hint := fmt.Sprintf("%sthe commands are %s and %s", near, strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+	hint := near + "the command is " + names[0]
+	if len(names) > 1 {
+		hint = fmt.Sprintf("%sthe commands are %s and %s", near, strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+	}
 	return c.misuse(fmt.Sprintf("there is no command %s%q", of, name), hint)
 }
 

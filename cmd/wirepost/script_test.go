@@ -56,18 +56,29 @@ func TestScriptsOnDynamoDB(t *testing.T) {
 	})
 }
 
+func TestScriptsWithEngines(t *testing.T) {
+	withEngines(t)
+	cache := os.Getenv("XDG_CACHE_HOME")
+	runScripts(t, filepath.Join("testdata", "engines"), func(env *testscript.Env) { env.Setenv("XDG_CACHE_HOME", cache) })
+}
+
 // terminalBlock is a command of the README and what it prints.
 type terminalBlock struct{ args, output string }
 
-// terminalBlocks are the README's. Each is run by one of the tests below, by the
+// terminalBlocks are those of the README and of docs/store.md. Each is run by one of the
+// tests below, by the
 // first word of its arguments.
 func terminalBlocks(t *testing.T, words ...string) (blocks []terminalBlock) {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	var pages []byte
+	for _, page := range []string{"README.md", filepath.Join("docs", "store.md")} {
+		text, err := os.ReadFile(filepath.Join("..", "..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, text...)
 	}
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(pages), -1) {
 		command, output, _ := strings.Cut(block[1], "\n")
 		args, ok := strings.CutPrefix(command, "$ go run ./cmd/wirepost ")
 		word, _, _ := strings.Cut(args, " ")
@@ -130,7 +141,7 @@ func TestTheReadmesTableIsCreated(t *testing.T) {
 		}
 	}
 	if script == "" {
-		t.Fatal("the README creates no table")
+		t.Fatal("docs/store.md creates no table")
 	}
 	name := fmt.Sprintf("readme-%d", tables.Add(1)) // with -count=2 the README's own would be there
 	dir := t.TempDir()

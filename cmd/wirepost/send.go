@@ -31,6 +31,16 @@ func (c *command) targetFlags(cmd *cobra.Command) *target {
 	return &t
 }
 
+// sending is what the flags of send say.
+type sending struct {
+	*target
+	atLeastOnce bool
+	keep        time.Duration
+	keepSet     bool // --keep is there
+	id          string
+	again       bool
+}
+
 func (c *command) sendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send --to AUDIENCE DATA",
@@ -38,20 +48,31 @@ func (c *command) sendCommand() *cobra.Command {
 		Long: `Posts DATA, or what standard input holds if DATA is '-', to every connection of
 the audience, and prints the result: 'sent 2, gone 1 (removed)'. The status is 1
 if a post failed; a connection that is gone is no failure. DATA that begins with a
-dash goes behind --.`,
+dash goes behind --.
+
+With --keep the message stays in the log of its topic, from which clients get what
+they missed. DATA is JSON then, and is sent in a message of docs/protocol.md, unless
+it is one. $WIREPOST_KEEP, such as lobby=24h,orders/*=10m, has rules for topics.`,
 		Example: `    $ wirepost send --to user:alice '{"text":"hi"}'
-    $ date | wirepost send --to everyone -`,
+    $ date | wirepost send --to everyone -
+    $ wirepost send --to topic:lobby --keep 24h '{"text":"hi"}'`,
 		SuggestFor: []string{"post", "publish", "push"},
 	}
-	t := c.targetFlags(cmd)
-	var atLeastOnce bool
-	cmd.Flags().BoolVar(&atLeastOnce, "at-least-once", false, "repeat posts whose outcome is not known; a client may then get the message twice")
-	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int { return c.send(cmd.Context(), t, atLeastOnce, args) })
+	s := sending{target: c.targetFlags(cmd)}
+	flags := cmd.Flags()
+	flags.BoolVar(&s.atLeastOnce, "at-least-once", false, "repeat posts whose outcome is not known; a client may then get the message twice")
+	flags.DurationVar(&s.keep, "keep", 0, "`DURATION` keep the message so long, such as 24h; 0 does not keep it, whatever $WIREPOST_KEEP says")
+	flags.StringVar(&s.id, "id", "", "`ID` of a message that is kept; default random")
+	flags.BoolVar(&s.again, "again", false, "it may have been kept before under its ID: look for it first")
+	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
+		s.keepSet = cmd.Flags().Changed("keep")
+		return c.send(cmd.Context(), &s, args)
+	})
 	return cmd
 }
 
-func (c *command) send(ctx context.Context, t *target, atLeastOnce bool, args []string) int {
-	to, status, ok := c.audience(t, "send")
+func (c *command) send(ctx context.Context, s *sending, args []string) int {
+	to, status, ok := c.audience(s.target, "send")
 	if !ok {
 		return status
 	}
@@ -61,6 +82,12 @@ func (c *command) send(ctx context.Context, t *target, atLeastOnce bool, args []
 	case 1:
 	default:
 		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", len(args)), "put the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
+	}
+	switch {
+	case s.keep < 0:
+		return c.misuse("--keep must not be negative", "")
+	case s.keep > 0 && to.Kind != wirepost.KindTopic:
+		return c.misuse("--keep is for a topic, and this is "+to.String(), "only messages to topic:NAME are kept")
 	}
 	data := []byte(args[0])
 	if args[0] == "-" {
@@ -72,8 +99,8 @@ func (c *command) send(ctx context.Context, t *target, atLeastOnce bool, args []
 			return c.fail(&wirepost.Error{Problem: wirepost.ProblemMessageSize, Detail: fmt.Sprintf("standard input holds more than %d bytes", wirepost.MaxMessage)})
 		}
 	}
-	return c.deliver(ctx, t, to, "sent", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
-		return p.Publish(ctx, to, data, &wirepost.PublishOptions{AtLeastOnce: atLeastOnce})
+	return c.deliver(ctx, s.target, to, "sent", func(ctx context.Context, p *wirepost.Publisher) (wirepost.Result, error) {
+		return c.publish(ctx, p, s, to, data)
 	})
 }
 
@@ -132,7 +159,7 @@ func (c *command) deliver(ctx context.Context, t *target, to wirepost.Audience, 
 		c.stdout.Printf("%s\n", line)
 	}
 	if err != nil {
-		return c.fail(err)
+		return c.failWith(err)
 	}
 	// One error and its cure for each problem is enough to act on.
 	told := map[wirepost.Problem]bool{}

@@ -123,7 +123,7 @@ func TestTheStackRunsHereWithTokens(t *testing.T) {
 	table := "stack"
 	dev := startDev(t, "--template", template, "--dynamodb", server, "--parameter", "TableName="+table,
 		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")
-	dev.await(t, `variable WIREPOST_QUEUE_URL of WebSocketFunction is left out: the URL of Queue, of type AWS::SQS::Queue, is made by AWS`)
+	dev.await(t, `the template's queues and topics are not there: local-publish-dead, local-publish; start them with --sqs local`)
 
 	if c, err := wireposttest.Dial(t.Context(), dev.url, nil); err == nil || !strings.Contains(err.Error(), "401") {
 		if c != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// swept1 and swept2 are the APIs of the README's example.
+// swept1 and swept2 are the APIs of the example in docs/store.md.
 var (
 	swept1 = wirepost.Identity{APIID: "a3k7m2q9xz", Stage: "dev", Region: "us-east-1"}
 	swept2 = wirepost.Identity{APIID: "w5c6n4r2ta", Stage: "dev", Region: "us-east-1"}
@@ -100,9 +100,9 @@ func refused(t *testing.T) string {
 	return fmt.Sprintf("http://localhost:%d/dev", l.Addr().(*net.TCPAddr).Port)
 }
 
-// The README and the help show the same two commands.
-func TestTheSweepsOfTheReadmeAndTheHelpAreTrue(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+// docs/store.md and the help show the same two commands.
+func TestTheSweepsOfTheDocsAndTheHelpAreTrue(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "store.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +126,8 @@ func TestTheSweepsOfTheReadmeAndTheHelpAreTrue(t *testing.T) {
 			t.Errorf("%q: status %d, %s", args, status, stderr)
 		}
 		said := ages.ReplaceAllString(stdout, "1h${1}m0s")
-		if block := "$ go run ./cmd/wirepost " + strings.Join(args, " ") + "\n" + said + "```"; !strings.Contains(string(readme), block) {
-			t.Errorf("%q printed what the README has not:\n%s", args, stdout)
+		if block := "$ go run ./cmd/wirepost " + strings.Join(args, " ") + "\n" + said + "```"; !strings.Contains(string(page), block) {
+			t.Errorf("%q printed what docs/store.md has not:\n%s", args, stdout)
 		}
 		indented := strings.ReplaceAll("    $ wirepost "+strings.Join(args, " ")+"\n"+said, "\n", "\n    ")
 		if !strings.Contains(sweepHelp, strings.TrimSuffix(indented, "    ")) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -35,9 +36,11 @@ func (c *command) tableCommand() *cobra.Command {
 		Use:   "table COMMAND [FLAGS] [URL]",
 		Short: "create, describe or check the DynamoDB table of a store",
 		Long: `Creates the DynamoDB table of a store, shows what there is of it, or says what is
-wrong with it and what to do. Without a URL it is the table of --store or of
-$WIREPOST_STORE. A URL is dynamodb://TABLE?region=REGION&endpoint=URL; both
-parameters may be left out where AWS_REGION, or a profile, names the region.`,
+wrong with it and what to do. Without a URL it is the table of --store, of
+$WIREPOST_STORE, or of the last 'wirepost dev' in this folder. A URL is
+dynamodb://TABLE?region=REGION&endpoint=URL; both parameters may be left out where
+AWS_REGION, or a profile, names the region. Without them the table is that of the
+'wirepost dev' that runs in this folder, if that has tables.`,
 		Annotations: map[string]string{notes: `Exit status: 0 all is well, 1 something is wrong with the table, 2 wrong usage.
 create needs dynamodb:CreateTable and UpdateTimeToLive, and all need
 DescribeTable and DescribeTimeToLive. deploy/ has the same table in a stack for
@@ -78,26 +81,26 @@ func (c *command) tableCommandOf(use string, limit time.Duration, do func(contex
 	cmd := &cobra.Command{Use: use, Annotations: map[string]string{notes: "URL is dynamodb://TABLE?region=REGION&endpoint=URL, as 'wirepost table --help' says."}}
 	cmd.Flags().StringVar(&store, "store", "", "`URL` the same as URL; default $WIREPOST_STORE")
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
-		url := cmp.Or(slices.Concat(args, []string{store, os.Getenv("WIREPOST_STORE")})...)
-		scheme, _, isURL := strings.Cut(url, ":")
+		at := c.atEngine(cmp.Or(slices.Concat(args, []string{store, os.Getenv("WIREPOST_STORE"), tableOfFolder()})...))
+		scheme, _, isURL := strings.Cut(at, ":")
 		switch {
 		case len(args) > 1:
 			return c.misuse(fmt.Sprintf("table %s takes one URL, and %q comes after it", cmd.Name(), args[1]), "put the URL in quotes: it has a ? and may have an &")
 		case store != "" && len(args) > 0:
 			return c.misuse(fmt.Sprintf("table %s takes a URL or --store, not both", cmd.Name()), "")
-		case url == "":
+		case at == "":
 			return c.misuse(fmt.Sprintf("table %s needs the URL of a table", cmd.Name()), "give one, such as 'dynamodb://connections?region=eu-central-1', or set WIREPOST_STORE")
 		case !isURL:
-			return c.misuse(fmt.Sprintf("%q is not the URL of a table", url), fmt.Sprintf("write dynamodb://%s?region=REGION", url))
+			return c.misuse(fmt.Sprintf("%q is not the URL of a table", at), fmt.Sprintf("write dynamodb://%s?region=REGION", at))
 		case scheme != "dynamodb":
 			return c.misuse(fmt.Sprintf("the store is of the kind %q, and only one on DynamoDB has a table to %s", scheme, cmd.Name()), "give the URL of a table, such as 'dynamodb://connections?region=eu-central-1'")
 		}
-		if _, err := dynamostore.ParseURL(url); err != nil {
+		if _, err := dynamostore.ParseURL(at); err != nil {
 			return c.misuse(err.Error(), "")
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 		defer cancel()
-		of, err := openTable(ctx, url)
+		of, err := openTable(ctx, at)
 		if err != nil {
 			return c.fail(err)
 		}
@@ -107,8 +110,34 @@ func (c *command) tableCommandOf(use string, limit time.Duration, do func(contex
 	return cmd
 }
 
-func openTable(ctx context.Context, url string) (*tableOf, error) {
-	opened, err := dynamostore.OpenURL(ctx, url)
+// tableOfFolder is the store of the folder's last dev if that is a table; empty if not.
+func tableOfFolder() string {
+	if at := folder.StoreURL(); strings.HasPrefix(at, "dynamodb:") {
+		return at
+	}
+	return ""
+}
+
+// atEngine is the URL of a table at the engine of the dev that runs in this folder, if
+// the URL says neither region nor endpoint, and the environment names no endpoint.
+func (c *command) atEngine(store string) string {
+	table, query, _ := strings.Cut(store, "?")
+	parameters, err := url.ParseQuery(query)
+	if !strings.HasPrefix(table, "dynamodb://") || err != nil || parameters.Has("region") || parameters.Has("endpoint") ||
+		os.Getenv("AWS_ENDPOINT_URL_DYNAMODB") != "" || os.Getenv("AWS_ENDPOINT_URL") != "" {
+		return store
+	}
+	at := folder.TablesURL()
+	if at == "" {
+		return store
+	}
+	c.stderr.Printf("wirepost: hint: the table is taken to be that of the 'wirepost dev' in this folder, at %s; for AWS's add a region, as in %s\n", at, terminal.Word(table+"?region=REGION"))
+	parameters.Set("endpoint", at)
+	return table + "?" + parameters.Encode()
+}
+
+func openTable(ctx context.Context, at string) (*tableOf, error) {
+	opened, err := dynamostore.OpenURL(ctx, at)
 	if err != nil {
 		return nil, err
 	}

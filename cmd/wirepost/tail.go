@@ -37,7 +37,7 @@ that connect and leave, their messages, invocations with their log lines, answer
 and posts. It is the stream of the inspector's page. Ends with Ctrl-C.`,
 		Example: `    $ wirepost tail --status failed
     $ wirepost tail --kept --json >session.ndjson`,
-		SuggestFor: []string{"log", "logs", "follow"},
+		SuggestFor: []string{"logs", "follow"},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&t.connection, "connection", "", "`ID` only of connections whose ID begins so")
@@ -115,6 +115,8 @@ func (c *command) printRecord(r *inspector.Record) {
 	switch r.Kind {
 	case "handshake":
 		said = r.Target
+	case "http":
+		said = r.Target
 	case "invocation", "call", "mapping":
 		said = cmp.Or(r.Error, r.Answer)
 	case "close":
@@ -132,7 +134,10 @@ func (c *command) printRecord(r *inspector.Record) {
 	}
 	c.stdout.Printf("%s %s %-10s %-16s %-12s %4s %9s  %s\n", r.At.Format("15:04:05.000"), mark, r.Kind, cmp.Or(oneLine(r.Connection), "-"),
 		cmp.Or(oneLine(r.Function), oneLine(r.Route), "-"), status, took, oneLine(said))
-	if r.Cause != "" {
+	switch {
+	case r.Cause != "" && r.Kind == "http":
+		c.stdout.Printf("             = to the %s\n", oneLine(r.Cause))
+	case r.Cause != "":
 		c.stdout.Printf("             = by %s\n", oneLine(r.Cause))
 	}
 	if r.Detail != "" {

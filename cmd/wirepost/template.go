@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (c *command) readEnvFile(d *devFlags) (err error) {
 }
 
 // readTemplate reads the template, if there is one, before anything is opened or made.
-func (c *command) readTemplate(d *devFlags) error {
+func (c *command) readTemplate(ctx context.Context, d *devFlags) error {
 	if d.template.file == "" {
 		return nil
 	}
@@ -43,8 +44,8 @@ func (c *command) readTemplate(d *devFlags) error {
 	}
 	c.step("reading the template %s", d.template.file)
 	a, notes, err := template.Read(d.template.file, &template.Options{
-		Parameters: parameters, CLI: options, Values: values, MoreValues: d.valuesOfEnvFile(), StandIns: d.template.standIns,
-		API: d.template.api, Stage: d.config.Stage, Region: d.config.Region, Env: dev.TemplateEnv(d.config.Inherit),
+		Parameters: parameters, Values: values, MoreValues: d.valuesOfEnvFile(), StandIns: d.template.standIns,
+		API: d.template.api, Stage: d.config.Stage, Region: d.config.Region, Env: dev.TemplateEnv(d.config.Inherit), CLI: options, Program: c.runProgram(ctx, d),
 	})
 	stops := func(n app.Note) bool { return n.Severity == app.Stops }
 	strict := err == nil && d.config.Strict && slices.ContainsFunc(notes, stops)

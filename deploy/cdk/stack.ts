@@ -66,6 +66,7 @@ export class PushStack extends Stack {
     const jwtIssuer = text("JwtIssuer", "What a token's iss must be");
     const jwtAudience = text("JwtAudience", "What a token's aud must be, or have among others");
     const jwtClaim = text("JwtClaim", "The claim that says what a connection may do; empty is wirepost");
+    const keep = text("Keep", "For how long messages to topics are kept, such as lobby=24h,orders/*=10m; empty keeps what a publish says");
     const logLevel = text("LogLevel", "What the functions log", {
       default: "info",
       allowedValues: ["debug", "info", "warn", "error"],
@@ -212,6 +213,7 @@ export class PushStack extends Stack {
             ...environment,
             WIREPOST_STORE: store,
             WIREPOST_QUEUE_URL: queue.ref,
+            WIREPOST_KEEP: keep,
             WIREPOST_LOG_LEVEL: logLevel,
           },
         },

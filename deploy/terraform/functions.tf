@@ -57,6 +57,7 @@ resource "aws_lambda_function" "function" {
     variables = merge(each.value.environment, {
       WIREPOST_STORE     = local.store
       WIREPOST_QUEUE_URL = aws_sqs_queue.queue.url
+      WIREPOST_KEEP      = var.keep
       WIREPOST_LOG_LEVEL = var.log_level
     })
   }

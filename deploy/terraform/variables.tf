@@ -119,6 +119,12 @@ variable "jwt_claim" {
   default     = ""
 }
 
+variable "keep" {
+  description = "For how long messages to topics are kept, such as lobby=24h,orders/*=10m; empty keeps what a publish says"
+  type        = string
+  default     = ""
+}
+
 variable "log_level" {
   description = "What the functions log"
   type        = string

@@ -1,5 +1,6 @@
 // Package chat is an example of a page on the browser client: people who open it
-// talk in a topic. It expects a server that has the client at /wirepost.js and tells
+// talk in a topic. Of a topic with a log they see what was said while they were away, and
+// a line where something is missing for good. It expects a server that has the client at /wirepost.js and tells
 // in /wirepost.json where to connect, as `wirepost dev` does.
 package chat
 

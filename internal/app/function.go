@@ -40,7 +40,7 @@ type Code struct {
 
 	// Path is a folder or a zip file, as it is opened from the directory in which
 	// the template was read. It is empty if the code is not on this machine, is
-	// inline, or is an image.
+	// in the template itself, or is an image.
 	Path string
 
 	// Unknown says in one clause why Path is not known, or is empty.
@@ -49,7 +49,8 @@ type Code struct {
 	Inline     string // the source itself, where the template has it
 	InlineLine int    // of the template, on which Inline begins; 0 if it is not known
 	Image      Image
-	Build      string // the build method that the template asks for, such as esbuild or makefile
+	Files      map[string]string // the code itself by paths with slashes, where the template has more than one file
+	Build      string            // the build method that the template asks for, such as esbuild or makefile
 
 	// Bundle is how a tool of the template's bundles the code, but for its Folder and
 	// Handler; or nil.

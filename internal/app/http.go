@@ -50,7 +50,7 @@ type HTTPRoute struct {
 	// at its end {name+}. Both are empty for the route $default.
 	Method, Path string
 
-	Function string // logical ID; empty if Unrunnable says why
+	Function string // logical ID; empty if Unrunnable says why, or if there is an Answer
 	Payload  string // format of the event: 1.0 or 2.0
 	Timeout  time.Duration
 
@@ -66,8 +66,23 @@ type HTTPRoute struct {
 	JWT    *JWT
 	Scopes []string
 
+	// Answer is what a route of a REST API answers without a function; nil if it has one.
+	Answer *FixedAnswer
+
 	Unrunnable *Unrunnable
 	Position   Position
+}
+
+// FixedAnswer is an answer that depends on nothing but the origin that asks: of an
+// integration of type MOCK, which is how a REST API answers a browser's preflight.
+type FixedAnswer struct {
+	Status int
+	Header map[string]string
+	Body   string
+
+	// Origins are regular expressions. An origin that one of them fits as a whole is the
+	// value of Access-Control-Allow-Origin, in the place of that in Header.
+	Origins []string
 }
 
 // JWT says which tokens an authorizer takes.

@@ -9,8 +9,10 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +28,7 @@ type Launch struct {
 
 	// Path is the folder of the handler's file, the folder of a Go package, or a
 	// program, as it is opened from the directory in which the template was read. It is
-	// empty if the code is Code.Inline.
+	// empty if the code is Code.Inline or Code.Files.
 	Path string
 
 	// Layer is the logical ID of the layer that has the program, or empty. Path is then
@@ -87,6 +89,8 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 		return nil, d.noRuntime(), d.elsewhere()
 	case d.Code.Inline != "":
 		return d.inline(kind)
+	case len(d.Code.Files) > 0:
+		return d.written(kind)
 	case d.Code.Unknown != "":
 		return nil, d.Code.Unknown, "give " + d.give("FOLDER") + " with its code"
 	case d.Code.Path == "":
@@ -145,6 +149,28 @@ func (d decision) inline(kind LaunchKind) (launch *Launch, why, fix string) {
 		return nil, "it has no handler", "give " + d.give("FUNCTION")
 	case file != inlineFile:
 		return nil, fmt.Sprintf("its handler is %s, and the file that Lambda makes of code in a template is %s", Clip(d.Handler), inlineFile), "write " + inlineFile + " and the function's name as its Handler"
+	}
+	return &Launch{Kind: kind}, "", ""
+}
+
+// written is how code whose files are in the template is started.
+func (d decision) written(kind LaunchKind) (launch *Launch, why, fix string) {
+	endings := scriptFiles
+	if kind == LaunchPython {
+		endings = []string{".py"}
+	}
+	base := HandlerBase(d.Handler)
+	if i := strings.LastIndexByte(d.Handler, '.'); kind == LaunchPython && i > 0 {
+		base = strings.ReplaceAll(d.Handler[:i], ".", "/") // the name of a module
+	}
+	there := slices.ContainsFunc(endings, func(end string) bool { _, ok := d.Code.Files[base+end]; return ok })
+	switch {
+	case kind == LaunchProgram:
+		return nil, "its code is in the template itself, and only nodejs and python are run so", "give " + d.give("FUNCTION")
+	case d.Handler == "":
+		return nil, "it has no handler", "give " + d.give("FUNCTION")
+	case !there:
+		return nil, fmt.Sprintf("its handler is %s, and the files that the template has are %s", Clip(d.Handler), Clip(Few(slices.Sorted(maps.Keys(d.Code.Files))))), "give " + d.give("FUNCTION")
 	}
 	return &Launch{Kind: kind}, "", ""
 }

@@ -43,6 +43,15 @@ func (a *apiID) identity() wirepost.Identity {
 	return wirepost.Identity{APIID: a.id, Stage: a.c.Stage, Region: a.c.Region}
 }
 
+// awsName is the name that the API would have on AWS.
+func (a *apiID) awsName() string {
+	suffix := "amazonaws.com"
+	if strings.HasPrefix(a.c.Region, "cn-") {
+		suffix = "amazonaws.com.cn"
+	}
+	return a.id + ".execute-api." + a.c.Region + "." + suffix
+}
+
 var apiIDForm = regexp.MustCompile(`^[a-z0-9]{10}$`)
 
 // makeAPIID is the folder's API: ten characters made once, so that what was stored

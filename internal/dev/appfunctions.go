@@ -126,6 +126,19 @@ func (a *appFunctions) needing(logicalID string) (parts []string) {
 			parts = append(parts, "authorizer "+app.Clip(z.LogicalID))
 		}
 	}
+	for _, h := range a.app.app.HTTPAPIs {
+		for _, r := range h.Routes {
+			if r.Function == logicalID || r.Authorizer == logicalID {
+				parts = append(parts, "the "+string(h.Kind)+" "+app.Clip(h.LogicalID))
+				break
+			}
+		}
+	}
+	for _, s := range a.app.app.Sources {
+		if s.Function == logicalID && !s.Disabled {
+			parts = append(parts, "the "+string(s.Kind)+" "+app.Clip(s.Name))
+		}
+	}
 	return parts
 }
 

@@ -41,10 +41,38 @@ func (a *appRoutes) make(ctx context.Context) (map[string]gateway.Route, error) 
 		}
 		table[route.Key] = made
 	}
+	if a.c.Strict { // what only other events need starts at once, too
+		if err := a.startInvoked(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if failed := append(a.apps.found, a.functions.failed...); a.c.Strict && len(failed) > 0 {
 		return nil, fmt.Errorf("%w\n%s", errors.Join(failed...), "with --strict nothing runs if a part of the template cannot")
 	}
 	return table, nil
+}
+
+// startInvoked starts the functions of HTTP APIs, queues, streams and schedules, which
+// otherwise start when they are first invoked.
+func (a *appRoutes) startInvoked(ctx context.Context) error {
+	var ids []string
+	for _, api := range a.app.HTTPAPIs {
+		for _, r := range api.Routes {
+			ids = append(ids, r.Function, r.Authorizer)
+		}
+	}
+	for _, s := range a.app.Sources {
+		ids = append(ids, s.Function)
+	}
+	for _, id := range ids {
+		if f := a.app.Function(id); f == nil || f.Unrunnable != nil && f.StandIn == "" { // it has been said
+			continue
+		}
+		if _, err := a.apps.running(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // route is what the gateway does with one route.

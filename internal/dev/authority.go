@@ -16,7 +16,7 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -185,27 +185,39 @@ func (a *authority) serve(now time.Time, address net.IP) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// bundle writes the roots that this machine trusts, and the authority behind them,
-// into one file: programs take one file, and functions call AWS too. roots is a file of
-// roots that the caller named; it may be empty.
-func (a *authority) bundle(roots string) (path string, err error) {
-	var all bytes.Buffer
-	for _, file := range append([]string{roots}, rootFiles...) {
+// bundles writes the roots, and behind them the authority of this folder and that of this
+// run, which may be nil, into one file: programs take one file, and functions call AWS
+// too. The second file is for programs that take more roots than they have: it has the
+// authorities, and the certificates of the file extra, which may be empty.
+func (a *authority) bundles(roots []byte, extra string, ofRun []byte) (all, more string, err error) {
+	own := slices.Concat(a.pem, ofRun)
+	if extra != "" {
+		if text, err := os.ReadFile(extra); err == nil {
+			own = slices.Concat(bytes.TrimSpace(text), []byte("\n"), own)
+		}
+	}
+	all, more = a.folder.file("ca-bundle.pem"), a.folder.file("ca-functions.pem")
+	if err := atomicfile.Write(all, slices.Concat(roots, a.pem, ofRun), 0o600); err != nil {
+		return "", "", err
+	}
+	if err := atomicfile.Write(more, own, 0o600); err != nil {
+		return "", "", err
+	}
+	return absolute(all), absolute(more), nil
+}
+
+// readRoots are the roots that this machine trusts: those of a file that the caller
+// named, if it can be read, else the system's. Empty if they are nowhere.
+func readRoots(named string) []byte {
+	for _, file := range append([]string{named}, rootFiles...) {
 		if file == "" {
 			continue
 		}
 		if roots, err := os.ReadFile(file); err == nil {
-			all.Write(bytes.TrimSpace(roots))
-			all.WriteByte('\n')
-			break
+			return append(bytes.TrimSpace(roots), '\n')
 		}
 	}
-	all.Write(a.pem)
-	bundle := a.folder.file("ca-bundle.pem")
-	if err := atomicfile.Write(bundle, all.Bytes(), 0o600); err != nil {
-		return "", err
-	}
-	return filepath.Abs(bundle)
+	return nil
 }
 
 // rootFiles are where systems keep the roots they trust as one file: Debian,

@@ -39,7 +39,7 @@ func TestTheAuthorityVouchesForThisMachineOnly(t *testing.T) {
 	server.TLS = config
 	server.StartTLS()
 	defer server.Close()
-	bundle, err := a.bundle("")
+	bundle, _, err := a.bundles(readRoots(""), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,17 +3,20 @@ package dev
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/wirepost/wirepost/internal/inspector"
+	"github.com/wirepost/wirepost/internal/intercept"
 )
 
 // awsCalls tells which functions call AWS itself, where nothing of the dev answers them:
 // each function and host once on the terminal, and in the record of each invocation. It
-// knows of a call that failed, from what the function says; one that AWS has answered
-// goes unseen. With inherited credentials calls to AWS are meant, and nothing is said.
+// knows of a call from the connection, and of why it failed also from what the function
+// says. With inherited credentials calls to AWS are meant, and nothing is said, except
+// of another API's.
 type awsCalls struct {
 	c        *Config
 	api      *apiID
@@ -29,7 +32,7 @@ var (
 	// unreached are the words of clients that could not connect: those of Node.js, of
 	// boto3 and urllib3, and of Go.
 	unreached = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|getaddrinfo|ConnectionError|ConnectTimeout|NameResolutionError|` +
-		`Could not connect to the endpoint URL|Connect timeout on endpoint URL|Failed to resolve|Name or service not known|Temporary failure in name resolution|dial tcp|no such host`)
+		`Tunnel connection failed|ProxyConnectionError|Could not connect to the endpoint URL|Connect timeout on endpoint URL|Failed to resolve|Name or service not known|Temporary failure in name resolution|dial tcp|no such host`)
 
 	// refused are codes by which services of AWS refuse the development pair. The
 	// gateway has some of them too, so they count only next to a host of AWS.
@@ -51,19 +54,61 @@ func (a *awsCalls) failed(ctx context.Context, function, line string) {
 	if host == "" {
 		return
 	}
-	how := "cannot be reached from here"
+	how := unreachable
 	switch {
 	case unreached.MatchString(line):
 	case refused.MatchString(line):
-		how = "refused the development pair of keys"
+		how = ", and refused the development pair of keys"
 	default:
 		return
 	}
-	text := fmt.Sprintf("function %s called %s, which is AWS and not this machine, and %s%s", function, host, how, a.another(host))
+	a.tell(ctx, function, host, how)
+}
+
+const unreachable = ", and cannot be reached from here"
+
+// elsewhere looks at a call to a host of AWS that nothing of the dev answers.
+func (a *awsCalls) elsewhere(call intercept.Call) {
+	switch {
+	case a.c.Inherit:
+	case call.Err != nil:
+		a.tell(call.Client.Context(), call.Client.Name, call.Host.Name, unreachable)
+	default:
+		a.tell(call.Client.Context(), call.Client.Name, call.Host.Name, "")
+	}
+}
+
+// anotherAPI tells of a call to an API that does not run here.
+func (a *awsCalls) anotherAPI(call intercept.Call, refused bool) {
+	how := ""
+	if refused {
+		how = ", and was refused, because it is signed with the development pair of keys"
+	}
+	a.tell(call.Client.Context(), call.Client.Name, call.Host.Name, how)
+}
+
+// tell tells of a call to AWS.
+func (a *awsCalls) tell(ctx context.Context, function, host, how string) {
+	text := fmt.Sprintf("function %s called %s, which is AWS and not this machine%s%s", function, host, how, a.another(host))
 	inspector.Log(ctx, "wirepost: "+text)
-	if a.first(function + " " + host) {
+	if a.first(function + " " + host + how) {
 		a.c.Report.Hint(text)
 	}
+}
+
+// inRegion tells of calls to a service that answers here by the name that it has in
+// another region than the app's.
+func (a *awsCalls) inRegion(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if call, ok := intercept.CallOf(r); ok && call.Host.Region != a.c.Region {
+			text := fmt.Sprintf("function %s called %s, which is in %s; the app is in %s", call.Client.Name, call.Host.Name, call.Host.Region, a.c.Region)
+			inspector.Log(call.Client.Context(), "wirepost: "+text)
+			if a.first(call.Client.Name + " in " + call.Host.Name) {
+				a.c.Report.Hint(text)
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // awsHost is the first host of AWS in a text, or empty.

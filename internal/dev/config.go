@@ -39,6 +39,11 @@ type Config struct {
 	// function that does not start.
 	Strict bool
 
+	// AWSNames has events with the domainName that the API would have on AWS, which
+	// leads here for functions, and leaves addresses in variables as they are there. It
+	// needs functions that are processes.
+	AWSNames bool
+
 	// Listen is HOST:PORT; port 0 takes a free one. Empty means 127.0.0.1:3001.
 	Listen string
 
@@ -64,9 +69,14 @@ type Config struct {
 	// Processes says how functions of App and Named are run.
 	Processes Processes
 
-	// DynamoDB is the URL of a server at which the tables of App are created, and which
-	// functions are told. Empty means that there are no tables.
-	DynamoDB string
+	// DynamoDB is LocalEngine for an engine that is started, with its data in Folder, or the
+	// URL of a server: the tables of App are created there, and functions get them. Empty
+	// means that there are no tables: calls are answered so. SQS is the same for queues and
+	// SNS topics. With Inherit nothing is created at a URL.
+	DynamoDB, SQS string
+
+	// Tools is the folder where engines are installed. Empty means one in the user's cache.
+	Tools string
 
 	// Schedules has the schedules of App invoke their functions. Otherwise one line says
 	// that they do not: a schedule may send mails or delete rows.
@@ -152,6 +162,10 @@ type InProcess struct {
 	Query string
 	Page  fs.FS
 
+	// Keep is for how long the messages that it sends to topics are kept, as in
+	// [wirepost.PublisherOptions], unless WIREPOST_KEEP says so.
+	Keep map[string]time.Duration
+
 	// IfPublic is a hint for people who let other machines connect. Empty means none.
 	IfPublic string
 }
@@ -209,6 +223,8 @@ func (c *Config) check() error {
 		return &ConfigError{errors.New("dev: Config.Folder is empty"), ""}
 	case what != 1:
 		return &ConfigError{errors.New("dev: exactly one of Config.App, Config.Named and Config.InProcess is needed"), ""}
+	case c.AWSNames && c.InProcess != nil:
+		return &ConfigError{errors.New("--names aws: only functions that are processes are led here by such a name"), "leave --names out"}
 	case c.App != nil && len(c.App.APIs) == 0:
 		return &ConfigError{errors.New("dev: Config.App has no API"), ""}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/awslocal"
 	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
@@ -159,7 +160,7 @@ func TestARedirectOfATablesServerIsNotFollowed(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, status)
 		}))
-		tables := &tables{c: &Config{Region: "us-east-1", DynamoDB: server.URL}}
+		tables := &tables{c: &Config{Region: "us-east-1", DynamoDB: server.URL}, engines: &engines{tables: &awslocal.Backend{URL: server.URL}}}
 		if err := tables.create(t.Context(), &app.App{Tables: []app.Table{{Name: "t"}}}); err == nil {
 			t.Errorf("%d is taken for a table", status)
 		}

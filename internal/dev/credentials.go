@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -68,8 +69,11 @@ func (k *credentials) choose() error {
 }
 
 // publisher makes a publisher that the gateway accepts. The caller closes it.
-func (k *credentials) publisher(store wirepost.Store) *wirepost.Publisher {
+func (k *credentials) publisher(store wirepost.Store, keep map[string]time.Duration) *wirepost.Publisher {
 	o := &wirepost.PublisherOptions{Logger: k.c.Logger}
+	if os.Getenv("WIREPOST_KEEP") == "" {
+		o.Keep = keep
+	}
 	if k.pair != nil {
 		o.Credentials = k.pair
 	}

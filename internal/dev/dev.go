@@ -7,7 +7,9 @@
 //
 // What it consists of is the list in [New]: small parts that start in the order of the
 // list and stop in reverse. One that cannot start stops those that have, so a dev runs
-// whole or leaves nothing behind. No client is let in before every part has started.
+// whole or leaves nothing behind. WebSocket clients are let in when all that answers them
+// has started; only then do queues, streams and schedules begin to invoke functions, and
+// they are the first to stop.
 //
 // It knows neither flags nor the terminal: a [Config] says what to run, and a [Reporter]
 // is told what people have to know. Sentences for people do name the flags of the
@@ -33,8 +35,9 @@ type Dev struct {
 //
 // If a part does not start, or ctx ends before all have started, the error says why,
 // and nothing is left but files in the folder. It is a *ConfigError if the Config was
-// wrong. Clients and $disconnect functions get ten seconds at the end; what has not
-// ended by then is reported and is no error.
+// wrong. At the end queues, streams and schedules get ten seconds to finish what they have
+// taken or to give it back, then clients and $disconnect functions, then HTTP requests;
+// what has not ended by then is reported and is no error.
 func (d *Dev) Run(ctx context.Context) (closed int, err error) {
 	if err := d.parts.start(ctx); err != nil {
 		return 0, err

@@ -50,8 +50,8 @@ func (r *reported) record(d *Dev) *[]string {
 }
 
 // inThisOrder is the list of what a dev consists of.
-var inThisOrder = []string{"lock", "apiID", "listener", "resolution", "trust", "store", "controlServer", "credentials", "handler", "lambdaEndpoint", "functionEnv",
-	"tables", "site", "functions", "appFunctions", "invocations", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "inspection", "serving"}
+var inThisOrder = []string{"lock", "apiID", "listener", "interception", "servicePort", "httpListeners", "resolution", "trust", "store", "controlServer", "credentials", "handler", "lambdaEndpoint", "engines", "functionEnv",
+	"tables", "queues", "site", "functions", "appFunctions", "invocations", "arrivals", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "inspection", "httpAPIs", "serving", "sources"}
 
 func TestADevStartsFromTopToBottomAndStopsInReverse(t *testing.T) {
 	for name, c := range map[string]Config{

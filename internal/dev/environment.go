@@ -19,8 +19,10 @@ type functionEnv struct {
 	trust       *trust
 	control     *controlServer
 	credentials *credentials
-	app         *resolution
 	lambda      *lambdaEndpoint
+	engines     *engines
+
+	interception *interception
 	nothingToStop
 
 	vars Environment
@@ -33,21 +35,23 @@ func (f *functionEnv) start(context.Context) error {
 		return nil
 	}
 	c.Report.Begins("reading the roots that this machine trusts")
-	bundle, err := f.trust.authority.bundle(Environment(c.Env).value("SSL_CERT_FILE"))
+	roots := readRoots(Environment(c.Env).value("SSL_CERT_FILE"))
+	f.interception.trust(roots)
+	bundle, more, err := f.trust.authority.bundles(roots, Environment(c.Env).value("NODE_EXTRA_CA_CERTS"), f.interception.authority())
 	if err != nil {
 		return fmt.Errorf("write the roots that functions trust: %w", err)
 	}
-	env := functionEnvironment(c.Env, f.credentials.functions, c.Inherit, c.Region, f.listener.endpoint(), f.control.at.StoreURL(), absolute(c.Folder.authorityFile()), bundle)
-	switch {
-	case c.DynamoDB != "":
-		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", c.DynamoDB)
-	case f.app.app != nil && len(f.app.app.Tables) > 0 && !c.Inherit:
-		// The development pair is of no use there: what refuses at once is better than
-		// what AWS answers, or what waits for a network.
-		env = env.Set("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
-	}
+	env := functionEnvironment(c.Env, f.credentials.functions, c.Inherit, c.Region, f.listener.endpoint(), f.control.at.StoreURL(), more, bundle)
+	env = append(env, f.engines.endpoints()...)
 	env = env.Set("AWS_ENDPOINT_URL_LAMBDA", f.lambda.url())
 	env = append(env, c.More...)
+	if f.interception.at != nil {
+		options, err := f.interception.nodeOptions(env.value("NODE_OPTIONS"))
+		if err != nil {
+			return err
+		}
+		env = env.Set("NODE_OPTIONS", options)
+	}
 	orTemplate := ""
 	if c.App != nil {
 		orTemplate = " or of the template"
@@ -101,6 +105,8 @@ func (e Environment) without(drop func(name string) bool) Environment {
 func ofCaller(name string) bool {
 	name = strings.ToUpper(name) // as Windows compares them
 	switch name {
+	case "AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT": // other names of the same services
+		return true
 	case "AWS_SECRET", "AWS_ACCOUNT_ID", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "BOTO_CONFIG":
 		return true
 	}
@@ -144,7 +150,7 @@ func (e Environment) withPair(pair gateway.Credentials) Environment {
 
 // functionEnvironment is what functions find. pair signs; it is the caller's own
 // with --credentials inherit.
-func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool, region, endpoint, store, authority, bundle string) Environment {
+func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool, region, endpoint, store, more, bundle string) Environment {
 	e := Environment(caller)
 	if inherit {
 		e = e.inherited(pair)
@@ -155,7 +161,7 @@ func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool
 	// post to https:// there, which the certificates below make work.
 	e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", endpoint)
 	e = e.Set("AWS_REGION", region).Set("AWS_DEFAULT_REGION", region)
-	e = e.Set("NODE_EXTRA_CA_CERTS", authority)
+	e = e.Set("NODE_EXTRA_CA_CERTS", more)
 	for _, name := range []string{"AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {
 		e = e.Set(name, bundle)
 	}

@@ -23,6 +23,8 @@ type functions struct {
 	tables *tables
 	calls  *awsCalls
 
+	interception *interception
+
 	keeping   sync.Mutex // a function may start when one of its files changes
 	ended     bool
 	started   []*lambdart.Function
@@ -187,8 +189,9 @@ func (all *functions) launch(ctx context.Context, config lambdart.Config, how la
 	return made, nil
 }
 
-// heard has the lines of a function recorded, and looked at.
+// heard has the lines of a function recorded, and looked at, and its calls led here.
 func (all *functions) heard(config lambdart.Config) lambdart.Config {
+	all.interception.lead(&config)
 	config.OnLog = func(ctx context.Context, _, line string) {
 		inspector.Log(ctx, line)
 		logged(ctx, line)

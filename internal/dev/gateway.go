@@ -26,6 +26,7 @@ type gatewayServer struct {
 	routes      *routes
 	site        *site
 	invocations *invocations
+	names       *executeAPI
 	nothingToStop
 
 	server   *gateway.Server
@@ -40,7 +41,7 @@ func (g *gatewayServer) start(context.Context) error {
 		APIID:          g.api.id,
 		Region:         c.Region,
 		AccountID:      c.account(),
-		Domain:         g.listener.domain(),
+		Domain:         g.domain(),
 		IdleTimeout:    c.IdleTimeout,
 		MaxAge:         c.MaxAge,
 		ConnectRate:    c.ConnectRate,
@@ -48,6 +49,7 @@ func (g *gatewayServer) start(context.Context) error {
 		TLS:            g.trust.tls,
 		Credentials:    g.credentials.accepted,
 		Hosts:          g.credentials.hosts,
+		LoosePaths:     true,
 		Routes:         g.routes.table,
 		StageVariables: g.routes.stageVariables,
 		Fault:          c.Faults.Ask,
@@ -68,7 +70,18 @@ func (g *gatewayServer) start(context.Context) error {
 	if err := g.server.Validate(); err != nil {
 		return &ConfigError{err, "'wirepost dev --help' lists the flags"}
 	}
+	g.names.open(g.server.OwnName())
 	return nil
+}
+
+// domain is the domainName of events.
+func (g *gatewayServer) domain() string {
+	if !g.c.AWSNames {
+		return g.listener.domain()
+	}
+	name := g.api.awsName()
+	g.c.Report.Hint("events have the domainName " + name + ", which leads here for functions and for nothing else: a browser cannot reach it")
+	return name
 }
 
 // allowOrigin lets pages of this machine connect, and of the origins that were

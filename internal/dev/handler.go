@@ -25,7 +25,7 @@ func (h *handler) start(context.Context) error {
 	if h.c.InProcess.IfPublic != "" && !h.listener.address().IP.IsLoopback() {
 		h.c.Report.Hint(h.c.InProcess.IfPublic)
 	}
-	h.publisher = h.credentials.publisher(h.store.opened)
+	h.publisher = h.credentials.publisher(h.store.opened, h.c.InProcess.Keep)
 	h.mux = h.c.InProcess.New(h.store.opened, h.publisher, h.c.Logger)
 	return nil
 }

@@ -9,11 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/wirepost/wirepost/internal/accept"
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/atomicfile"
 	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/internal/inspector"
 )
 
 // httpListeners is the part that has the addresses of HTTP APIs, REST APIs and function
@@ -164,8 +166,8 @@ type httpAPIs struct {
 	// function is a function of the app by its logical ID; nil if there is none.
 	function func(logicalID string) httpapi.Function
 
-	// onRequest is told of each request; nil means that nobody is.
-	onRequest func(httpapi.Record)
+	invocations *invocations // whose recorder the requests are in, too; may be nil
+	names       *executeAPI  // may be nil
 
 	running []*runningAPI
 }
@@ -181,6 +183,10 @@ type runningAPI struct {
 // start serves the APIs, in the order of the template. One that cannot be served is
 // reported, and stops nothing else.
 func (h *httpAPIs) start(context.Context) error {
+	named := map[string]http.Handler{}
+	if h.names != nil {
+		defer func() { h.names.openMore(named) }()
+	}
 	if h.app.app == nil {
 		return nil
 	}
@@ -193,7 +199,7 @@ func (h *httpAPIs) start(context.Context) error {
 		}
 		handler, err := httpapi.New(httpapi.Config{
 			API: api, Function: h.function, Account: h.c.account(), Region: h.c.Region, Domain: at.Addr().String(),
-			Notice: h.c.Report.Hint, OnRequest: h.onRequest,
+			Notice: h.c.Report.Hint, OnRequest: h.record,
 		})
 		if err != nil {
 			h.c.Report.Problem(err.Error())
@@ -201,9 +207,25 @@ func (h *httpAPIs) start(context.Context) error {
 			continue
 		}
 		h.running = append(h.running, h.serve(key, handler, at))
+		if api.Kind != app.FunctionURL { // the ID in variables, and the one in events
+			named[strings.ToLower(api.LogicalID)], named[handler.ID()] = handler.OwnName(), handler.OwnName()
+		}
 		h.c.Report.Address(h.nameOf(api), httpAddress(api, at.Addr().String()))
 	}
 	return nil
+}
+
+// record shows a request to those who look.
+func (h *httpAPIs) record(q httpapi.Record) {
+	if h.invocations == nil {
+		return
+	}
+	if r := h.invocations.recorder.Load(); r != nil {
+		r.Request(inspector.Request{
+			At: q.At, Took: q.Duration, ID: q.RequestID, API: string(q.Kind) + " " + q.LogicalID, Function: q.Function, Route: q.RouteKey,
+			Method: q.Method, Target: q.Target, Body: q.RequestBody, Status: q.Status, Answer: q.AnswerBody, Why: q.Why,
+		})
+	}
 }
 
 func (h *httpAPIs) runs(key httpKey) bool {

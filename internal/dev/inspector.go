@@ -41,7 +41,7 @@ func (i *inspection) start(context.Context) error {
 		i.control.live.Set(g.server.Stats, nil)
 		return nil
 	}
-	i.publisher = i.credentials.publisher(i.store.opened)
+	i.publisher = i.credentials.publisher(i.store.opened, nil)
 	token := control.NewToken()
 	i.page = inspector.New(inspector.Options{
 		Recorder: g.recorder, Server: g.server, Store: i.store.opened, Faults: i.c.Faults, Publisher: i.publisher, Version: wirepost.Version,

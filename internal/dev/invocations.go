@@ -28,6 +28,8 @@ type invocations struct {
 	credentials *credentials
 	lambda      *lambdaEndpoint
 
+	interception *interception
+
 	recorder atomic.Pointer[inspector.Recorder] // nil if nothing is recorded, or not yet
 	queue    *invokeapi.Queue
 	server   *invokeapi.Server
@@ -74,7 +76,7 @@ func (i *invocations) start(context.Context) error {
 		Functions: invokeFunctions{i}, Queue: i.queue, Region: i.c.Region, Account: cmp.Or(i.c.account(), app.DefaultAccount), Verify: verifier.Verify, Refused: refusedSignature, Notice: i.c.Report.Hint,
 	}
 	if i.c.Inherit {
-		i.server.Forward = newLambdaForward(i.credentials.functions).forward
+		i.server.Forward = newLambdaForward(i.credentials.functions, i.interception.at.Sender(i.c.Env)).forward
 	}
 	i.lambda.serve(i.server.Handler(i.lambda.isOwn))
 	return nil

@@ -309,7 +309,7 @@ func TestWhatIsNotOfTheAppIsSignedAnewAndSentToAWSWithInheritedCredentials(t *te
 	defer aws.Close()
 	front := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		f := newLambdaForward(pair)
+		f := newLambdaForward(pair, &http.Transport{DisableKeepAlives: true})
 		f.base = "http://" + l.Addr().String()
 		f.forward(w, r, "eu-west-1", body)
 	})}

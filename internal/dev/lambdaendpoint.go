@@ -40,6 +40,7 @@ func (e *lambdaEndpoint) start(ctx context.Context) (err error) {
 		}
 		(*h).ServeHTTP(w, r)
 	}), e.c.Logger)
+	e.server.Protocols = plainProtocols()
 	e.served = make(chan struct{})
 	go func() { // ends when stop closes the server
 		defer close(e.served)

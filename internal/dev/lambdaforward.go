@@ -28,9 +28,8 @@ type lambdaForward struct {
 }
 
 // newLambdaForward makes one for a pair.
-func newLambdaForward(pair gateway.Credentials) *lambdaForward {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true}
-	return &lambdaForward{pair: pair, client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+func newLambdaForward(pair gateway.Credentials, by http.RoundTripper) *lambdaForward {
+	return &lambdaForward{pair: pair, client: &http.Client{Transport: by, CheckRedirect: stay}}
 }
 
 var regionName = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)

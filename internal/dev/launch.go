@@ -36,6 +36,11 @@ func launched(f app.Function, folder, opt string) (lambdart.Source, error) {
 			return lambdart.Source{}, fmt.Errorf("write its code into a file: %w", err)
 		}
 		path, root = folder, folder
+	case len(f.Code.Files) > 0:
+		if err := writeFiles(f.Code.Files, folder); err != nil {
+			return lambdart.Source{}, fmt.Errorf("write its code into files: %w", err)
+		}
+		path, root = folder, folder
 	case f.Launch.Archive != "":
 		if err := unpack(f.Launch.Archive, folder); err != nil {
 			return lambdart.Source{}, fmt.Errorf("its code %s cannot be unpacked: %w", f.Launch.Archive, err)
@@ -72,6 +77,13 @@ func writeInline(f app.Function, folder string) error {
 	if f.Launch.Kind == app.LaunchPython {
 		name = "index.py"
 	}
+	text := strings.Repeat("\n", max(0, f.Code.InlineLine-1)) + f.Code.Inline
+	return writeFiles(map[string]string{name: text}, folder)
+}
+
+// writeFiles writes files, by paths with slashes, into a folder, which has nothing else
+// afterwards.
+func writeFiles(files map[string]string, folder string) error {
 	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
 		return err
 	}
@@ -79,8 +91,19 @@ func writeInline(f app.Function, folder string) error {
 	if err != nil {
 		return err
 	}
-	text := strings.Repeat("\n", max(0, f.Code.InlineLine-1)) + f.Code.Inline
-	if err = os.WriteFile(filepath.Join(whole, name), []byte(text), 0o600); err == nil {
+	for name, text := range files {
+		file := filepath.Join(whole, filepath.FromSlash(name))
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			err = fmt.Errorf("%s leads out of the folder", name)
+		}
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(file), 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte(text), 0o600)
+		}
+	}
+	if err == nil {
 		if err = os.RemoveAll(folder); err == nil {
 			err = os.Rename(whole, folder)
 		}

@@ -19,8 +19,8 @@ func runNamed(t *testing.T, named *Named, env []string) (*running, *wireposttest
 	return r, c
 }
 
-// exchange sends a frame and returns the answer.
-func exchange(t *testing.T, c *wireposttest.Client, frame string) string {
+// exchangeOne sends a frame and returns the answer.
+func exchangeOne(t *testing.T, c *wireposttest.Client, frame string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -42,7 +42,7 @@ func TestAProgramWithAMuxHasItsOwnRoutesAndAnswers(t *testing.T) {
 		{`{"action":"track","ref":1,"order":7}`, `{"type":"ack","ref":1,"data":"order 7 by track"}`},
 		{`{"action":"ping"}`, `its own`},
 	} {
-		if got := exchange(t, c, tt.send); got != tt.want {
+		if got := exchangeOne(t, c, tt.send); got != tt.want {
 			t.Errorf("%s is answered %s, want %s", tt.send, got, tt.want)
 		}
 	}
@@ -51,7 +51,7 @@ func TestAProgramWithAMuxHasItsOwnRoutesAndAnswers(t *testing.T) {
 func TestARouteThatIsNamedForAMuxIsAnsweredIfTheMuxHasIt(t *testing.T) {
 	path := program(t).Function[0]
 	_, c := runNamed(t, &Named{Routes: []NamedRoute{{"$connect", path}, {"track", path}}}, functionDoes("mux"))
-	if got := exchange(t, c, `{"action":"track","order":8}`); got != `{"type":"ack","data":"order 8 by track"}` {
+	if got := exchangeOne(t, c, `{"action":"track","order":8}`); got != `{"type":"ack","data":"order 8 by track"}` {
 		t.Errorf("answered %s", got)
 	}
 }
@@ -108,7 +108,7 @@ func TestAFunctionThatDoesNotKnowThisModuleIsNeverAsked(t *testing.T) {
 	}
 	for _, function := range []string{built, "go:" + folder} {
 		_, c := runNamed(t, &Named{Function: []string{function}, RouteResponses: []string{"$default"}}, os.Environ())
-		got := strings.Split(exchange(t, c, "hello"), "\n")
+		got := strings.Split(exchangeOne(t, c, "hello"), "\n")
 		if len(got) != 2 || !strings.Contains(got[0], `"CONNECT"`) || !strings.Contains(got[1], `"MESSAGE"`) {
 			t.Errorf("%s had the events %q, want one of $connect and one of the message", function, got)
 		}

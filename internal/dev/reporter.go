@@ -13,9 +13,9 @@ type Reporter interface {
 
 	// Address is where something is. The names are inspector, page, connect, endpoint
 	// and store, in this order; page and inspector only if there is one. Before them come
-	// the HTTP APIs, REST APIs and function URLs of an app, each with the name of its kind
-	// and, if there are several of it, its logical ID. The store's address comes last,
-	// right before clients are let in.
+	// the queues of an app at its engine, ten at most, and its HTTP APIs, REST APIs and
+	// function URLs, each with the name of its kind and, if there are several of it, its
+	// logical ID. The store's address comes last, right before clients are let in.
 	Address(name, url string)
 
 	// Begins names a step of the start that may wait for something outside, such as

@@ -3,10 +3,9 @@ package dev
 import (
 	"context"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 
 	"github.com/wirepost/wirepost/gateway"
+	"github.com/wirepost/wirepost/internal/awslocal"
 )
 
 // routes is the part that makes the routing table, and has the functions started that
@@ -19,6 +18,7 @@ type routes struct {
 	apps      *appFunctions
 
 	invocations *invocations
+	engines     *engines
 	nothingToStop
 
 	table          map[string]gateway.Route
@@ -33,7 +33,8 @@ func (r *routes) start(ctx context.Context) (err error) {
 	case r.app.app != nil:
 		r.c.Report.Begins("reading the functions' files")
 		r.stageVariables = r.app.app.APIs[0].StageVariables
-		actions := &serviceActions{engine: r.engine, pair: r.invocations.credentials.functions, inherit: r.c.Inherit}
+		actions := &serviceActions{engine: r.engine, pair: r.invocations.credentials.functions, inherit: r.c.Inherit,
+			client: &http.Client{Transport: r.invocations.interception.at.Sender(r.c.Env), CheckRedirect: stay}}
 		r.table, err = (&appRoutes{r, r.app.app, actions}).make(ctx)
 	default:
 		r.c.Report.Begins("reading the functions' files")
@@ -42,20 +43,17 @@ func (r *routes) start(ctx context.Context) (err error) {
 	return err
 }
 
-// engine is the engine of a service of AWS that integrations may call, or nil.
+// engine is what answers here for a service of AWS that integrations may call, or nil.
 func (r *routes) engine(service string) http.Handler {
-	if service != "dynamodb" || r.c.DynamoDB == "" {
+	var backend *awslocal.Backend
+	switch service {
+	case "dynamodb", "streams.dynamodb":
+		backend = r.engines.tables
+	case "sqs", "sns":
+		backend = r.engines.queues
+	}
+	if backend == nil {
 		return nil
 	}
-	u, err := url.Parse(r.c.DynamoDB)
-	if err != nil {
-		return nil // it has been checked
-	}
-	return &httputil.ReverseProxy{
-		Rewrite:   func(p *httputil.ProxyRequest) { p.SetURL(u) },
-		Transport: boundedTransport(),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		},
-	}
+	return r.engines.services()[service]
 }

@@ -29,7 +29,7 @@ type serviceActions struct {
 
 	pair    gateway.Credentials
 	inherit bool
-	client  *http.Client // to AWS; nil: newLambdaForward's
+	client  *http.Client // to AWS
 }
 
 // targets are the names that services of AWS's JSON protocols have before an operation,
@@ -57,9 +57,6 @@ func (s *serviceActions) of(i *app.Integration) (func(context.Context, gateway.I
 		return nil, fmt.Errorf("its integration calls %s, which is not here; %s", serviceNamed(i.Service), way)
 	}
 	client := s.client
-	if client == nil {
-		client = newLambdaForward(s.pair).client
-	}
 	if engine != nil {
 		client = &http.Client{Transport: handlerTransport{engine}, CheckRedirect: stay}
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/eventsource"
+	"github.com/wirepost/wirepost/internal/lambdart"
 	"github.com/wirepost/wirepost/internal/terminal"
 )
 
-// sources is the part that invokes functions for queues, streams and schedules. It is
-// below the functions in the list of parts: it stops before them, and gives back what it
-// has taken.
+// sources is the part that invokes functions for queues, topics, streams and schedules. It
+// is the last in the list of parts: what it invokes reaches clients, and it stops first and
+// gives back what it has taken.
 type sources struct {
 	c   *Config
 	app *resolution
@@ -73,7 +74,7 @@ func (s *sources) start(ctx context.Context) error {
 			}
 		})
 	}
-	idle.tell(s.c.Report)
+	idle.tell(s.c)
 	if err := errors.Join(errs...); err != nil {
 		return errors.Join(err, s.stop(ctx))
 	}
@@ -113,13 +114,17 @@ func (s *sources) refuse(source *app.Source, why string) error {
 // invoke.
 type idleSources struct{ queues, streams, schedules, topics []string }
 
-func (i *idleSources) tell(report Reporter) {
+func (i *idleSources) tell(c *Config) {
+	nowhere, report := "they are nowhere", c.Report
+	if c.Inherit {
+		nowhere = "they are on AWS"
+	}
 	for _, of := range []struct {
 		names []string
 		text  string
 	}{
-		{i.queues, "queues invoke nothing, as they are nowhere: %s; start an engine for them with --sqs local"},
-		{i.streams, "streams of tables invoke nothing, as the tables are nowhere: %s; start an engine for them with --dynamodb local"},
+		{i.queues, "queues invoke nothing, as " + nowhere + ": %s; start an engine for them with --sqs local"},
+		{i.streams, "streams of tables invoke nothing, as " + strings.Replace(nowhere, "they", "the tables", 1) + ": %s; start an engine for them with --dynamodb local"},
 		{i.schedules, "schedules do not run: %s; run them with --schedules, or invoke a function once with 'wirepost invoke NAME --event schedule'"},
 	} {
 		if len(of.names) > 0 {
@@ -138,7 +143,7 @@ func (s *sources) runner(source *app.Source, idle *idleSources) (r runner, why s
 	if f == nil {
 		return nil, "its function is not of this template"
 	}
-	if f.Unrunnable != nil { // which has been said, with all that need it
+	if f.Unrunnable != nil && f.StandIn == "" { // which has been said, with all that need it
 		return nil, ""
 	}
 	of := app.Clip(source.Name) + " of function " + app.Clip(source.Function)
@@ -155,6 +160,10 @@ func (s *sources) runner(source *app.Source, idle *idleSources) (r runner, why s
 			return nil, ""
 		}
 		return s.stream(source)
+	case app.SNSTopic:
+		if s.engine(source.Kind) != "" && source.From != "" {
+			return s.topic(source, f)
+		}
 	case app.Scheduled:
 		schedule := &eventsource.Schedule{
 			Name: source.Name, Region: s.c.Region, Account: s.account(), When: source.Schedule,
@@ -170,8 +179,12 @@ func (s *sources) runner(source *app.Source, idle *idleSources) (r runner, why s
 		return schedule, ""
 	}
 	sample := map[app.SourceKind]string{app.SNSTopic: "sns", app.EventBridge: "eventbridge"}[source.Kind]
-	idle.topics = append(idle.topics, fmt.Sprintf("%s: the %s %s invokes nothing here: 'wirepost invoke %s --event %s' does",
-		source.Position, source.Kind, of, terminal.Word(source.Function), cmp.Or(sample, "FILE")))
+	or := ""
+	if source.Kind == app.SNSTopic && source.From != "" {
+		or = ", or an engine for it, with --sqs local"
+	}
+	idle.topics = append(idle.topics, fmt.Sprintf("%s: the %s %s invokes nothing here: 'wirepost invoke %s --event %s' does%s",
+		source.Position, source.Kind, of, terminal.Word(source.Function), cmp.Or(sample, "FILE"), or))
 	return nil, ""
 }
 
@@ -192,6 +205,27 @@ func (s *sources) queue(source *app.Source, f *app.Function) (runner, string) {
 	})
 }
 
+// topic reads the queue that is between a topic and its function.
+func (s *sources) topic(source *app.Source, f *app.Function) (runner, string) {
+	topics := s.app.app.Topics
+	i := slices.IndexFunc(topics, func(t app.Topic) bool { return t.LogicalID == source.From })
+	switch {
+	case i < 0:
+		return nil, "its topic is not of this template"
+	case topics[i].Unrunnable != nil:
+		return nil, "its topic cannot be made"
+	case isFIFO(topics[i]):
+		return nil, "its topic is a FIFO topic, from which AWS lets no function subscribe"
+	}
+	name := topicQueue(topics[i], f.LogicalID)
+	function := s.function(source.Function, "topic "+topics[i].Name, false)
+	return &eventsource.Queue{
+		Name: name, URL: s.queueURL(name), ARN: "arn:aws:sqs:" + s.c.Region + ":" + s.account() + ":" + name, Region: s.c.Region,
+		Server: s.server(source.Kind), Function: eventsource.FromTopic(function, topics[i].Name, s.c.Report.Hint),
+		Batch: app.Batch{Size: 1, MaxConcurrency: cmp.Or(s.c.Processes.Concurrency, lambdart.DefaultConcurrency)}, Notice: s.c.Report.Hint,
+	}, ""
+}
+
 func (s *sources) stream(source *app.Source) (runner, string) {
 	tables := s.app.app.Tables
 	i := slices.IndexFunc(tables, func(t app.Table) bool { return t.LogicalID == source.From })
@@ -207,7 +241,7 @@ func (s *sources) stream(source *app.Source) (runner, string) {
 	return checked(&eventsource.Stream{
 		Name: source.Name, Table: tables[i].Name, ARN: cmp.Or(arn, "arn:aws:dynamodb:"+s.c.Region+":"+s.account()+":table/"+tables[i].Name), Region: s.c.Region,
 		Server: s.server(source.Kind), Function: s.function(source.Function, "stream of table "+tables[i].Name, false),
-		Batch: source.Batch, Folder: s.c.Folder.file("streams"), Notice: s.c.Report.Hint,
+		Batch: source.Batch, Began: s.app.began, Folder: s.c.Folder.file("streams"), Notice: s.c.Report.Hint,
 	})
 }
 

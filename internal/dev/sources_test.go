@@ -43,12 +43,6 @@ func (v *invoked) function(logicalID, cause string, asynchronous bool) eventsour
 	})
 }
 
-type functionOf func(context.Context, []byte) ([]byte, error)
-
-func (f functionOf) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	return f(ctx, payload)
-}
-
 // oneMessage is a server of SQS that has one message, until it is deleted.
 func oneMessage(t *testing.T) *httptest.Server {
 	var mu sync.Mutex

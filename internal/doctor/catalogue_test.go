@@ -44,8 +44,8 @@ var order = []string{
 	"version", "endpoint", "region", "override", "variant",
 	"dns", "address", "tcp", "tls", "answers", "clock",
 	"identity", "account", "send", "get", "delete",
-	"api", "execute-api", "stage", "deployed", "changes", "throttle", "default-route", "route-responses", "invoke", "log-role", "mapping", "connect-auth",
-	"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved",
+	"api", "execute-api", "stage", "deployed", "changes", "throttle", "default-route", "route-responses", "invoke", "log-role", "mapping", "connect-auth", "keep",
+	"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved", "store-keep",
 	"timeout", "pool",
 	"connect", "subprotocol", "connection-id", "live-get", "receive", "live-delete",
 }

@@ -37,7 +37,7 @@ func (d *run) controlPlane(ctx context.Context) {
 		}
 	}
 	host := d.url.Hostname()
-	t := Target{Identity: d.endpoint.Identity, Host: host, Domain: !isExecuteAPI(host), Mapping: strings.Trim(d.url.EscapedPath(), "/"), Do: d.do, Base: d.base}
+	t := Target{Identity: d.endpoint.Identity, Host: host, Domain: !isExecuteAPI(host), Mapping: strings.Trim(d.url.EscapedPath(), "/"), Store: d.o.StoreName, Keep: d.o.Getenv(keepVariable), Do: d.do, Base: d.base}
 	if d.record != nil {
 		t.Identity = d.record.Identity
 	}

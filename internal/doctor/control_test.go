@@ -16,6 +16,7 @@ import (
 
 const (
 	functionARN    = "arn:aws:lambda:eu-west-1:111122223333:function:chat"
+	functionsPath  = "/2015-03-31/functions/"
 	functionPolicy = "/2015-03-31/functions/chat/policy"
 )
 
@@ -37,6 +38,11 @@ type object = map[string]any
 
 var deployed = time.Date(2026, 1, 1, 11, 50, 0, 0, time.UTC)
 
+// function is one in a listing of Lambda's.
+func function(name, store, keep string) object {
+	return object{"FunctionName": name, "Environment": object{"Variables": object{"WIREPOST_STORE": store, "WIREPOST_KEEP": keep, "WIREPOST_JWT_KEY": "hmac:c2VjcmV0"}}}
+}
+
 func newAWS() awsAPI {
 	route := func(key string) object {
 		return object{"routeId": "r-" + strings.TrimPrefix(key, "$"), "routeKey": key, "target": "integrations/i1", "authorizationType": "NONE"}
@@ -52,6 +58,7 @@ func newAWS() awsAPI {
 		"/v2/apis/abc123/integrations":                   items(object{"integrationId": "i1", "integrationType": "AWS_PROXY", "integrationUri": "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/" + functionARN + "/invocations"}),
 		"/v2/domainnames/" + customHost + "/apimappings": items(object{"apiId": "abc123", "stage": "prod", "apiMappingKey": ""}),
 		"/account":     object{"cloudwatchRoleArn": "arn:aws:iam::111122223333:role/logs"},
+		functionsPath:  object{"Functions": []any{}},
 		functionPolicy: policy("arn:aws:execute-api:eu-west-1:111122223333:abc123/*"),
 		"/":            object{"Events": []any{}},
 	}
@@ -158,6 +165,18 @@ func controlRows() []row {
 			stage(a)["routeSettings"] = object{"$connect": object{"throttlingBurstLimit": 0}}
 		}), want: problems(wirepost.ProblemThrottleZero), says: []string{"$connect"}},
 		{name: "429 and no limit is zero", make: controlled(func(w *world, _ awsAPI) { w.fault = answer(gateway.CallPost, gateway.Fault{Status: 429}) }), want: problems(wirepost.ProblemThrottled)},
+		{name: "functions of one store that keep the same", make: controlled(func(w *world, a awsAPI) {
+			w.env["WIREPOST_KEEP"], w.options.StoreName = "orders/*=600s,lobby=24h", "dynamodb://t"
+			a[functionsPath] = object{"Functions": []any{function("push-publish", "dynamodb://t", "lobby=24h,orders/*=10m"), function("push-queue", "dynamodb://t", "lobby=1440m,orders/*=10m"),
+				function("elsewhere", "dynamodb://other", ""), object{"FunctionName": "stranger"}}}
+		})},
+		{name: "a function that does not keep what others keep", make: controlled(func(_ *world, a awsAPI) {
+			a[functionsPath] = object{"Functions": []any{function("push-publish", "dynamodb://t", "lobby=24h"), function("push-queue", "dynamodb://t", "")}}
+		}), want: problems(wirepost.ProblemKeptAndNot), says: []string{`it is not set in push-queue; it is "lobby=24h0m0s" in push-publish`}, fine: true},
+		{name: "an environment that does not keep what the functions keep", make: controlled(func(w *world, a awsAPI) {
+			w.options.StoreName = "dynamodb://t"
+			a[functionsPath] = object{"Functions": []any{function("push-publish", "dynamodb://t", "lobby=24h")}}
+		}), want: problems(wirepost.ProblemKeptAndNot), says: []string{"it is not set in this environment"}, fine: true},
 		{name: "no $default route", make: controlled(func(_ *world, a awsAPI) { a["/v2/apis/abc123/routes"] = items(routes(a)[:2]...) }), want: problems(wirepost.ProblemDefaultRoute), fine: true},
 		{name: "a route that is half two-way", make: controlled(func(_ *world, a awsAPI) {
 			a["/v2/apis/abc123/routes"] = items(append(routes(a), object{"routeId": "r9", "routeKey": "ask", "target": "integrations/i1", "routeResponseSelectionExpression": "$default"})...)

@@ -106,6 +106,9 @@ type Target struct {
 	wirepost.Identity
 	Host    string // of the endpoint
 	Mapping string // of a custom domain: the path of the endpoint, without slashes
+	// Store is the URL of the store that was looked at, and Keep what WIREPOST_KEEP is
+	// here.
+	Store, Keep string
 	// Domain tells that Host is a custom domain.
 	Domain bool
 	// Do signs a request for a service and sends it, to AWS's own hosts only, and to

@@ -72,7 +72,28 @@ func storeRows() []row {
 			w.options.Store = w.store
 			w.learn(identity, "https://"+customHost)
 		}, want: problems(wirepost.ProblemStoreMoved), says: []string{"https://ws.example.com"}, fine: true},
+		{name: "a topic that others keep and this program does not", make: with(func(w *world) { w.keep("lobby") }), want: problems(wirepost.ProblemKeptAndNot),
+			says: []string{"a message to topic lobby was kept ", ", for 24h0m0s, and WIREPOST_KEEP here keeps none of them", "such as lobby=24h0m0s"}, fine: true},
+		{name: "a topic that this program keeps, too", make: with(func(w *world) {
+			w.keep("lobby")
+			w.env["WIREPOST_KEEP"] = "lob*=1h"
+		})},
+		{name: "rules that cannot be read", make: with(func(w *world) { w.env["WIREPOST_KEEP"] = "lobby" }), want: problems(wirepost.ProblemKeptAndNot), says: []string{"a rule is TOPIC=TIME"}},
 		{name: "a store that cannot be opened", make: func(w *world) { w.options.StoreErr = fmt.Errorf("no such table") }, want: problems(wirepost.ProblemStore), says: []string{"no such table"}},
+	}
+}
+
+// keep connects a client with a topic, and keeps a message to that.
+func (w *world) keep(topic string) {
+	w.t.Helper()
+	now := time.Now()
+	c := wirepost.Connection{ID: "keeps=", Endpoint: identity, Topics: []string{topic}, ConnectedAt: now.Add(-time.Minute), ExpiresAt: now.Add(time.Hour)}
+	if err := w.store.Put(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
+	}
+	entry := wirepost.LogEntry{Data: []byte(`{"type":"message"}`), ID: "1", Keep: 24 * time.Hour}
+	if _, err := w.store.Append(w.t.Context(), topic, []wirepost.LogEntry{entry}, nil); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

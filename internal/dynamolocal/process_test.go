@@ -16,9 +16,9 @@ func shell(t *testing.T, script string, started func(port int, folder string)) f
 		t.Skip("skipped: there is no POSIX shell here")
 	}
 	return func() (command, error) {
-		return func(port int, folder string) []string {
+		return func(port int, folder string) ([]string, error) {
 			started(port, folder)
-			return []string{"sh", "-c", script, "server", strconv.Itoa(port), folder}
+			return []string{"sh", "-c", script, "server", strconv.Itoa(port), folder}, nil
 		}, nil
 	}
 }

@@ -62,10 +62,8 @@ func fauxqs(t *testing.T) *Server {
 // found is the path of what matches a pattern in a folder of packages that test-needs
 // has installed, or empty.
 func found(tools, pattern string) string {
-	for _, folder := range []string{"fauxqs/node_modules", "cache/wirepost/tools/*/node_modules"} {
-		if all, _ := filepath.Glob(filepath.Join(tools, folder, pattern)); len(all) > 0 {
-			return all[len(all)-1]
-		}
+	if all, _ := filepath.Glob(filepath.Join(tools, "cache/wirepost/tools/*/node_modules", pattern)); len(all) > 0 {
+		return all[len(all)-1]
 	}
 	return ""
 }

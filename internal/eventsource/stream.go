@@ -53,6 +53,11 @@ type Stream struct {
 	Function Function
 	Batch    app.Batch
 
+	// Began is when the app began to run. A stream that is newer has no record from
+	// before, so LATEST reads all of it, also what came before Run. Zero means that it is
+	// not known.
+	Began time.Time
+
 	// Folder keeps positions. It is made if it is not there. One process uses it at a
 	// time.
 	Folder string
@@ -119,7 +124,7 @@ func (r *streamRun) read(ctx context.Context, first bool) {
 	defer running.Wait() // after cancel
 	defer cancel()
 
-	latest := first && isNew && r.Batch.StartAt == "LATEST"
+	latest := first && isNew && r.Batch.StartAt == "LATEST" && !r.isNewer()
 	started, ended := map[string]bool{}, make(chan struct{}, 1)
 	for ctx.Err() == nil {
 		shards, ok := r.list(ctx)
@@ -148,6 +153,14 @@ func (r *streamRun) read(ctx context.Context, first bool) {
 		}
 		pause.Stop()
 	}
+}
+
+// isNewer reports whether the stream was made after the app began to run. Its label is when
+// it was made (AWS docs, DynamoDB API reference, LatestStreamLabel).
+func (r *streamRun) isNewer() bool {
+	_, label, _ := strings.Cut(r.eventARN, "/stream/")
+	made, err := time.Parse("2006-01-02T15:04:05.999", label)
+	return err == nil && !r.Began.IsZero() && made.After(r.Began)
 }
 
 // find looks for the table's stream until there is one.

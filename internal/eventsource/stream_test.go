@@ -296,3 +296,27 @@ func TestSourcesWithSimilarNamesKeepDifferentPositions(t *testing.T) {
 		all[strings.ToLower(path)] = name
 	}
 }
+
+// What is written between the table's creation and the first request for its stream is new
+// for an app that has made the table.
+func TestAStreamThatIsNewerThanTheAppIsReadFromItsBeginning(t *testing.T) {
+	for name, c := range map[string]struct {
+		began time.Duration // before the stream was made
+		want  int
+	}{"newer": {time.Second, 1}, "older": {-time.Second, 0}, "not known": {0, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := newFakeStream(shardOf("S", "").add("first"))
+				fake.label = time.Now().UTC().Format("2006-01-02T15:04:05.000")
+				s, got, _ := streamOf(t, fake, app.Batch{StartAt: "LATEST"}, nil)
+				if c.began != 0 {
+					s.Began = time.Now().Add(-c.began)
+				}
+				runStream(t, s, 5*time.Second)
+				if len(*got) != c.want {
+					t.Errorf("%v batches, want %d", *got, c.want)
+				}
+			})
+		})
+	}
+}

@@ -57,7 +57,7 @@ func (x *exchange) askFunction() *reply {
 		limit = restTimeout
 	}
 	began := time.Now()
-	result, err := h.invoke(x.r.Context(), f, x.authorizerEvent(values), limit, "the authorizer of "+x.cause())
+	result, err := h.invoke(x.r.Context(), f, x.authorizerEvent(values), limit, &origin{"the authorizer of " + x.cause(), x.requestID})
 	latency := time.Since(began)
 	switch {
 	case errors.Is(err, errTooMany):

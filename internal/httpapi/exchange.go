@@ -104,13 +104,16 @@ func (x *exchange) answer(w http.ResponseWriter) *reply {
 	if x.body, wrong = readBody(w, x.r); wrong != none {
 		return h.fail(wrong, "the body is too large, or broke off")
 	}
+	if x.route.Answer != nil {
+		return x.fixed()
+	}
 	return x.ask()
 }
 
 // findRoute finds the route of the request. It returns the answer if there is none.
 func (x *exchange) findRoute() *reply {
 	h, r := x.h, x.r
-	if !h.servesHost(r.Host) {
+	if r.Context().Value(ownNameKey{}) == nil && !h.servesHost(r.Host) {
 		h.notice("host", "the %s %s refused a request to the name %.80q, which is not this machine's; call http://%s", h.c.API.Kind, h.c.API.LogicalID, r.Host, h.c.Domain)
 		return h.fail(foreignHost, "the Host header is not this machine's")
 	}
@@ -164,7 +167,7 @@ func (x *exchange) ask() *reply {
 		return h.cannotRun(x.route, fmt.Sprintf("its function %q is not run here", app.Clip(x.route.Function)))
 	}
 	x.invoked = x.route.Function
-	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), x.cause())
+	result, err := h.invoke(x.r.Context(), f, event, h.timeout(x.route), &origin{x.cause(), x.requestID})
 	switch {
 	case errors.Is(err, errTooMany):
 		return h.fail(tooMany, err.Error())

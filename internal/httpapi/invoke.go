@@ -25,7 +25,7 @@ var (
 
 // invoke asks a function and waits for it no longer than limit. The function goes on
 // after that, as on AWS, until it ends or the handler is closed.
-func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit time.Duration, cause string) ([]byte, error) {
+func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit time.Duration, by *origin) ([]byte, error) {
 	type result struct {
 		payload []byte
 		err     error
@@ -34,7 +34,7 @@ func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit ti
 	if err := h.begin(); err != nil {
 		return nil, err
 	}
-	life, cancel := context.WithCancel(context.WithoutCancel(context.WithValue(ctx, causeKey{}, cause)))
+	life, cancel := context.WithCancel(context.WithoutCancel(context.WithValue(ctx, originKey{}, by)))
 	stop := context.AfterFunc(h.life, cancel)
 	go func() { // ends with the invocation, and at the latest after Close
 		defer h.end()
@@ -55,13 +55,24 @@ func (h *Handler) invoke(ctx context.Context, f Function, event []byte, limit ti
 	}
 }
 
-type causeKey struct{}
+type originKey struct{}
+
+// origin is what has led to an invocation.
+type origin struct{ cause, requestID string }
 
 // Cause is what a Function is invoked by, for people, from the context that it is given,
 // such as "GET /pets of the HTTP API Shop"; empty for any other context.
-func Cause(ctx context.Context) string {
-	cause, _ := ctx.Value(causeKey{}).(string)
-	return cause
+func Cause(ctx context.Context) string { return originOf(ctx).cause }
+
+// RequestID is the ID of the request that a Function is invoked for, which its Record has,
+// too; empty for any other context.
+func RequestID(ctx context.Context) string { return originOf(ctx).requestID }
+
+func originOf(ctx context.Context) origin {
+	if by, ok := ctx.Value(originKey{}).(*origin); ok {
+		return *by
+	}
+	return origin{}
 }
 
 // cause is that of the request's invocations.

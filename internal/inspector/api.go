@@ -36,6 +36,8 @@ func (i *Inspector) routes() {
 		"GET records":        i.getRecords,
 		"GET exchange":       i.getExchange,
 		"GET connections":    i.getConnections,
+		"GET logs":           i.getLogs,
+		"GET log":            i.getLog,
 		"GET faults":         i.getFaults,
 		"PUT faults":         i.putFaults,
 		"POST clear":         i.postClear,

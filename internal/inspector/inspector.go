@@ -67,6 +67,7 @@ type Inspector struct {
 	mux     *http.ServeMux
 	clients clients
 	rows    rows
+	logs    logs
 
 	mu       sync.Mutex
 	imported *Recorder // nil: none

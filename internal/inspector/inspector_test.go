@@ -23,6 +23,7 @@ import (
 type world struct {
 	gateway  *wireposttest.Gateway
 	recorder *inspector.Recorder
+	store    *wirepost.MemStore
 	url      string // of the inspector's server
 	cookie   *http.Cookie
 }
@@ -32,7 +33,7 @@ func newWorld(t *testing.T) *world {
 	store := wirepost.NewMemStore(nil)
 	publisher := wirepost.NewPublisher(store, nil)
 	t.Cleanup(func() { publisher.CloseIdleConnections() })
-	w := &world{recorder: inspector.NewRecorder(nil)}
+	w := &world{recorder: inspector.NewRecorder(nil), store: store}
 	mux := notify.New(store, publisher, nil)
 	faults := gateway.NewFaults(1, nil)
 	w.gateway = wireposttest.NewGateway(t, mux, func(s *gateway.Server) {
@@ -333,5 +334,67 @@ func TestASessionIsReadBackAsItWas(t *testing.T) {
 	half := string(first[:len(first)/2])
 	if answer := w.ask(t, "POST", "/_wirepost/api/import", half[:strings.LastIndex(half, "\n")+1], w.page); answer.StatusCode != 400 {
 		t.Errorf("half a session: %s", answer.Status)
+	}
+}
+
+func TestALogIsShownWithPositionsAndGaps(t *testing.T) {
+	w := newWorld(t)
+	get := func(path string, into any) int {
+		t.Helper()
+		answer := w.ask(t, "GET", "/_wirepost/api/"+path, "", func(r *http.Request) { r.Header.Set("Authorization", "Bearer program-token") })
+		if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode
+	}
+	type logs struct {
+		Supported bool
+		Logs      []struct {
+			Topic  string
+			Offset uint64
+		}
+	}
+	var none logs
+	if status := get("logs", &none); status != http.StatusOK || !none.Supported || len(none.Logs) != 0 {
+		t.Errorf("without a log: %d %+v", status, none)
+	}
+	publisher := wirepost.NewPublisher(w.store, nil)
+	to := wirepost.ToTopic("lobby")
+	for i := range 70 {
+		keep := time.Hour
+		if i == 40 || i == 41 {
+			keep = time.Millisecond
+		}
+		frame, err := wirepost.NewEnvelope(to, []byte(`"`+strings.Repeat("x", 700)+`"`)).Frame()
+		if err == nil {
+			_, err = publisher.Append(t.Context(), to, frame, &wirepost.PublishOptions{Keep: keep})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	over := time.NewTimer(5 * time.Millisecond)
+	<-over.C // two of them
+	var log struct {
+		Epoch    string
+		Offset   uint64
+		Messages []struct {
+			Offset  uint64
+			ID      string
+			At, End time.Time
+		}
+		Gone  [][2]uint64
+		Error string
+	}
+	if status := get("log?topic=lobby", &log); status != http.StatusOK || log.Epoch == "" || log.Offset != 70 || len(log.Messages) != 48 || log.Messages[0].Offset != 70 || log.Messages[47].Offset != 21 ||
+		log.Messages[0].ID == "" || log.Messages[0].End.Sub(log.Messages[0].At) != time.Hour || len(log.Gone) != 1 || log.Gone[0] != [2]uint64{41, 42} {
+		t.Errorf("the log is shown as %d %+v", status, log)
+	}
+	var known logs
+	if get("logs", &known); len(known.Logs) != 1 || known.Logs[0].Topic != "lobby" || known.Logs[0].Offset != 70 {
+		t.Errorf("after it was named: %+v", known)
+	}
+	if status := get("log?topic=", &log); status != http.StatusBadRequest || !strings.HasPrefix(log.Error, "topic: ") {
+		t.Errorf("without a topic: %d %q", status, log.Error)
 	}
 }

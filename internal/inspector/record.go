@@ -16,7 +16,7 @@ import (
 type Record struct {
 	Seq        uint64 `json:"seq"`
 	At         Time   `json:"at"`
-	Kind       string `json:"kind"` // a gateway.ObservationKind, Called or MappedKind
+	Kind       string `json:"kind"` // a gateway.ObservationKind, Called, MappedKind or Requested
 	Connection string `json:"connection,omitempty"`
 	Route      string `json:"route,omitempty"`
 	Request    string `json:"request,omitempty"` // of the exchange that it is part of
@@ -32,11 +32,12 @@ type Record struct {
 	Text string `json:"text,omitempty"`
 	Size int    `json:"size,omitempty"`
 
-	// Of a Called: the function's name, and what has invoked it.
+	// Of a Called: the function's name, and what has invoked it. Of a Requested: the
+	// function that was invoked, and the API.
 	Function string `json:"function,omitempty"`
 	Cause    string `json:"cause,omitempty"`
 
-	// Of an invocation, also of a Called.
+	// Of an invocation, also of a Called. A Requested has an answer, too.
 	Answer       string   `json:"answer,omitempty"`
 	AnswerSize   int      `json:"answerSize,omitempty"`
 	Error        string   `json:"error,omitempty"`
@@ -136,7 +137,7 @@ const previewBytes = 200
 func (r *Record) summary() summary {
 	preview := r.Text
 	switch gateway.ObservationKind(r.Kind) {
-	case gateway.ObservedHandshake:
+	case gateway.ObservedHandshake, Requested:
 		preview = r.Target
 	case gateway.ObservedInvocation, Called, MappedKind:
 		preview = bodyOf(r.Answer)

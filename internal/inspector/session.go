@@ -82,7 +82,7 @@ func readSession(in io.Reader, into *Recorder) error {
 func (r *Recorder) addForeign(record *Record) error {
 	switch gateway.ObservationKind(record.Kind) {
 	case gateway.ObservedHandshake, gateway.ObservedMessage, gateway.ObservedInvocation, gateway.ObservedFrame,
-		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose, Called, MappedKind:
+		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose, Called, MappedKind, Requested:
 	default:
 		return fmt.Errorf("there is no kind %q", cut(record.Kind, 40))
 	}
@@ -91,13 +91,13 @@ func (r *Recorder) addForeign(record *Record) error {
 	}
 	record.Size, record.AnswerSize = max(record.Size, len(record.Text)), max(record.AnswerSize, len(record.Answer))
 	text := []byte(record.Text)
-	if record.isInvocation() {
+	if record.isInvocation() || record.Kind == string(Requested) {
 		text = r.mask.event(text)
 	}
 	record.Text = r.keep(text, &record.Masked)
 	record.Target = r.mask.target(record.Target)
 	keepAnswer := r.keep
-	if record.Route == "$connect" || record.Kind == string(Called) || record.Kind == string(MappedKind) {
+	if record.Route == "$connect" || record.Kind == string(Called) || record.Kind == string(MappedKind) || record.Kind == string(Requested) {
 		keepAnswer = r.keepLine
 	}
 	record.Answer = keepAnswer([]byte(record.Answer), &record.Masked)

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 )
 
@@ -100,7 +99,7 @@ type Server struct {
 }
 
 // Handler serves the API to requests whose Host is accepted. A page in a browser gets
-// nothing: requests with an Origin or a Sec-Fetch header are refused, and the host keeps
+// nothing: requests that one may have sent are refused (accept.FromPage), and the host keeps
 // out one whose own name was pointed here.
 func (s *Server) Handler(host func(string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, host) })
@@ -126,13 +125,3 @@ func (s *Server) notice(format string, args ...any) {
 
 // maxSaid bounds the sentences: a function may make names up.
 const maxSaid = 100
-
-// isPage reports whether a browser sent a request for a page.
-func isPage(r *http.Request) bool {
-	for name := range r.Header {
-		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
-			return true
-		}
-	}
-	return false
-}

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 const (
@@ -75,7 +77,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, host func(string)
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Now().Add(bodyTime))
 	switch {
-	case isPage(r):
+	case accept.FromPage(r.Header):
 		w.Header().Set("Connection", "close")
 		refuse(&apiError{status: http.StatusForbidden, kind: "AccessDeniedException", message: "the Invoke API answers no page of a browser"})
 		return

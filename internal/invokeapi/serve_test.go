@@ -98,6 +98,7 @@ func TestWhatCannotBeInvokedIsRefusedWithLambdasTypes(t *testing.T) {
 		{"streaming", "/2021-11-15/functions/chat/response-streaming-invocations", "{}", nil, 404, "ResourceNotFoundException", "only Invoke is emulated"},
 		{"a page", invocations, "{}", []string{"Origin", "http://localhost:8080"}, 403, "AccessDeniedException", "no page"},
 		{"a page without an Origin", invocations, "{}", []string{"Sec-Fetch-Mode", "no-cors"}, 403, "AccessDeniedException", "no page"},
+		{"a page in a mode that Node.js has, too", invocations, "{}", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "cross-site"}, 403, "AccessDeniedException", "no page"},
 		{"a rebound name", invocations, "{}", []string{"Host", "evil.example:1"}, 403, "AccessDeniedException", "this name"},
 	} {
 		invoked := false

@@ -95,3 +95,26 @@ func TestAnAnswerMayTakeAsLongAsItsInvocation(t *testing.T) {
 		}
 	})
 }
+
+// A runtime asks for an event, works, and answers on the same connection.
+func TestAConnectionIsThereForTheAnswerHoweverLongTheFunctionWorks(t *testing.T) {
+	withProcess(t, func(t *testing.T, p *process, dial func() net.Conn) {
+		nc := dial()
+		defer nc.Close()
+		read := bufio.NewReader(nc)
+		for _, id := range []string{"first", "second"} {
+			i := &invocation{ctx: t.Context(), id: id, done: make(chan outcome, 1), isGiven: true}
+			p.current = i
+			if _, err := io.WriteString(nc, "POST "+apiCall+id+"/response HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nContent-Length: 2\r\n\r\n{}"); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.ReadResponse(read, nil)
+			if err != nil || answer.StatusCode != http.StatusAccepted {
+				t.Fatal(id, answer, err)
+			}
+			io.Copy(io.Discard, answer.Body)
+			<-i.done
+			time.Sleep(15 * time.Minute) // the longest that Lambda lets one work
+		}
+	})
+}

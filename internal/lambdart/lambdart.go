@@ -16,7 +16,7 @@
 // # Who can reach a Runtime API
 //
 // It listens on 127.0.0.1 only, and refuses with 403 whatever a web page could
-// send: a request with an Origin or a Sec-Fetch header, or with a Host that is not
+// send: a request with an Origin or a Sec-Fetch header (see accept.FromPage), or with a Host that is not
 // its own address. The protocol has no secret. On Linux it refuses what comes from
 // another program than the function's process, what that has started, and any process that was
 // given the address in AWS_LAMBDA_RUNTIME_API. Elsewhere other programs on this machine
@@ -94,6 +94,13 @@ type Config struct {
 	// Env is the whole environment of the processes, as os.Environ gives it; what a
 	// function on Lambda has on top is added. Values are never logged.
 	Env []string
+
+	// ForProcess, if not nil, is asked before each process starts for variables that this
+	// process alone has; they win over all others. current is the context of the
+	// invocation that the process has been given and has not come back from, or nil; it
+	// may be called at any time. ended is called once when the process has ended, or
+	// has not started; it may be nil.
+	ForProcess func(current func() context.Context) (env []string, ended func())
 
 	// Region and AccountID are in the environment and in the ARN. Empty means
 	// us-east-1 and 000000000000.

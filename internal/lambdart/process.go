@@ -125,7 +125,9 @@ func (p *process) live(l *launch) (state string, err error) {
 	}
 	c := exec.Command(l.path, l.args...)
 	c.Dir = l.dir
-	c.Env = p.f.environment(l, address)
+	own, ended := p.ownEnvironment()
+	defer ended()
+	c.Env = append(p.f.environment(l, address), own...)
 	c.Stdout, c.Stderr = w, w
 	c.SysProcAttr = ownGroup()
 
@@ -173,6 +175,26 @@ func (p *process) live(l *launch) (state string, err error) {
 	<-read
 	level("process ended", "pid", c.Process.Pid, "state", c.ProcessState.String())
 	return c.ProcessState.String(), nil
+}
+
+// ownEnvironment is what the caller gives this process alone, and what is to be called
+// when it has ended.
+func (p *process) ownEnvironment() (env []string, ended func()) {
+	if p.f.c.ForProcess == nil {
+		return nil, func() {}
+	}
+	env, ended = p.f.c.ForProcess(func() context.Context {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if i := p.current; i != nil && i.isGiven {
+			return i.ctx
+		}
+		return nil
+	})
+	if ended == nil {
+		ended = func() {}
+	}
+	return env, ended
 }
 
 // settle gives the invocation of a process that has ended its error, and says why

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // The Runtime API (AWS docs, and the OpenAPI document they link).
@@ -42,9 +44,12 @@ func (p *process) server() *http.Server {
 		ReadHeaderTimeout: refusedTime,
 		ReadTimeout:       refusedTime,
 		WriteTimeout:      refusedTime, // for what net/http answers itself
-		MaxHeaderBytes:    2 << 20,     // aws-lambda-go sends causes for X-Ray of up to 1 MiB
-		ErrorLog:          log.New(io.Discard, "", 0),
-		ConnContext:       p.meet,
+		// Without it the one for reading would hold, and a runtime that works for longer
+		// than that finds its connection closed when it answers.
+		IdleTimeout:    farDeadline,
+		MaxHeaderBytes: 2 << 20, // aws-lambda-go sends causes for X-Ray of up to 1 MiB
+		ErrorLog:       log.New(io.Discard, "", 0),
+		ConnContext:    p.meet,
 		// Its handler for "OPTIONS *" waits for the body, without a limit.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -100,10 +105,8 @@ func fromElsewhere(r *http.Request, address string) string {
 	if r.Host != address {
 		return "the Host is not this Runtime API's address"
 	}
-	for name := range r.Header {
-		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
-			return "requests of web pages are refused"
-		}
+	if accept.FromPage(r.Header) {
+		return "requests of web pages are refused"
 	}
 	return ""
 }

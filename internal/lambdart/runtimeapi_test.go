@@ -119,11 +119,14 @@ func (r *runtimeClient) invoke(t *testing.T, event string) (id string, result ch
 func TestTheRuntimeAPIRefusesWhateverAWebPageCouldSend(t *testing.T) {
 	r := playRuntime(t)
 	for name, change := range map[string]func(*http.Request){
-		"origin":         func(q *http.Request) { q.Header.Set("Origin", "http://"+r.address) },
-		"null origin":    func(q *http.Request) { q.Header.Set("Origin", "null") },
-		"empty origin":   func(q *http.Request) { q.Header.Set("Origin", "") },
-		"site":           func(q *http.Request) { q.Header.Set("Sec-Fetch-Site", "none") },
-		"mode":           func(q *http.Request) { q.Header.Set("sec-fetch-mode", "no-cors") },
+		"origin":       func(q *http.Request) { q.Header.Set("Origin", "http://"+r.address) },
+		"null origin":  func(q *http.Request) { q.Header.Set("Origin", "null") },
+		"empty origin": func(q *http.Request) { q.Header.Set("Origin", "") },
+		"site":         func(q *http.Request) { q.Header.Set("Sec-Fetch-Site", "none") },
+		"mode":         func(q *http.Request) { q.Header.Set("sec-fetch-mode", "no-cors") },
+		"mode and site": func(q *http.Request) {
+			q.Header["Sec-Fetch-Mode"], q.Header["Sec-Fetch-Site"] = []string{"cors"}, []string{"cross-site"}
+		},
 		"rebound name":   func(q *http.Request) { q.Host = "evil.example" },
 		"name and port":  func(q *http.Request) { q.Host = "localhost" + r.address[strings.IndexByte(r.address, ':'):] },
 		"without a port": func(q *http.Request) { q.Host = "127.0.0.1" },

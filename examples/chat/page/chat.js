@@ -9,6 +9,12 @@ const who = new URLSearchParams(location.hash.slice(1));
 let name = who.get("name") || sessionStorage.getItem("name") || "guest-" + Math.floor(1000 + 9000 * Math.random());
 let topic = who.get("topic") || sessionStorage.getItem("topic") || "lobby";
 
+// Where we are in each topic, so that a reload of the tab misses nothing.
+const positions = {
+  load: () => JSON.parse(sessionStorage.getItem("positions") || "{}"),
+  save: (all) => sessionStorage.setItem("positions", JSON.stringify(all)),
+};
+
 const { connect: where } = await (await fetch("/wirepost.json")).json();
 let client, say;
 
@@ -27,13 +33,17 @@ function enter() {
   const answered = new Set(); // their messages are still to come
   const early = new Map(); // messages that may be ours
 
-  const me = (client = connect(`${where}?user=${encodeURIComponent(name)}`, { topics: [topic] }));
+  const me = (client = connect(`${where}?user=${encodeURIComponent(name)}`, { topics: [topic], positions }));
   showState("connecting", {});
   me.on("state", (state, change) => me === client && showState(state, change));
   me.on("message", (m) => {
     if (answered.delete(m.id)) return;
     if (m.from === name && unanswered) early.set(m.id, m);
     else show(m.from || "a program", textOf(m.data));
+  });
+  me.on("gap", ({ from, to }) => {
+    const n = to - from + 1;
+    show("", from === 0 ? "earlier messages may be missing" : n === 1 ? "one message is missing" : `${n} messages are missing`, "gap");
   });
   me.on("raw", (text) => show("a program", readable(text)));
   me.on("error", (error) => show("wirepost", error.message, "refused"));

@@ -73,7 +73,7 @@ func (r *reader) local(s, what string, pos app.Position) string {
 	}
 	if !strings.Contains(s, "execute-api.") {
 		if _, http := r.httpAddress(s); s == own || http {
-			r.Note(pos, app.Warning, "%s is the ID of the API: an address that is made of it leads to AWS, not here", what)
+			r.Note(pos, app.Info, "%s is the ID of the API: a call of a function to an address that is made of it arrives here", what)
 		}
 		return s
 	}
@@ -100,7 +100,7 @@ func (r *reader) local(s, what string, pos app.Position) string {
 			return found
 		}
 		if endpoint == nil {
-			note(app.Warning, "%s is the address of the API on AWS and stays", what)
+			note(app.Info, "%s is the address of the API on AWS and stays", what)
 			return found
 		}
 		here := r.localEndpoint(endpoint, scheme, stage)

@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"io/fs"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -55,7 +56,15 @@ func (r *reader) codePath(code *value, c *app.Code) {
 func (r *reader) codeMap(code, metadata *value, c *app.Code, what string) {
 	c.Inline = r.text(code.Get("ZipFile"), "the code of "+what)
 	c.Image.URI = r.text(code.Get("ImageUri"), "ImageUri of "+what)
-	if c.Inline != "" || c.Image.URI != "" {
+	for _, f := range code.Get("Files").Each() { // of a document that another language made
+		if fs.ValidPath(f.Key) && f.Value.Kind == document.Scalar {
+			if c.Files == nil {
+				c.Files = map[string]string{}
+			}
+			c.Files[f.Key] = f.Value.Text
+		}
+	}
+	if c.Inline != "" || c.Image.URI != "" || c.Files != nil {
 		return
 	}
 	if c.Path = r.asset(metadata); c.Path == "" {

@@ -23,7 +23,8 @@ func (r *reader) functionURL(x *resource) (app.HTTPAPI, bool) {
 		route.AuthorizerKind = "AWS_IAM"
 		r.Note(r.whereOr(p.Get("AuthType"), x.pos), app.Warning, "%s needs a signature of AWS IAM, which is not checked here", what)
 	}
-	if v := p.Get("InvokeMode"); r.text(v, "InvokeMode of "+what) == "RESPONSE_STREAM" {
+	u.InvokeMode = r.text(p.Get("InvokeMode"), "InvokeMode of "+what)
+	if v := p.Get("InvokeMode"); u.InvokeMode == "RESPONSE_STREAM" {
 		r.Note(r.whereOr(v, x.pos), app.Warning, "%s streams its answers on AWS: here they come as a whole", what)
 	}
 	if r.names != nil {

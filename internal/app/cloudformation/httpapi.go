@@ -186,14 +186,16 @@ func (r *reader) addHTTPRoute(api *app.HTTPAPI, out app.HTTPRoute, key string, p
 		}
 	}
 	if why != "" {
-		out.Function, out.Authorizer = "", ""
+		out.Function, out.Authorizer, out.Answer = "", "", nil
 		out.Unrunnable = app.UnrunnableHTTP(key, of, pos, "%s", why)
 		r.Add(out.Unrunnable.Note(true))
 		if !known {
 			return
 		}
 	} else {
-		r.invokedBy(out.Function, "route "+document.Clip(key)+" of "+of)
+		if out.Function != "" {
+			r.invokedBy(out.Function, "route "+document.Clip(key)+" of "+of)
+		}
 		if out.Authorizer != "" {
 			r.invokedBy(out.Authorizer, "the authorizer of "+of)
 		}

@@ -28,7 +28,10 @@ func (r *reader) httpAuthorize(x *resource, out *app.HTTPRoute, name string) (wh
 	out.IdentitySources = r.texts(p.Get("IdentitySource"), "the identity source of "+what)
 	switch out.AuthorizerKind {
 	case "JWT":
-		r.Note(authorizer.pos, app.Warning, "%s is of type JWT: neither the signature nor the claims of its tokens are checked here", what)
+		out.Scopes = r.texts(x.props.Get("AuthorizationScopes"), "AuthorizationScopes of route "+name)
+		if out.JWT, why = r.jwtConfiguration(p.Get("JwtConfiguration"), what); why != "" {
+			return "its authorizer " + document.Clip(authorizer.id) + " cannot check tokens: " + why
+		}
 		return ""
 	case "REQUEST":
 	default:
@@ -86,7 +89,10 @@ func (r *reader) restAuthorize(x *resource, out *app.HTTPRoute, name string) (wh
 	switch typ {
 	case "COGNITO_USER_POOLS":
 		out.AuthorizerKind = "COGNITO"
-		r.Note(authorizer.pos, app.Warning, "%s is of type COGNITO_USER_POOLS: neither the signature nor the claims of its tokens are checked here", what)
+		out.Scopes = r.texts(x.props.Get("AuthorizationScopes"), "AuthorizationScopes of route "+name)
+		if out.JWT, why = r.userPools(p.Get("ProviderARNs"), authorizer.pos, what); why != "" {
+			return "its authorizer " + document.Clip(authorizer.id) + " cannot check tokens: " + why
+		}
 		return ""
 	case "TOKEN", "REQUEST":
 		out.AuthorizerKind, out.AuthorizerPayload = typ, "1.0"

@@ -72,6 +72,13 @@ type Origin struct {
 	// Sources are those that become no resource; each says why it does not work here.
 	// Their functions are resources of the template.
 	Sources []app.Source
+
+	// Dir is the folder that paths are in. Empty means that of the template's file.
+	Dir string
+
+	// Placeholders stand for resources that are not run, by logical ID. One that has
+	// none is its logical ID.
+	Placeholders map[string]string
 }
 
 // Is reports whether a document is a template of CloudFormation or SAM.

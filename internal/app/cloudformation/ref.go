@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ func (t *template) ref(name string, pos app.Position) *value {
 	if p := t.parameters.Get(name); p != nil {
 		return t.parameter(name, p, pos)
 	}
-	if id, generated, ok := strings.Cut(name, "."); ok { // SAM: !Ref Api.Stage, !Ref Function.Alias
+	if id, generated, ok := strings.Cut(name, "."); ok && t.resources[name] == nil { // SAM: !Ref Api.Stage, !Ref Function.Alias
 		return t.attribute(id, generated, pos)
 	}
 	if t.symbolic {
@@ -104,6 +105,7 @@ func (t *template) physical(x *resource, pos app.Position) *value {
 		name = document.NewUnknown(pos, "the URL of "+document.Clip(x.id)+", of type AWS::SQS::Queue, is made by AWS; "+give(x.id))
 	case !isMadeHere(x.typ):
 		t.placeholders[x.id] = x
+		name = document.NewText(x.pos, cmp.Or(t.options.Origin.Placeholders[x.id], x.id))
 	}
 	t.leave()
 	if name.Kind != document.Scalar {
@@ -147,7 +149,7 @@ func (t *template) apiID(id string) string {
 			return id + "-of-the-template"
 		}
 	}
-	return id
+	return cmp.Or(t.options.Origin.Placeholders[id], id)
 }
 
 // maxChain is how many references may be resolved one within the other.

@@ -13,6 +13,7 @@ import (
 // Authorizer.)
 func (r *reader) restAPI(x *resource) app.HTTPAPI {
 	api := app.HTTPAPI{LogicalID: x.id, Name: r.apiName(x), Kind: app.RESTAPI, Position: x.pos}
+	api.BinaryTypes = r.texts(x.props.Get("BinaryMediaTypes"), "BinaryMediaTypes of "+document.Clip(x.id))
 	stage := r.httpStage(&api, r.ofHTTP(x, "RestApiId", "AWS::ApiGateway::Stage", "AWS::ApiGateway::Deployment"), r.stage)
 	if stage != nil && stage.typ == "AWS::ApiGateway::Deployment" {
 		r.httpStageVariables(&api, stage, "StageDescription", "Variables")
@@ -51,13 +52,8 @@ func (r *reader) method(x, m *resource, api *app.HTTPAPI) {
 	if v := m.props.Get("ApiKeyRequired"); r.text(v, "ApiKeyRequired of route "+name) == "true" {
 		r.Note(r.whereOr(v, m.pos), app.Warning, "route %s needs an API key, which is not checked here", name)
 	}
-	if out.Method == "OPTIONS" && why == restMock {
-		key = "OPTIONS" // of all paths the same line, for CORS has one for each
-	}
 	r.addHTTPRoute(api, out, key, m.pos, why)
 }
-
-const restMock = "its integration is of type MOCK, and only AWS_PROXY with a function is run here"
 
 // restPath is the path of a resource, from its parts up to the root, or why it is not
 // known.
@@ -104,8 +100,11 @@ func (r *reader) restIntegration(m *resource, out *app.HTTPRoute) (why string) {
 		return "its Integration is not known here: " + i.Text
 	case why != "":
 		return why
+	case kind == "MOCK":
+		out.Answer, why = r.mockAnswer(i, "the integration of "+document.Clip(m.id))
+		return why
 	case kind != "AWS_PROXY":
-		return "its integration is of type " + document.Clip(kind) + ", and only AWS_PROXY with a function is run here"
+		return "its integration is of type " + document.Clip(kind) + ", and only AWS_PROXY with a function, and MOCK, are run here"
 	}
 	uri, why := r.must(i.Get("Uri"), "Uri")
 	if why != "" {

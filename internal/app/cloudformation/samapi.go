@@ -3,7 +3,6 @@ package cloudformation
 import (
 	"strings"
 
-	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
@@ -18,12 +17,14 @@ type samAPI struct {
 	*resource
 	authorizers map[string]string // name to logical ID
 	kinds       map[string]string // name to what routes say of it
+	scopes      map[string]*value // name to the scopes of routes that have none of their own
 	standard    string            // the name of the default authorizer, or empty
+	paths       []*samPath        // of a REST API with Cors
 }
 
 // expandAPI writes out the stage and the authorizers of an API.
 func (e *events) expandAPI(x *resource) *samAPI {
-	a := &samAPI{resource: x, authorizers: map[string]string{}, kinds: map[string]string{}}
+	a := &samAPI{resource: x, authorizers: map[string]string{}, kinds: map[string]string{}, scopes: map[string]*value{}}
 	e.apis[x.id] = a
 	p, id := x.props, document.Ref(x.pos, x.id)
 	stage := p.Get("StageName")
@@ -41,11 +42,9 @@ func (e *events) expandAPI(x *resource) *samAPI {
 		e.samStages[x.id] = e.make(x, x.id+name+"Stage", "AWS::ApiGatewayV2::Stage", x.pos,
 			field{Key: "ApiId", Value: id}, field{Key: "StageName", Value: stage}, field{Key: "StageVariables", Value: p.Get("StageVariables")})
 	}
-	if cors := p.Get("Cors"); !cors.Empty() {
-		e.Note(cors.Pos, app.Warning, "Cors of %s is left out: REST APIs answer no OPTIONS of their own here", document.Clip(x.id))
-	}
 	auth := p.Get("Auth")
 	for _, f := range auth.Get("Authorizers").Each() {
+		a.scopes[f.Key] = f.Value.Get("AuthorizationScopes")
 		if x.typ == "AWS::Serverless::Api" {
 			e.restAuthorizer(a, f)
 		} else {
@@ -110,6 +109,7 @@ func (e *events) restAuthorizer(a *samAPI, f field) {
 	if arn := v.Get("FunctionArn"); !arn.Empty() {
 		fields = append(fields, field{Key: "AuthorizerUri", Value: document.InvocationURI(arn)})
 	}
+	fields = append(fields, field{Key: "ProviderARNs", Value: v.Get("UserPoolArn")})
 	a.kinds[f.Key] = kind
 	a.authorizers[f.Key] = e.make(a.resource, a.id+document.LogicalID(f.Key)+"Authorizer", "AWS::ApiGateway::Authorizer", f.Pos,
 		append(fields, field{Key: "Type", Value: document.NewText(f.Pos, typ)}, field{Key: "IdentitySource", Value: document.NewText(f.Pos, sources)})...)
@@ -151,7 +151,11 @@ func (e *events) guard(v event, api *samAPI) []field {
 	case api == nil || api.authorizers[name] == "":
 		return []field{{Key: "AuthorizationType", Value: text("CUSTOM")}, {Key: "AuthorizerId", Value: document.NewUnknown(v.pos, "authorizer "+document.Clip(name)+" is not one of its API")}}
 	}
-	return []field{{Key: "AuthorizationType", Value: text(api.kinds[name])}, {Key: "AuthorizerId", Value: document.Ref(v.pos, api.authorizers[name])}}
+	scopes := auth.Get("AuthorizationScopes")
+	if scopes.Empty() {
+		scopes = api.scopes[name]
+	}
+	return []field{{Key: "AuthorizationType", Value: text(api.kinds[name])}, {Key: "AuthorizerId", Value: document.Ref(v.pos, api.authorizers[name])}, {Key: "AuthorizationScopes", Value: scopes}}
 }
 
 // method is the method of an event in upper case; ANY for any.
@@ -207,6 +211,7 @@ func (e *events) restEvent(v event) {
 		at = document.NewText(v.pos, e.make(v.function, v.id()+"Resource", "AWS::ApiGateway::Resource", v.pos,
 			field{Key: "RestApiId", Value: id}, field{Key: "ParentId", Value: parent}, field{Key: "PathPart", Value: document.NewText(v.pos, strings.TrimPrefix(path.Text, "/"))}))
 	}
+	api.has(e.eval(v.get("Path")).ScalarText(), e.method(v), v, at)
 	integration := document.NewMap(v.pos, field{Key: "Type", Value: document.NewText(v.pos, "AWS_PROXY")}, field{Key: "Uri", Value: document.InvocationURI(v.arn())},
 		field{Key: "TimeoutInMillis", Value: v.get("TimeoutInMillis")})
 	e.make(v.function, v.id()+"Method", "AWS::ApiGateway::Method", v.pos, append([]field{

@@ -35,6 +35,7 @@ func (t *template) expandEvents(globals *value) {
 			e.event(event{function: x, name: f.Key, pos: f.Pos, props: f.Value.Get("Properties")}, f.Value)
 		}
 	}
+	e.preflights()
 }
 
 // events writes out those of a template.

@@ -43,7 +43,7 @@ func newTemplate(reading *document.Reading, o Options) *template {
 		o.Origin = &Origin{}
 	}
 	return &template{
-		Reading: reading, options: o, dir: filepath.Dir(reading.File()), format: cmp.Or(o.Origin.Format, Format),
+		Reading: reading, options: o, dir: cmp.Or(o.Origin.Dir, filepath.Dir(reading.File())), format: cmp.Or(o.Origin.Format, Format),
 		decided: map[string]bool{}, resources: map[string]*resource{}, samStages: map[string]string{}, apiIDs: map[string]string{},
 		unset: map[string]app.Position{}, urlIDs: map[string]string{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
 	}

@@ -28,7 +28,11 @@ func (r *reader) variables(v *value, kindOf, owner string) map[string]string {
 			if e.Kind == document.Unknown {
 				break
 			}
-			r.Note(f.Pos, app.Warning, "%s names %s, of type %s, which is not run here: its logical ID stands for it; %s", what, document.Clip(id), document.Clip(x.typ), give(id))
+			standIn := "its logical ID"
+			if r.options.Origin.Placeholders[id] != "" {
+				standIn = "what is made up"
+			}
+			r.Note(f.Pos, app.Warning, "%s names %s, of type %s, which is not run here: %s stands for it; %s", what, document.Clip(id), document.Clip(x.typ), standIn, give(id))
 		}
 		switch {
 		case e.Kind == document.Absent:

@@ -76,6 +76,8 @@ func (s *service) httpAuthorizer(f field) {
 		}
 		fields = append(fields, field{Key: "AuthorizerUri", Value: document.InvocationURI(s.functionARN(v.Get("functionArn"), v.Get("functionName"), f.Pos))},
 			field{Key: "AuthorizerPayloadFormatVersion", Value: payload}, field{Key: "EnableSimpleResponses", Value: v.Get("enableSimpleResponses")})
+	} else {
+		fields = append(fields, field{Key: "JwtConfiguration", Value: document.NewMap(f.Pos, field{Key: "Issuer", Value: v.Get("issuerUrl")}, field{Key: "Audience", Value: v.Get("audience")})})
 	}
 	s.add("HttpApiAuthorizer"+normalized(f.Key), "AWS::ApiGatewayV2::Authorizer", f.Pos, nil, nil,
 		append(fields, field{Key: "IdentitySource", Value: v.Get("identitySource")}, field{Key: "AuthorizerType", Value: document.NewText(f.Pos, kind)})...)
@@ -147,7 +149,7 @@ func (s *service) httpGuard(t trigger) []field {
 		kind = "CUSTOM"
 	}
 	id := document.Ref(t.pos, "HttpApiAuthorizer"+normalized(name))
-	return []field{{Key: "AuthorizationType", Value: t.text(kind)}, {Key: "AuthorizerId", Value: id}}
+	return []field{{Key: "AuthorizationType", Value: t.text(kind)}, {Key: "AuthorizerId", Value: id}, {Key: "AuthorizationScopes", Value: a.Get("scopes")}}
 }
 
 // pathID is a path in a logical ID.

@@ -24,7 +24,7 @@ func (s *service) restAPI(pos app.Position) {
 	if stage.Empty() {
 		stage = document.NewText(pos, s.stage)
 	}
-	s.add(restID, "AWS::ApiGateway::RestApi", pos, nil, nil, field{Key: "Name", Value: name})
+	s.add(restID, "AWS::ApiGateway::RestApi", pos, nil, nil, field{Key: "Name", Value: name}, field{Key: "BinaryMediaTypes", Value: s.provider.Get("apiGateway", "binaryMediaTypes")})
 	s.add("ApiGatewayDeployment", "AWS::ApiGateway::Deployment", pos, nil, nil, field{Key: "RestApiId", Value: document.Ref(pos, restID)}, field{Key: "StageName", Value: stage})
 }
 
@@ -48,11 +48,7 @@ func (s *service) method(t trigger) {
 		fields = append(fields, field{Key: "ApiKeyRequired", Value: private})
 	}
 	s.makeFor(t, "ApiGatewayMethod"+pathID(path)+pathID(strings.ToLower(method)), "AWS::ApiGateway::Method", append(fields, s.restGuard(t)...)...)
-	if cors := t.get("cors"); !cors.Empty() && cors.ScalarText() != "false" && !s.paths[path] {
-		s.paths[path] = true
-		s.makeFor(t, "ApiGatewayMethod"+pathID(path)+"Options", "AWS::ApiGateway::Method", field{Key: "RestApiId", Value: document.Ref(t.pos, restID)}, field{Key: "ResourceId", Value: at},
-			field{Key: "HttpMethod", Value: t.text("OPTIONS")}, field{Key: "Integration", Value: document.NewMap(t.pos, field{Key: "Type", Value: t.text("MOCK")})})
-	}
+	s.preflight(t, path, method, at)
 }
 
 // resource makes the resource of a path, once, and gives its ID. Here a path is one
@@ -126,7 +122,7 @@ func (s *service) restGuard(t trigger) []field {
 		}
 		s.add(id, "AWS::ApiGateway::Authorizer", a.Pos, nil, nil, field{Key: "RestApiId", Value: document.Ref(a.Pos, restID)}, field{Key: "Name", Value: document.NewText(a.Pos, name)},
 			field{Key: "Type", Value: t.text(kind)}, field{Key: "IdentitySource", Value: source},
-			field{Key: "AuthorizerUri", Value: document.InvocationURI(s.functionARN(arn, document.NewText(a.Pos, name), a.Pos))})
+			field{Key: "AuthorizerUri", Value: document.InvocationURI(s.functionARN(arn, document.NewText(a.Pos, name), a.Pos))}, field{Key: "ProviderARNs", Value: arn})
 	}
-	return []field{{Key: "AuthorizationType", Value: t.text(authorization)}, {Key: "AuthorizerId", Value: document.Ref(t.pos, id)}}
+	return []field{{Key: "AuthorizationType", Value: t.text(authorization)}, {Key: "AuthorizerId", Value: document.Ref(t.pos, id)}, {Key: "AuthorizationScopes", Value: a.Get("scopes")}}
 }

@@ -63,7 +63,7 @@ func Expand(root *document.Value, reading *document.Reading, o Options) (*Servic
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
 	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{}, dotenv: map[string]string{},
 		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
-	s := &service{Reading: reading, variables: x, ids: map[string]bool{}, counts: map[string]int{}, paths: map[string]bool{}}
+	s := &service{Reading: reading, variables: x, ids: map[string]bool{}, counts: map[string]int{}, paths: map[string]*preflight{}}
 	return s.expand(root)
 }
 
@@ -79,12 +79,12 @@ type service struct {
 	packages  *value   // package
 	bundles   *bundler // or nil
 	functions *value
-	made      []field         // Resources
-	ids       map[string]bool // of those
-	sockets   int             // websocket events
-	sources   []app.Source    // of events that become no resource
-	counts    map[string]int  // rules by function
-	paths     map[string]bool // of the REST API, whose OPTIONS method is made
+	made      []field               // Resources
+	ids       map[string]bool       // of those
+	sockets   int                   // websocket events
+	sources   []app.Source          // of events that become no resource
+	counts    map[string]int        // rules by function
+	paths     map[string]*preflight // of the REST API, whose OPTIONS method is made
 }
 
 func (s *service) expand(root *value) (*Service, error) {
@@ -104,6 +104,7 @@ func (s *service) expand(root *value) (*Service, error) {
 		s.leftOut(f.Value, "functions.NAME.", "function "+document.Clip(f.Key))
 		s.function(f)
 	}
+	s.preflights()
 	s.layers(x.resolve(root.Get("layers")))
 	s.api()
 	s.unread(root)

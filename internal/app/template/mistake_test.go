@@ -11,7 +11,7 @@ func TestAFileInNoLanguageIsNamed(t *testing.T) {
 	for _, c := range []struct{ name, file, text, want string }{
 		{"no template", "", "a: b\n", "t.yaml:1: is not a template: it has neither Resources, as CloudFormation and SAM have, nor a provider, as serverless.yml has"},
 		{"a list", "", "- a\n", "t.yaml:1: is not a template: it has no Resources and no functions"},
-		{"a program", "serverless.ts", "export default {}", "serverless.ts: is a program, which is never run here: give the template that it makes, such as cdk.out/NAME.template.json"},
+		{"a program", "serverless.ts", "export default {}", "serverless.ts: is a program, which only 'wirepost dev' runs: 'npx serverless print --format json > serverless.json' makes a template of it"},
 		{"nothing but a route from a variable that is not set", "serverless.yml", "service: a\nprovider: aws\nfunctions:\n  f:\n    handler: a.b\n    events:\n      - websocket: ${env:ROUTE}\n", "serverless.yml:2: API WebsocketsApi has no routes that can be run: its route key is not known here: environment variable ROUTE is not set"},
 		{"no websocket event", "serverless.yml", "service: a\nprovider: aws\nfunctions: {f: {handler: a.b}}\n", "serverless.yml: has no WebSocket API: nothing of type AWS::ApiGatewayV2::Api with ProtocolType WEBSOCKET, no AWS::Serverless::WebSocketApi and no websocket event"},
 	} {

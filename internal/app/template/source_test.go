@@ -1,6 +1,7 @@
 package template
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -51,10 +52,13 @@ func TestEventsOfServerlessInvokeTheirFunction(t *testing.T) {
 		{"http", "      - http: get a/{id}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a/{id} 1.0", ""},
 		{"http of the root", "      - http: {method: any, path: /}\n", "", "REST API ApiGatewayRestApi dev: 9 ANY / 1.0", ""},
 		{"http with a function", "      - http: {method: get, path: a, authorizer: f}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 TOKEN FLambdaFunction", ""},
-		{"http with a user pool", "      - http: {method: get, path: a, authorizer: {name: p, type: COGNITO_USER_POOLS, arn: 'arn:aws:cognito-idp:us-east-1:1:userpool/p'}}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 COGNITO", ""},
+		{"http with a user pool", "      - http: {method: get, path: a, authorizer: {name: p, type: COGNITO_USER_POOLS, arn: 'arn:aws:cognito-idp:us-east-1:1:userpool/p'}}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 COGNITO  of https://cognito-idp.us-east-1.amazonaws.com/p[] []", ""},
 		{"http with a function that there is not", "      - http: {method: get, path: a, authorizer: g}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 TOKEN ! its authorizer GApiGatewayAuthorizer cannot be asked: its AuthorizerUri is not known here: function g is not in the service", ""},
-		{"http with templates", "      - http: {method: get, path: a, integration: lambda}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 ! its integration is of type AWS, and only AWS_PROXY with a function is run here", "stops serverless.yml:9: route GET /a of REST API ApiGatewayRestApi cannot be run here"},
-		{"http that is asynchronous", "      - http: {method: get, path: a, async: true}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 ! its integration is of type AWS, and only AWS_PROXY with a function is run here", ""},
+		{"http with CORS of several events", "      - http: {method: get, path: a, cors: true}\n      - http: {method: any, path: a, cors: {origins: ['https://a.example', 'https://*.b.example'], headers: 'x-a, x-b', allowCredentials: true, maxAge: 60, cacheControl: max-age=60}}\n", "",
+			"REST API ApiGatewayRestApi dev: 9 GET /a 1.0\nREST API ApiGatewayRestApi dev: 10 ANY /a 1.0\nREST API ApiGatewayRestApi dev: 9 OPTIONS /a 1.0  MOCK 200 map[Access-Control-Allow-Credentials:true Access-Control-Allow-Headers:Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token,X-Amz-User-Agent,X-Amzn-Trace-Id,x-a,x-b Access-Control-Allow-Methods:OPTIONS,GET,DELETE,HEAD,PATCH,POST,PUT Access-Control-Allow-Origin:https://a.example Access-Control-Max-Age:60 Cache-Control:max-age=60] [https://a\\.example https://.*\\.b\\.example]", ""},
+		{"http with CORS and an OPTIONS of its own", "      - http: {method: get, path: a, cors: true}\n      - http: {method: options, path: a}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0\nREST API ApiGatewayRestApi dev: 10 OPTIONS /a 1.0", ""},
+		{"http with templates", "      - http: {method: get, path: a, integration: lambda}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 ! its integration is of type AWS, and only AWS_PROXY with a function, and MOCK, are run here", "stops serverless.yml:9: route GET /a of REST API ApiGatewayRestApi cannot be run here"},
+		{"http that is asynchronous", "      - http: {method: get, path: a, async: true}\n", "", "REST API ApiGatewayRestApi dev: 9 GET /a 1.0 ! its integration is of type AWS, and only AWS_PROXY with a function, and MOCK, are run here", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := os.WriteFile("serverless.yml", []byte(eventsOf(c.events, c.more)), 0o600); err != nil {
@@ -106,6 +110,12 @@ func shownEvents(a *app.App) string {
 	for _, api := range a.HTTPAPIs {
 		for _, r := range api.Routes {
 			line := strings.Join([]string{string(api.Kind), api.LogicalID, api.Stage + ":", strings.TrimPrefix(r.Position.String(), "serverless.yml:"), r.Method, r.Path, r.Payload, r.AuthorizerKind, r.Authorizer}, " ")
+			if f := r.Answer; f != nil {
+				line += fmt.Sprintf("MOCK %d %v %v", f.Status, f.Header, f.Origins)
+			}
+			if r.JWT != nil {
+				line += fmt.Sprint(" of ", r.JWT.Issuer, r.JWT.Audiences, r.Scopes)
+			}
 			lines = append(lines, strings.TrimRight(line, " ")+why(r.Unrunnable))
 		}
 	}

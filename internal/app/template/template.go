@@ -46,6 +46,11 @@ type Options struct {
 
 	// CLI is ${opt:}.
 	CLI map[string]string
+
+	// Program runs a program that describes an app, such as serverless.ts, and gives the
+	// JSON of what it exports. Nil means that none is run. Its error is one clause that
+	// begins with a verb.
+	Program func(file string) ([]byte, error)
 }
 
 // Read reads the template in file, or all stacks of the folder with that name, such as
@@ -57,12 +62,18 @@ type Options struct {
 // Read may be called concurrently if o.Env may be. The maps in o must not change
 // while the app may be resolved.
 func Read(file string, o *Options) (*app.App, []app.Note, error) {
+	if isServerlessProgram(file) {
+		return readProgram(file, o)
+	}
 	switch filepath.Ext(file) {
 	case ".ts", ".js", ".cjs", ".mjs", ".cts", ".mts", ".py", ".go":
 		return nil, nil, app.Errorf(app.Position{File: file}, "is a program, which is never run here: give the template that it makes, such as cdk.out/NAME.template.json")
 	}
 	if inside := templateIn(file); inside != "" {
 		return nil, nil, app.Errorf(app.Position{File: file}, "is a folder: name the file in it, %s", inside)
+	}
+	if dir, ok := terraformDir(file); ok {
+		return readTerraform(file, dir, o)
 	}
 	if o == nil {
 		o = &Options{}
@@ -92,7 +103,7 @@ func templateIn(file string) string {
 	if info, err := os.Stat(file); err != nil || !info.IsDir() {
 		return ""
 	}
-	for _, name := range []string{"template.yaml", "template.yml", "template.json", "serverless.yml", "serverless.yaml"} {
+	for _, name := range []string{"template.yaml", "template.yml", "template.json", "serverless.yml", "serverless.yaml", "serverless.ts", "serverless.js", "serverless.mjs", "serverless.cjs"} {
 		inside := filepath.Join(file, name)
 		if info, err := os.Stat(inside); err == nil && info.Mode().IsRegular() {
 			return inside
@@ -111,6 +122,11 @@ func read(file string, data []byte, o *Options) (*app.App, []app.Note, error) {
 	if err != nil {
 		return nil, reading.Notes(), err
 	}
+	return readDocument(file, root, reading, o)
+}
+
+// readDocument is Read of a template that is parsed.
+func readDocument(file string, root *document.Value, reading *document.Reading, o *Options) (*app.App, []app.Note, error) {
 	stack := o.stack(deployment{})
 	switch {
 	case root.Kind != document.Map:

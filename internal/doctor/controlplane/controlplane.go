@@ -70,10 +70,12 @@ func (API) Check(ctx context.Context, t doctor.Target) []doctor.Check {
 	if done < len(names) {
 		a.skip("connect-auth", "the API cannot be read")
 	}
-	// It is found with the routes and stands last.
+	// It is found with the routes and stands behind what is about the API.
 	i := slices.IndexFunc(a.checks, func(c doctor.Check) bool { return c.Name == "connect-auth" })
 	auth := a.checks[i]
-	return append(slices.Delete(a.checks, i, i+1), auth)
+	a.checks = append(slices.Delete(a.checks, i, i+1), auth)
+	a.keep()
+	return a.checks
 }
 
 func (a *asking) add(c doctor.Check) { a.checks = append(a.checks, c) }

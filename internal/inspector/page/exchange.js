@@ -4,7 +4,7 @@ import { kindOf, statusText } from "./timeline.js";
 import { wscat, wirepostSend, wirepostKick, json } from "./command.js";
 
 const sentences = {
-  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", call: "Function is called", mapping: "Mapping template makes a text", frame: "Client gets a frame",
+  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", call: "Function is called", mapping: "Mapping template makes a text", http: "HTTP request", frame: "Client gets a frame",
   post: "Post to the connection", get: "Somebody asks about the connection", delete: "Somebody closes the connection", close: "Connection is over",
 };
 
@@ -54,7 +54,7 @@ export class Exchange {
     this.running = records.some((r) => r.running);
     const at = this.panel.scrollTop;
     const last = records.findLast((r) => !r.alongside) || of;
-    const whole = last.at + (invokes(last) ? last.took || 0 : 0) - first.at;
+    const whole = Math.max(last.at + (invokes(last) ? last.took || 0 : 0), first.kind === "http" ? first.at + (first.took || 0) : 0) - first.at;
     this.panel.replaceChildren(
       h("header", { class: "exchange-head" },
         h("h3", {}, of.connection ? [dot(of.connection), h("code", {}, of.connection)] : "No connection", (of.function || of.route) && h("span", { class: "route" }, of.function || of.route)),
@@ -76,7 +76,7 @@ export class Exchange {
     if (r.alongside) notes.push(invokes(r) ? "ran meanwhile, and may have caused this" : "happened while the function ran");
     if (r.replay) notes.push("replayed from this page");
     const invocation = invokes(r);
-    if (r.cause) notes.push(`by ${r.cause}`);
+    if (r.cause) notes.push(r.kind === "http" ? `to the ${r.cause}` : `by ${r.cause}`);
     return h("article", { class: `step${r.failed ? " failed" : ""}${chosen ? " chosen" : ""}${r.alongside ? " alongside" : ""}` },
       h("header", {},
         h("span", { class: "glyph", "aria-hidden": "true" }, glyph),

@@ -2,7 +2,7 @@ import { $, h, clock, took, dot, many, toast } from "./dom.js";
 import { get } from "./api.js";
 
 const kinds = {
-  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], call: ["ƒ", "call"], mapping: ["⇉", "map"], frame: ["←", "frame"],
+  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], call: ["ƒ", "call"], mapping: ["⇉", "map"], http: ["⇒", "http"], frame: ["←", "frame"],
   post: ["⇐", "post"], get: ["?", "get"], delete: ["⊗", "delete"], close: ["×", "close"],
 };
 export const kindOf = (r) => (r.authorizer ? ["ƒ", "authorize"] : r.replay ? ["↻", "replay"] : kinds[r.kind] || ["·", r.kind]);
