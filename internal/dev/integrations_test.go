@@ -11,6 +11,7 @@ import (
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/template"
+	"github.com/wirepost/wirepost/internal/awslocal"
 	"github.com/wirepost/wirepost/internal/dynamolocal"
 	"github.com/wirepost/wirepost/internal/inspector"
 )
@@ -68,6 +69,19 @@ func TestEachTypeOfIntegrationDoesWhatItsPageDescribes(t *testing.T) {
 	})
 	if record.Cause != "request template v1" || record.Detail != `{"pet": $input.json("$.pet")}` || record.Answer != `{"pet": {"age":3}}` || record.Connection == "" || record.Request == "" || record.Failed {
 		t.Errorf("%+v", record)
+	}
+}
+
+func TestAMessageGoesIntoAQueueByAnIntegration(t *testing.T) {
+	r := start(t, Config{App: integrations(t), DynamoDB: LocalEngine, SQS: LocalEngine, Tools: engineTools(t)})
+	client := r.dial(t, "")
+	if got := asked(t, client, `{"action":"later","job":{"id":1,"text":"a & b"}}`); got != "queued" {
+		t.Errorf("it is answered with %q", got)
+	}
+	url := partOf[*engines](r.dev).port.url()
+	caller := &caller{server: &awslocal.Backend{URL: url}, region: "us-east-1", client: http.DefaultClient}
+	if got := receive(t, caller, url+"/000000000000/integrated-jobs"); got != `{"id":1,"text":"a & b"}` {
+		t.Errorf("the queue has got %q", got)
 	}
 }
 

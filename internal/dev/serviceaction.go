@@ -50,9 +50,9 @@ func (s *serviceActions) of(i *app.Integration) (func(context.Context, gateway.I
 		way := "--credentials inherit lets it be called on AWS"
 		switch i.Service {
 		case "dynamodb":
-			way = "name a DynamoDB server with --dynamodb, or use AWS's own with --credentials inherit"
+			way = "start one with --dynamodb local, or use AWS's own with --credentials inherit"
 		case "sqs", "sns":
-			way = "start an engine with --sqs local, or use AWS's own with --credentials inherit"
+			way = "start one with --sqs local, or use AWS's own with --credentials inherit"
 		}
 		return nil, fmt.Errorf("its integration calls %s, which is not here; %s", serviceNamed(i.Service), way)
 	}
