@@ -59,12 +59,8 @@ func errorRows() []row {
 			c.send("x")
 			want(t, c.error(), "Endpoint request timed out")
 		}},
-		{id: "3.1 Bad request body: a model is not met", status: "DOC", source: "DG; it shows messageId where all recorded frames have requestId", here: "models are not emulated; a fault of 400 sends the frame", deviation: true, check: frame(&Server{Routes: both, Fault: func(c Call) Fault {
-			if c.Kind == CallMessage {
-				return Fault{Status: 400}
-			}
-			return Fault{}
-		}}, "", nil, "Bad request body")},
+		{id: "3.1 Bad request body: a model is not met", status: "DOC", source: "DG; it shows messageId where all recorded frames have requestId", check: TestAMessageThatAModelDoesNotTakeIsABadRequestBody},
+		{id: "3.1 a model and a message that is not JSON, or of $connect", status: "UNCERTAIN", source: "no source", here: "`Bad request body`; $connect and $disconnect have no body and are not checked", check: TestAMessageThatAModelDoesNotTakeIsABadRequestBody},
 		{id: "3.1 what a throttled message gets", status: "UNCERTAIN", source: "none found", here: "`Too Many Requests`", check: func(t *testing.T) {
 			l := newLab(t, &Server{RequestRate: 1, RequestBurst: 1})
 			c := l.connect(t)

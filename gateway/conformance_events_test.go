@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/mapping"
 )
 
 // memberNames lists the members of a JSON object in their order.
@@ -244,12 +246,17 @@ func disconnectRows() []row {
 			c.send("")
 			want(t, l.event(t).at("body"), "")
 		}},
-		{id: "1.7 CONVERT_TO_BINARY decodes base64 text for an integration", status: "DOC", source: "DG", here: "no content handling: a function decodes what it gets", deviation: true, check: func(t *testing.T) {
-			l := newLab(t, &Server{})
-			c := l.connect(t)
-			l.event(t)
-			c.send("aGVsbG8=")
-			want(t, l.event(t).at("body"), "aGVsbG8=")
+		{id: "1.7 CONVERT_TO_BINARY decodes base64 text for an integration", status: "DOC", source: "DG", check: func(t *testing.T) {
+			i, calls := integrating("", nil)
+			i.Request = requested(t, mapping.Settings{ContentHandling: "CONVERT_TO_BINARY"})
+			integrated(t, i, false).send("aGVsbG8=")
+			want(t, string((<-calls).Payload), "hello")
+		}},
+		{id: "1.7 whether content is converted before or after the template", status: "UNCERTAIN", source: "no source", here: "a request's after it, an answer's to text before it and to binary after it", check: func(t *testing.T) {
+			i, calls := integrating("", nil)
+			i.Request = requested(t, mapping.Settings{ContentHandling: "CONVERT_TO_BINARY", Templates: map[string]string{"$default": "$util.base64Encode($input.body)"}})
+			integrated(t, i, false).send("hello")
+			want(t, string((<-calls).Payload), "hello")
 		}},
 	}
 }

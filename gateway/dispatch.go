@@ -33,6 +33,12 @@ func (c *conn) dispatch(data []byte) bool {
 	if e.observer != nil {
 		e.observer.Observe(Observation{Kind: ObservedMessage, ConnectionID: c.id, RouteKey: r.key, RequestID: requestID, Fault: !fault.isZero(), Payload: data})
 	}
+	if r.model != nil && fault.isZero() {
+		if err := r.model(data); err != nil {
+			c.sendError("Bad request body", requestID, err.Error())
+			return true
+		}
+	}
 	event := e.messageEvent(&c.peer, r.key, requestID, data, e.now())
 	if fault.isZero() {
 		if c.next != nil {

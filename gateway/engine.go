@@ -87,6 +87,7 @@ type route struct {
 	twoWay   bool
 	timeout  time.Duration
 	counters *routeCounters
+	model    func([]byte) error
 }
 
 func newEngine(s *Server) (*engine, error) {
@@ -217,7 +218,7 @@ func (e *engine) setRoutes(s *Server) error {
 		if t := r.IntegrationTimeout; t != 0 && (t < minIntegration || t > maxIntegration) {
 			return fmt.Errorf("gateway: route %q: an integration timeout of %v; from %v to %v are possible", key, t, minIntegration, maxIntegration)
 		}
-		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout), counters: new(routeCounters)}
+		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout), counters: new(routeCounters), model: r.Model}
 		e.all = append(e.all, row)
 		if a := r.Authorizer; a != nil {
 			if key != "$connect" {

@@ -81,6 +81,13 @@ type Route struct {
 	// answer is sent back to the connection. Its statusCode is ignored, as on
 	// AWS. It has no meaning for $connect and $disconnect.
 	RouteResponse bool
+
+	// Model is asked for each message, if it is not nil. If it gives an error, the client
+	// gets the error frame Bad request body, on a one-way route too (UNCERTAIN), and
+	// nothing is invoked (AWS docs, "Request validation for WebSocket APIs in API
+	// Gateway"). The error is what an observer sees. It has no meaning for $connect and
+	// $disconnect, which have no body (UNCERTAIN). It is called concurrently.
+	Model func(message []byte) error
 }
 
 // Credentials is a key pair that may sign management calls.

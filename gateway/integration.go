@@ -157,8 +157,8 @@ func proxyAnswerOf(status int, protocol string, body []byte) []byte {
 	return out
 }
 
-// Mock is the integration type MOCK: it answers by itself. Its templates are not
-// emulated; Body is sent as it is.
+// Mock answers by itself, with a text as it is. For the templates of an integration of
+// type MOCK there are [Integration] and [MockCall].
 type Mock struct {
 	// Status is what $connect is answered with. Zero means 200.
 	Status int

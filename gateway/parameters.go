@@ -192,6 +192,11 @@ func target(base string, all []parameter, event, body []byte) (string, error) {
 			}
 		}
 	}
+	return withQuery(base, added)
+}
+
+// withQuery is a URL with parameters behind those of its query.
+func withQuery(base string, added url.Values) (string, error) {
 	if len(added) == 0 {
 		return base, nil
 	}

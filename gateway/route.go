@@ -2,12 +2,13 @@ package gateway
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/jsontext"
 )
 
 // selection is a parsed route selection expression (AWS docs, "Working with
@@ -168,7 +169,7 @@ func (s selection) key(body []byte) (key []byte, ok bool) {
 			key = append(key, part.literal...)
 			continue
 		}
-		if !checked && !json.Valid(body) {
+		if !checked && !jsontext.Valid(body) {
 			return nil, false
 		}
 		checked = true
@@ -212,7 +213,7 @@ func (e *engine) find(body []byte) *route {
 	return e.fallback
 }
 
-// The functions below read JSON that json.Valid has accepted, and so need no
+// The functions below read JSON that jsontext.Valid has accepted, and so need no
 // error paths. Each is one pass and builds nothing.
 
 // lookup returns the raw value at path, without space around it. As in every
@@ -355,11 +356,7 @@ func appendText(dst, value []byte) []byte {
 		if bytes.IndexByte(value, '\\') < 0 {
 			return append(dst, value[1:len(value)-1]...)
 		}
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return dst // not reached: the document is valid
-		}
-		return append(dst, text...)
+		return jsontext.AppendText(dst, value)
 	case '[', '{':
 		// One pass over all levels, so that depth costs nothing.
 		for i := 0; i < len(value); i++ {

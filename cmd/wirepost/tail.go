@@ -117,7 +117,7 @@ func (c *command) printRecord(r *inspector.Record) {
 		said = r.Target
 	case "http":
 		said = r.Target
-	case "invocation", "call":
+	case "invocation", "call", "mapping":
 		said = cmp.Or(r.Error, r.Answer)
 	case "close":
 		said = r.Reason

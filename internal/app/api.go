@@ -47,6 +47,11 @@ type Route struct {
 	Authorizer     string // logical ID of the authorizer, for CUSTOM
 	APIKeyRequired bool
 
+	// Models are the JSON schemas that messages are held against, by model key, and
+	// ModelSelection is the expression that chooses one. Empty: messages are not checked.
+	Models         map[string]string
+	ModelSelection string
+
 	// Unrunnable says why the route or its integration cannot be run here; nil if it
 	// can. App.RouteUnrunnable looks at its function too.
 	Unrunnable *Unrunnable
@@ -73,21 +78,33 @@ type Integration struct {
 	// once.
 	Parameters []Parameter
 
-	// Templates are the mapping templates of AWS for its request, by template key;
-	// TemplateSelection chooses one, and Passthrough is what happens without one, each as
-	// the template has it, or empty. AnswerTemplate is that of its integration response,
-	// or empty.
-	Templates                      map[string]string
-	TemplateSelection, Passthrough string
-	AnswerTemplate                 string
+	// Service is the service of AWS that AWS calls if it invokes no function, as its host
+	// has it, such as dynamodb. Action is the operation, as action/PutItem, or the path, as
+	// path/123/queue, and Region where the service is.
+	Service, Action, Region string
 
-	// Answer is what a Mock answers with on a two-way route.
-	Answer string
+	// Templates are the mapping templates of the request, by template key, for AWS, HTTP
+	// and Mock; TemplateSelection chooses one, Passthrough is what happens without one, and
+	// ContentHandling how the payload is converted, each as the template has it, or empty.
+	Templates                                       map[string]string
+	TemplateSelection, Passthrough, ContentHandling string
+
+	// Responses are the integration responses, and ResponseSelection chooses one.
+	Responses         []IntegrationResponse
+	ResponseSelection string
 
 	// Timeout of one invocation; zero means AWS's, 29 s.
 	Timeout time.Duration
 
 	Position Position
+}
+
+// IntegrationResponse says what a client gets of an answer. (AWS docs, API Gateway
+// developer guide: "Set up a WebSocket API integration response".)
+type IntegrationResponse struct {
+	Key                                string // $default, a status, or a pattern between slashes
+	Templates                          map[string]string
+	TemplateSelection, ContentHandling string
 }
 
 // Parameter is one entry of an integration's request parameters. (AWS docs, API

@@ -9,13 +9,15 @@ import (
 
 	"github.com/wirepost/wirepost/gateway"
 	"github.com/wirepost/wirepost/internal/app"
+	"github.com/wirepost/wirepost/internal/mapping"
 )
 
 // appRoutes makes the routing table of an app, and has the functions started that are
 // in it. What cannot be run is a gateway.Unavailable there.
 type appRoutes struct {
 	*routes
-	app *app.App
+	app     *app.App
+	actions *serviceActions
 }
 
 // make fails if the context ends, if a flag names something that cannot be, and, if
@@ -83,6 +85,7 @@ func (a *appRoutes) route(ctx context.Context, api *app.API, route *app.Route) (
 	} else if err := validate(route.Key, made); err != nil {
 		made.Function, made.IntegrationTimeout = a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "%s", err)), 0
 	}
+	made.Model = a.model(route)
 	if route.Authorizer == "" || route.Key != "$connect" { // the template's reader has said that AWS refuses it
 		return made, nil
 	}
@@ -99,15 +102,28 @@ func (a *appRoutes) integration(ctx context.Context, route *app.Route) (gateway.
 	switch i := route.Integration; i.Kind {
 	case app.AWSProxy:
 		return a.apps.running(ctx, i.Function)
-	case app.AWS:
+	case app.AWS, app.HTTP, app.Mock:
 		return a.mapped(ctx, route)
 	case app.HTTPProxy:
 		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parametersOf(i)}, nil
-	case app.Mock:
-		return &gateway.Mock{Body: i.Answer}, nil
 	default:
-		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which is not emulated; AWS_PROXY, AWS, HTTP_PROXY and MOCK are", i.Kind)), nil
+		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which there is not; there are AWS_PROXY, AWS, HTTP_PROXY, HTTP and MOCK", i.Kind)), nil
 	}
+}
+
+// model is what a route holds its messages against, nil if there is nothing. One that
+// cannot be read refuses all, as AWS would not have taken it.
+func (a *appRoutes) model(route *app.Route) func([]byte) error {
+	if route.ModelSelection == "" || route.StandIn != "" {
+		return nil
+	}
+	models, err := mapping.ParseModels(route.ModelSelection, route.Models)
+	if err != nil {
+		why := app.UnrunnableRoute(route.Key, route.Position, "its messages cannot be checked: %s", oneLine(err))
+		a.apps.find(why)
+		return func([]byte) error { return err }
+	}
+	return models.Check
 }
 
 func parametersOf(i app.Integration) (all []gateway.RequestParameter) {

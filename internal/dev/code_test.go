@@ -28,7 +28,7 @@ func TestAZipFileThatIsRefusedLeavesNothing(t *testing.T) {
 			config, said := complete(t, Config{App: &app.App{
 				APIs: []app.API{{LogicalID: "Api", Stage: "dev", Routes: []app.Route{
 					{Key: "bad", Integration: app.Integration{Kind: app.AWSProxy, Function: "Fn"}},
-					{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Answer: "pong"}}}}},
+					{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Responses: []app.IntegrationResponse{{Key: "$default", Templates: map[string]string{"$default": "pong"}}}}}}}},
 				Functions: []app.Function{fn},
 			}})
 			says := `^template.yaml:7: function Fn, which route bad needs, cannot be run here: ` + c.says + `; give --function Fn=FUNCTION$`

@@ -184,7 +184,7 @@ func TestASecondDevInAFolderIsRefusedAndDisturbsNothing(t *testing.T) {
 // described is an app without functions.
 func described(resolve app.Resolver) *app.App {
 	return &app.App{Region: "eu-west-1", Resolver: resolve, APIs: []app.API{{LogicalID: "Api", Stage: "beta",
-		Routes: []app.Route{{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Answer: "pong"}}}}}}
+		Routes: []app.Route{{Key: "ping", TwoWay: true, Integration: app.Integration{Kind: app.Mock, Responses: []app.IntegrationResponse{{Key: "$default", Templates: map[string]string{"$default": "pong"}}}}}}}}}
 }
 
 func TestAnAppIsResolvedWhenThePortIsKnownAndBeforeAnythingIsMade(t *testing.T) {

@@ -22,9 +22,9 @@ func mappedApp(t *testing.T) Config {
 	later.Timeout = 50 * time.Millisecond
 	later.Parameters = []app.Parameter{{In: "header", Name: "X-Amz-Invocation-Type", Source: "'Event'"}}
 	broken := integration
-	broken.Templates = map[string]string{"$default": "{\n#set($x = 1)\n}"}
+	broken.Templates = map[string]string{"$default": "{\n#macro(x)#end\n}"}
 	answered := integration
-	answered.AnswerTemplate = `{"from": $input.body, "for": "$context.connectionId"}`
+	answered.Responses = []app.IntegrationResponse{{Key: "$default", Templates: map[string]string{"$default": `{"from": $input.body, "for": "$context.connectionId"}`}}}
 	c.App.APIs[0].Routes = append(c.App.APIs[0].Routes,
 		app.Route{Key: "ask", TwoWay: true, Integration: integration}, app.Route{Key: "answered", TwoWay: true, Integration: answered},
 		app.Route{Key: "later", Integration: later}, app.Route{Key: "broken", Integration: broken})
@@ -46,7 +46,7 @@ func TestAnIntegrationThatMapsItsMessagesInvokesItsFunction(t *testing.T) {
 		}
 	}
 	r.await(t, "hint: ")
-	if said := r.String(); !strings.Contains(said, "route broken cannot be run here: its request template $default: line 2: #set is of Velocity and not done here") {
+	if said := r.String(); !strings.Contains(said, "route broken cannot be run here: its request template $default: line 2, column 1: #macro is not done here") {
 		t.Errorf("it said:\n%s", said)
 	}
 	record := awaitRecord(t, partOf[*gatewayServer](r.dev).recorder, func(x *inspector.Record) bool { return x.Kind == "call" && !x.Running })

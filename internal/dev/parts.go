@@ -35,7 +35,7 @@ func New(config Config) (*Dev, error) {
 	invocations := add(d, &invocations{c: c, app: app, functions: functions, apps: apps, credentials: credentials, lambda: lambda, interception: interception})
 	names := &executeAPI{c: c, api: api, calls: calls, http: http, ready: make(chan struct{}), complete: make(chan struct{})}
 	add(d, &arrivals{c: c, interception: interception, engines: engines, invocations: invocations, api: names, calls: calls})
-	routes := add(d, &routes{c: c, app: app, handler: handler, functions: functions, apps: apps, invocations: invocations})
+	routes := add(d, &routes{c: c, app: app, handler: handler, functions: functions, apps: apps, invocations: invocations, engines: engines})
 	add(d, &watcher{c: c, functions: functions})
 	gateway := add(d, &gatewayServer{c: c, api: api, listener: listener, trust: trust, credentials: credentials, routes: routes, site: site, invocations: invocations, names: names})
 	add(d, &stageRecord{c: c, lock: lock, api: api, listener: listener, store: store})

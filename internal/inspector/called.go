@@ -32,3 +32,31 @@ func (r *Recorder) Call(ctx context.Context, c Call) (context.Context, func(answ
 	record.Text = r.keep(masked, &record.Masked)
 	return r.begin(ctx, record, r.keepLine) // an answer may repeat parts of the event
 }
+
+// MappedKind is the kind of a record of what a mapping template has made.
+const MappedKind gateway.ObservationKind = "mapping"
+
+// A Mapping is what a mapping template has made of a message or of an answer.
+type Mapping struct {
+	What          string // request or response
+	Key, Template string // of the template
+	In, Out       []byte
+	Err           error // it has made nothing
+
+	// Of the event that it is part of.
+	ConnectionID, RouteKey, RequestID string
+}
+
+// Mapped records what a mapping template has made: what went in is the record's text,
+// what came out its answer, and the template its detail.
+func (r *Recorder) Mapped(m Mapping) {
+	record := &Record{Kind: string(MappedKind), Connection: m.ConnectionID, Route: m.RouteKey, Request: m.RequestID, Size: len(m.In), AnswerSize: len(m.Out),
+		Cause: cut(m.What+" template "+m.Key, MaxText), Detail: cut(m.Template, MaxText)}
+	record.Text = r.keep(m.In, &record.Masked)
+	record.Answer = r.keepLine(m.Out, &record.Masked)
+	if m.Err != nil {
+		record.Cause = cut(m.What+" template", MaxText)
+		record.Error = r.keepLine([]byte(m.Err.Error()), &record.Masked)
+	}
+	r.add(record)
+}

@@ -16,7 +16,7 @@ import (
 type Record struct {
 	Seq        uint64 `json:"seq"`
 	At         Time   `json:"at"`
-	Kind       string `json:"kind"` // a gateway.ObservationKind, Called or Requested
+	Kind       string `json:"kind"` // a gateway.ObservationKind, Called, MappedKind or Requested
 	Connection string `json:"connection,omitempty"`
 	Route      string `json:"route,omitempty"`
 	Request    string `json:"request,omitempty"` // of the exchange that it is part of
@@ -99,7 +99,7 @@ func (r *Record) settle() {
 	switch gateway.ObservationKind(r.Kind) {
 	case gateway.ObservedMessage:
 		r.Failed = r.Route == ""
-	case gateway.ObservedInvocation, Called:
+	case gateway.ObservedInvocation, Called, MappedKind:
 		r.Failed = r.Error != ""
 	case gateway.ObservedFrame:
 		r.Failed = r.Reason != ""
@@ -139,7 +139,7 @@ func (r *Record) summary() summary {
 	switch gateway.ObservationKind(r.Kind) {
 	case gateway.ObservedHandshake, Requested:
 		preview = r.Target
-	case gateway.ObservedInvocation, Called:
+	case gateway.ObservedInvocation, Called, MappedKind:
 		preview = bodyOf(r.Answer)
 		if r.Error != "" {
 			preview = r.Error

@@ -82,7 +82,7 @@ func readSession(in io.Reader, into *Recorder) error {
 func (r *Recorder) addForeign(record *Record) error {
 	switch gateway.ObservationKind(record.Kind) {
 	case gateway.ObservedHandshake, gateway.ObservedMessage, gateway.ObservedInvocation, gateway.ObservedFrame,
-		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose, Called, Requested:
+		gateway.ObservedPost, gateway.ObservedGet, gateway.ObservedDelete, gateway.ObservedClose, Called, MappedKind, Requested:
 	default:
 		return fmt.Errorf("there is no kind %q", cut(record.Kind, 40))
 	}
@@ -97,7 +97,7 @@ func (r *Recorder) addForeign(record *Record) error {
 	record.Text = r.keep(text, &record.Masked)
 	record.Target = r.mask.target(record.Target)
 	keepAnswer := r.keep
-	if record.Route == "$connect" || record.Kind == string(Called) || record.Kind == string(Requested) {
+	if record.Route == "$connect" || record.Kind == string(Called) || record.Kind == string(MappedKind) || record.Kind == string(Requested) {
 		keepAnswer = r.keepLine
 	}
 	record.Answer = keepAnswer([]byte(record.Answer), &record.Masked)

@@ -63,9 +63,13 @@ func (r *reader) integration(x *resource, key string) (i app.Integration, why st
 	}
 	i.Kind = app.IntegrationKind(kind)
 	r.checkIntegration(x, i.Kind, what)
+	if i.Kind == app.AWS || i.Kind == app.HTTP || i.Kind == app.Mock {
+		if why := r.mappingTemplates(x, &i, what); why != "" {
+			return i, why
+		}
+	}
 	switch i.Kind {
 	case app.Mock:
-		i.Answer = r.answer(x)
 	case app.HTTPProxy, app.HTTP:
 		i.Parameters = r.requestParameters(x, key, what)
 		i.Method = r.text(p.Get("IntegrationMethod"), "IntegrationMethod of "+what)
@@ -73,23 +77,41 @@ func (r *reader) integration(x *resource, key string) (i app.Integration, why st
 			return i, why
 		}
 		i.URL = r.withStageVariables(i.URL)
-		if i.Kind == app.HTTP {
-			return i, "its integration is of type HTTP, whose mapping templates are not done here; HTTP_PROXY is"
-		}
 	case app.AWSProxy:
 		i.Function, why = r.integratedFunction(x, key)
 	case app.AWS:
 		i.Parameters = r.requestParameters(x, key, what)
-		if service := r.service(p.Get("IntegrationUri")); service != services["lambda"] {
-			return i, "its integration is of type AWS and calls " + service + ", which is not done here; AWS for Lambda functions, AWS_PROXY, HTTP_PROXY and MOCK are"
-		}
-		if i.Function, why = r.integratedFunction(x, key); why == "" {
-			why = r.mappingTemplates(x, &i, what)
+		if service := r.service(p.Get("IntegrationUri")); service == services["lambda"] {
+			i.Function, why = r.integratedFunction(x, key)
+		} else {
+			why = r.serviceAction(x, &i)
 		}
 	default:
 		why = "its integration has the type " + document.Clip(kind) + ", which a WebSocket API does not have"
 	}
 	return i, why
+}
+
+var calledURI = regexp.MustCompile(`^arn:aws[a-z-]*:apigateway:([a-z0-9-]+):([A-Za-z0-9.-]+):((?:action|path)/.+)$`)
+
+// serviceAction reads what an integration calls that invokes no function. (AWS docs, API
+// Gateway's API reference, version 2: IntegrationUri.)
+func (r *reader) serviceAction(x *resource, i *app.Integration) (why string) {
+	var uri string
+	r.byName(func() { uri, why = r.must(x.props.Get("IntegrationUri"), "IntegrationUri") })
+	if why != "" {
+		return why
+	}
+	m := calledURI.FindStringSubmatch(r.withStageVariables(uri))
+	if m == nil {
+		return "its URI " + document.Clip(uri) + " is not arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH"
+	}
+	i.Region, i.Service, i.Action = m[1], m[2], m[3]
+	if v := x.props.Get("CredentialsArn"); !v.Empty() {
+		r.Note(v.Where(), app.Info, "the role of integration %s is not used: here its calls are signed as those of functions are", document.Clip(x.id))
+	}
+	i.Method = r.text(x.props.Get("IntegrationMethod"), "IntegrationMethod of integration "+document.Clip(x.id))
+	return ""
 }
 
 func (r *reader) integrationTimeout(x *resource, what string) time.Duration {
@@ -114,7 +136,7 @@ func (r *reader) checkIntegration(x *resource, kind app.IntegrationKind, what st
 	}
 	for _, name := range []string{"RequestTemplates", "TemplateSelectionExpression"} {
 		if v := p.Get(name); !v.Empty() && kind == app.HTTPProxy {
-			r.Note(v.Pos, app.Warning, "%s of %s is not done: there are no mapping templates here", name, what)
+			r.Note(v.Pos, app.Warning, "%s of %s is left out: a proxy integration passes messages as they are", name, what)
 		}
 	}
 	if v := p.Get("RequestParameters"); !v.Empty() && kind == app.AWSProxy {
@@ -174,28 +196,4 @@ func (r *reader) withStageVariables(uri string) string {
 	return stageVariable.ReplaceAllStringFunc(uri, func(m string) string {
 		return r.stageVariables[stageVariable.FindStringSubmatch(m)[1]]
 	})
-}
-
-// answer is what an integration of type MOCK answers with: the template of its
-// integration response, if that is plain text. (AWS docs, API Gateway developer
-// guide: "Set up integration responses for WebSocket APIs"; the key $default is the
-// one that is taken when no other matches.)
-func (r *reader) answer(integration *resource) (answer string) {
-	for _, x := range r.each("AWS::ApiGatewayV2::IntegrationResponse") {
-		if of := r.eval(x.props.Get("IntegrationId")); of.Kind != document.Scalar || of.Text != integration.id || !r.ofAPI(x) {
-			continue
-		}
-		what := "integration response " + document.Clip(x.id)
-		templates := r.eval(x.props.Get("ResponseTemplates"))
-		key := r.text(x.props.Get("IntegrationResponseKey"), "the key of "+what)
-		if key != "$default" || len(templates.Each()) != 1 || templates.Fields[0].Value.Kind != document.Scalar {
-			continue
-		}
-		text := templates.Fields[0].Value.Text
-		if strings.ContainsAny(text, "$#") {
-			continue // a mapping template
-		}
-		answer, r.answers[integration.id] = text, x
-	}
-	return answer
 }

@@ -1,47 +1,46 @@
 package cloudformation
 
 import (
-	"fmt"
-
 	"github.com/wirepost/wirepost/internal/app"
 	"github.com/wirepost/wirepost/internal/app/document"
 )
 
-// mappingTemplates reads what an integration of type AWS maps its messages and answers
-// with, or why that cannot be known.
+// mappingTemplates reads what an integration of type AWS, HTTP or MOCK maps its messages
+// and answers with, or why that cannot be known.
 func (r *reader) mappingTemplates(x *resource, i *app.Integration, what string) (why string) {
 	p := x.props
 	i.TemplateSelection = r.text(p.Get("TemplateSelectionExpression"), "TemplateSelectionExpression of "+what)
 	i.Passthrough = r.text(p.Get("PassthroughBehavior"), "PassthroughBehavior of "+what)
-	if v := p.Get("ContentHandlingStrategy"); !v.Empty() {
-		r.Note(v.Where(), app.Warning, "ContentHandlingStrategy of %s is not done: a message is given as the text that it is", what)
-	}
+	i.ContentHandling = r.text(p.Get("ContentHandlingStrategy"), "ContentHandlingStrategy of "+what)
+	i.ResponseSelection = r.text(p.Get("IntegrationResponseSelectionExpression"), "IntegrationResponseSelectionExpression of "+what)
 	if i.Templates, why = r.templates(p.Get("RequestTemplates"), "RequestTemplates"); why != "" {
 		return why
 	}
-	response := r.integrationResponse(x)
-	if response == nil {
-		return ""
-	}
-	all, why := r.templates(response.props.Get("ResponseTemplates"), "ResponseTemplates")
-	if why != "" {
-		return why
-	}
-	r.answers[x.id] = response
-	if len(all) == 1 {
-		for _, text := range all {
-			i.AnswerTemplate = text
+	return r.integrationResponses(x, i)
+}
+
+// integrationResponses reads those of an integration. (AWS docs, API Gateway developer
+// guide: "Set up a WebSocket API integration response".)
+func (r *reader) integrationResponses(integration *resource, i *app.Integration) (why string) {
+	for _, x := range r.each("AWS::ApiGatewayV2::IntegrationResponse") {
+		of := r.eval(x.props.Get("IntegrationId"))
+		if of.Kind != document.Scalar || of.Text != integration.id || !r.ofAPI(x) {
+			continue
 		}
-		return ""
-	}
-	for _, key := range []string{"$default", `\$default`, "application/json"} {
-		if text, ok := all[key]; ok {
-			i.AnswerTemplate = text
-			return ""
+		r.answers[x.id] = x
+		p, what := x.props, "integration response "+document.Clip(x.id)
+		one := app.IntegrationResponse{
+			Key:               r.text(p.Get("IntegrationResponseKey"), "the key of "+what),
+			TemplateSelection: r.text(p.Get("TemplateSelectionExpression"), "TemplateSelectionExpression of "+what),
+			ContentHandling:   r.text(p.Get("ContentHandlingStrategy"), "ContentHandlingStrategy of "+what),
 		}
-	}
-	if len(all) > 0 {
-		return fmt.Sprintf("its integration response has %d templates, of which none is $default: which one is taken is not done here", len(all))
+		if v := p.Get("ResponseParameters"); !v.Empty() {
+			r.Note(v.Where(), app.Warning, "ResponseParameters of %s are left out: a message to a client has no headers", what)
+		}
+		if one.Templates, why = r.templates(p.Get("ResponseTemplates"), "ResponseTemplates of "+what); why != "" {
+			return why
+		}
+		i.Responses = append(i.Responses, one)
 	}
 	return ""
 }
@@ -63,20 +62,4 @@ func (r *reader) templates(v *value, name string) (all map[string]string, why st
 		all[f.Key] = text
 	}
 	return all, ""
-}
-
-// integrationResponse is the one of an integration whose key is $default, or nil. (AWS
-// docs, API Gateway developer guide: "Set up integration responses for WebSocket APIs";
-// it is the one that is taken when no other matches.)
-func (r *reader) integrationResponse(integration *resource) *resource {
-	for _, x := range r.each("AWS::ApiGatewayV2::IntegrationResponse") {
-		of := r.eval(x.props.Get("IntegrationId"))
-		if of.Kind != document.Scalar || of.Text != integration.id || !r.ofAPI(x) {
-			continue
-		}
-		if r.text(x.props.Get("IntegrationResponseKey"), "the key of integration response "+document.Clip(x.id)) == "$default" {
-			return x
-		}
-	}
-	return nil
 }

@@ -37,6 +37,7 @@ func (r *reader) routes(api *app.API) []app.Route {
 		}
 		r.authorize(x, &route, api)
 		r.routeSettings(x, &route)
+		r.models(x, &route)
 		out = append(out, route)
 	}
 	if len(out) == 0 {

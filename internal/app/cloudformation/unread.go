@@ -27,8 +27,8 @@ func (r *reader) unread() {
 		case x.typ == "AWS::ApiGatewayV2::ApiMapping" || x.typ == "AWS::ApiGatewayV2::DomainName":
 			r.Note(x.pos, app.Info, "%s is not done: there are no custom domains here", document.Clip(x.id))
 		case slices.Contains(slices.Collect(maps.Values(r.answers)), x):
-		case x.typ == "AWS::ApiGatewayV2::Model" || x.typ == "AWS::ApiGatewayV2::IntegrationResponse":
-			r.Note(x.pos, app.Warning, "%s, of type %s, is not done: there are no models here, and of integration responses only $default of AWS and MOCK", document.Clip(x.id), x.typ)
+		case x.typ == "AWS::ApiGatewayV2::IntegrationResponse":
+			r.Note(x.pos, app.Info, "%s, of type %s, is of an integration that no route has, or of a proxy integration, which has none", document.Clip(x.id), x.typ)
 		case !slices.ContainsFunc(quiet, func(p string) bool { return strings.HasPrefix(x.typ, p) }):
 			r.Note(x.pos, app.Info, "%s, of type %s, is not run here", document.Clip(x.id), document.Clip(x.typ))
 		}

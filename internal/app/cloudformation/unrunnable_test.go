@@ -22,7 +22,6 @@ func guarded(authorizer string) string {
 
 func TestWhatCannotBeRunIsOneLineAndAllElseRuns(t *testing.T) {
 	const route, give = "route $default cannot be run here: ", `; give --route "\$default=FUNCTION"`
-	const service = ", which is not done here; AWS for Lambda functions, AWS_PROXY, HTTP_PROXY and MOCK are"
 	const pool = ", a user pool of Cognito: a WebSocket API has REQUEST authorizers only, which are Lambda functions, and AWS refuses it; give --authorizer Z=FUNCTION"
 	for _, c := range []struct{ name, text, want string }{
 		{"a function of another stack", with("${F.Arn}", "arn:aws:lambda:us-east-1:111122223333:function:missing"), "t.yaml:4: " + route + "function missing is not in the template" + give},
@@ -32,12 +31,9 @@ func TestWhatCannotBeRunIsOneLineAndAllElseRuns(t *testing.T) {
 		{"a target that is no integration", with("${I}", "${F}"), "t.yaml:5: " + route + "its target F is of type AWS::Lambda::Function and not an integration" + give},
 		{"a target of another form", with("integrations/", "integration/"), "t.yaml:5: " + route + "its target integration/I is not integrations/ID" + give},
 		{"a type that there is not", with("AWS_PROXY", "LAMBDA"), "t.yaml:4: " + route + "its integration has the type LAMBDA, which a WebSocket API does not have" + give},
-		{"mapping templates of HTTP", with(`AWS_PROXY, IntegrationUri: !Sub "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${F.Arn}/invocations"`, "HTTP, IntegrationUri: https://a.example"), "t.yaml:4: " + route + "its integration is of type HTTP, whose mapping templates are not done here; HTTP_PROXY is" + give},
-		{"Kinesis", serviceURI(`!Sub "arn:aws:apigateway:${AWS::Region}:kinesis:action/PutRecord"`), "t.yaml:4: " + route + "its integration is of type AWS and calls Kinesis" + service + give},
-		{"Step Functions in parts", serviceURI(`!Join [":", [arn, !Ref AWS::Partition, apigateway, !Ref AWS::Region, states, action/StartExecution]]`), "t.yaml:4: " + route + "its integration is of type AWS and calls Step Functions" + service + give},
-		{"a queue without a name", serviceURI(`!Sub "arn:aws:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/${Q2.QueueName}"`) + "  Q2: {Type: AWS::SQS::Queue}\n", "t.yaml:4: " + route + "its integration is of type AWS and calls SQS" + service + give},
 		{"AWS to a function of another stack", serviceURI(`!Sub "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111122223333:function:missing/invocations"`), "t.yaml:4: " + route + "function missing is not in the template" + give},
-		{"a service that is not known", serviceURI(`!Ref Nowhere`), "t.yaml:4: " + route + "its integration is of type AWS and calls a service of AWS" + service + give},
+		{"a service that is not known", serviceURI(`!Ref Nowhere`), "t.yaml:4: " + route + "its IntegrationUri is not known here: Nowhere is not in the template" + give},
+		{"a service without an action", serviceURI(`"arn:aws:apigateway:us-east-1:kinesis:PutRecord"`), "t.yaml:4: " + route + "its URI arn:aws:apigateway:us-east-1:kinesis:PutRecord is not arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH" + give},
 		{"the same route twice", goodLines + strings.Replace(goodLines[strings.Index(goodLines, "  R:"):], "R:", "S:", 1), "t.yaml:6: route $default cannot be run here: it is there already, on line 5, and AWS refuses it twice"},
 		{"an unknown dollar key", goodLines + strings.NewReplacer("R:", "S:", "$default", "$other").Replace(goodLines[strings.Index(goodLines, "  R:"):]), "t.yaml:6: route $other cannot be run here: its key begins with a dollar sign, and AWS takes only $connect, $disconnect and $default"},
 		{"an authorizer that is not there", with("RouteKey: $default", "RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: nobody"), "t.yaml:5: authorizer nobody cannot be run here: nobody is not an authorizer of this API in the template; give --authorizer nobody=FUNCTION"},
@@ -145,7 +141,7 @@ func TestTenRoutesOfWhichThreeCannotBeRun(t *testing.T) {
 		b.WriteString("  F" + id + ": {Type: AWS::Lambda::Function, Properties: {" + properties + "}}\n" +
 			"  I" + id + ": {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref A, CredentialsArn: x, IntegrationType: AWS_PROXY, IntegrationUri: !Sub \"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${F" + id + ".Arn}/invocations\"}}\n")
 	}
-	b.WriteString("  I5: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref A, IntegrationType: AWS, IntegrationUri: \"arn:aws:apigateway:us-east-1:kinesis:action/PutRecord\"}}\n")
+	b.WriteString("  I5: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref A, IntegrationType: AWS, IntegrationUri: !ImportValue stream}}\n")
 	for i, target := range []string{"1", "1", "4", "4", "2", "3", "5", "1", "4", "1"} {
 		key := "k" + string(rune('0'+i))
 		b.WriteString("  R" + key + ": {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref A, RouteKey: " + key + ", Target: !Sub \"integrations/${I" + target + "}\"}}\n")

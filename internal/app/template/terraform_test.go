@@ -374,7 +374,11 @@ func TestTheStackOfThisProjectIsReadAsAnApp(t *testing.T) {
 	}
 	var routes, functions, tables []string
 	for _, r := range a.APIs[0].Routes {
-		routes = append(routes, fmt.Sprintf("%s=%s%s:%v", r.Key, r.Integration.Kind, r.Integration.Answer, r.TwoWay))
+		answer := ""
+		for _, response := range r.Integration.Responses {
+			answer += response.Templates["$default"]
+		}
+		routes = append(routes, fmt.Sprintf("%s=%s%s:%v", r.Key, r.Integration.Kind, answer, r.TwoWay))
 	}
 	for _, f := range a.Functions {
 		functions = append(functions, f.LogicalID+"="+f.Name+" "+f.Env["WIREPOST_STORE"]+f.Env["WIREPOST_JWT_KEY"])

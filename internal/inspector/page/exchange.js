@@ -4,7 +4,7 @@ import { kindOf, statusText } from "./timeline.js";
 import { wscat, wirepostSend, wirepostKick, json } from "./command.js";
 
 const sentences = {
-  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", call: "Function is called", http: "HTTP request", frame: "Client gets a frame",
+  handshake: "Client asks to connect", message: "Client sends a message", invocation: "Function is invoked", call: "Function is called", mapping: "Mapping template makes a text", http: "HTTP request", frame: "Client gets a frame",
   post: "Post to the connection", get: "Somebody asks about the connection", delete: "Somebody closes the connection", close: "Connection is over",
 };
 
@@ -89,11 +89,12 @@ export class Exchange {
       r.function && h("p", { class: "sub" }, h("code", {}, r.function)),
       r.target && h("pre", { class: "code", tabIndex: 0 }, r.target),
       r.reason && h("p", { class: r.failed ? "reason bad" : "reason" }, r.reason),
-      r.detail && h("p", { class: r.failed ? "reason bad" : "reason" }, r.detail),
-      r.text && this.payload(invocation ? "Event" : "Payload", r.text, r.size, invocation && !chosen),
+      r.detail && r.kind !== "mapping" && h("p", { class: r.failed ? "reason bad" : "reason" }, r.detail),
+      r.detail && r.kind === "mapping" && this.payload("Template", r.detail, r.detail.length, false),
+      r.text && this.payload(invocation ? "Event" : r.kind === "mapping" ? "In" : "Payload", r.text, r.size, invocation && !chosen),
       r.lines?.length > 0 && h("div", { class: "logs" }, h("h5", {}, "Log"), h("pre", { class: "code log", tabIndex: 0, role: "region", "aria-label": "Log lines" }, r.lines.join("\n")),
         r.linesDropped > 0 && h("p", { class: "sub" }, `${r.linesDropped} more lines were not kept`)),
-      r.answer && this.payload("Answer", r.answer, r.answerSize, false),
+      r.answer && this.payload(r.kind === "mapping" ? "Out" : "Answer", r.answer, r.answerSize, false),
       r.error && h("p", { class: "reason bad" }, r.error),
       r.running && h("p", { class: "sub" }, "is still running"),
       h("p", { class: "buttons" }, this.buttons(r)));

@@ -2,7 +2,7 @@ import { $, h, clock, took, dot, many, toast } from "./dom.js";
 import { get } from "./api.js";
 
 const kinds = {
-  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], call: ["ƒ", "call"], http: ["⇒", "http"], frame: ["←", "frame"],
+  handshake: ["⇄", "connect"], message: ["→", "message"], invocation: ["ƒ", "invoke"], call: ["ƒ", "call"], mapping: ["⇉", "map"], http: ["⇒", "http"], frame: ["←", "frame"],
   post: ["⇐", "post"], get: ["?", "get"], delete: ["⊗", "delete"], close: ["×", "close"],
 };
 export const kindOf = (r) => (r.authorizer ? ["ƒ", "authorize"] : r.replay ? ["↻", "replay"] : kinds[r.kind] || ["·", r.kind]);
@@ -10,7 +10,7 @@ export const kindOf = (r) => (r.authorizer ? ["ƒ", "authorize"] : r.replay ? ["
 export function statusText(r) {
   if (r.running) return "…";
   if (r.kind === "message") return r.failed ? "unrouted" : "";
-  if (r.kind === "frame") return r.failed ? "error" : "";
+  if (r.kind === "frame" || r.kind === "mapping") return r.failed ? "error" : "";
   if (r.kind === "invocation" || r.kind === "call") return r.failed ? "error" : String(r.status || "ok");
   if (!r.status) return "reset";
   return String(r.status);
