@@ -1,4 +1,5 @@
 // What a page writes, for the types: it is compiled and never run.
+import { presence } from "../presence.js";
 import { connect, Refusal, type State } from "../wirepost.js";
 
 const show = (from: string | undefined, text: string) => [from, text];
@@ -12,3 +13,8 @@ client.send("topic:lobby", { text: "hi" }).then(({ sent = 0 }) => show(undefined
 client.request("track", { order: "17" }).then(({ at }) => show(undefined, at));
 // @ts-expect-error there is no such event
 client.on("massage", off);
+const here = presence(client, "lobby", { said: { typing: true } });
+here.on("change", ({ joined, left, many = 0 }) => show(joined[0]?.user, left.length + many.toFixed()));
+for (const [user, { n }] of here) show(user, n.toFixed());
+const size: number | undefined = here.size;
+show(here.get("alice")?.user, String(size ?? here.count));
