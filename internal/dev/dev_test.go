@@ -51,7 +51,7 @@ func (r *reported) record(d *Dev) *[]string {
 
 // inThisOrder is the list of what a dev consists of.
 var inThisOrder = []string{"lock", "apiID", "listener", "resolution", "trust", "store", "controlServer", "credentials", "handler", "lambdaEndpoint", "functionEnv",
-	"tables", "site", "functions", "appFunctions", "invocations", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "inspection", "serving"}
+	"tables", "site", "functions", "appFunctions", "invocations", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "presenceSweep", "inspection", "serving"}
 
 func TestADevStartsFromTopToBottomAndStopsInReverse(t *testing.T) {
 	for name, c := range map[string]Config{
