@@ -51,7 +51,7 @@ func (r *reported) record(d *Dev) *[]string {
 
 // inThisOrder is the list of what a dev consists of.
 var inThisOrder = []string{"lock", "apiID", "listener", "interception", "servicePort", "httpListeners", "resolution", "trust", "store", "controlServer", "credentials", "handler", "lambdaEndpoint", "engines", "functionEnv",
-	"tables", "queues", "site", "functions", "appFunctions", "invocations", "arrivals", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "inspection", "httpAPIs", "serving", "sources"}
+	"tables", "queues", "site", "functions", "appFunctions", "invocations", "arrivals", "routes", "watcher", "gatewayServer", "stageRecord", "controlRun", "presenceSweep", "inspection", "httpAPIs", "serving", "sources"}
 
 func TestADevStartsFromTopToBottomAndStopsInReverse(t *testing.T) {
 	for name, c := range map[string]Config{

@@ -1,4 +1,5 @@
 // What a page writes, for the types: it is compiled and never run.
+import { presence } from "../presence.js";
 import { connect, Refusal, type State } from "../wirepost.js";
 
 const show = (from: string | undefined, text: string) => [from, text];
@@ -19,3 +20,8 @@ const answer = answering.ask("ask", { question: "?" });
 answer.named.then((name: StreamName) => answering.resume(name, answer.at));
 for await (const piece of answer) show(undefined, piece);
 answer.cancel();
+const here = presence(client, "lobby", { said: { typing: true } });
+here.on("change", ({ joined, left, many = 0 }) => show(joined[0]?.user, left.length + many.toFixed()));
+for (const [user, { n }] of here) show(user, n.toFixed());
+const size: number | undefined = here.size;
+show(here.get("alice")?.user, String(size ?? here.count));
