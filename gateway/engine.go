@@ -55,13 +55,14 @@ type engine struct {
 	reasons  bursts            // of refusals, for people
 	settings map[string]string // Server.Settings
 
-	keys     *keyring
-	table    *table
-	counters counters
-	slots    chan struct{} // one element for each invocation that runs
-	leaving  chan struct{} // the same of $disconnect
-	inline   inline
-	started  time.Time // origin of the monotonic clock of idle times
+	keys       *keyring
+	table      *table
+	connecting sync.Map // IDs whose handshake is not answered
+	counters   counters
+	slots      chan struct{} // one element for each invocation that runs
+	leaving    chan struct{} // the same of $disconnect
+	inline     inline
+	started    time.Time // origin of the monotonic clock of idle times
 
 	// base ends when the server has ended: it ends the functions' contexts.
 	base context.Context

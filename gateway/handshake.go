@@ -104,6 +104,8 @@ func (e *engine) open(w http.ResponseWriter, r *http.Request, accept string) boo
 			p.domain = addr.String()
 		}
 	}
+	e.connecting.Store(p.id, nil)
+	defer e.connecting.Delete(p.id)
 	fault := e.ask(Call{Kind: CallConnect, ConnectionID: p.id, RouteKey: "$connect"})
 	watched, _ := w.(*watchedAnswer) // nil: there is no observer
 	if watched != nil {

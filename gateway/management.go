@@ -119,6 +119,9 @@ func (e *engine) perform(w http.ResponseWriter, r *http.Request, call Call, sent
 		refused = invalidConnectionID(call.ConnectionID)
 	} else if c = e.table.get(call.ConnectionID); c == nil || c.closing.Load() {
 		refused = gone
+		if _, early := e.connecting.Load(call.ConnectionID); early {
+			refused = tooEarly
+		}
 	}
 	switch {
 	case refused != nil || fault.Drop:
@@ -303,6 +306,7 @@ func messageBody(message string) string {
 // The answers of management calls and, but for those of a signature, of handshakes.
 var (
 	gone            = refusal{status: http.StatusGone, errorType: "GoneException"}.because(causeGone, "no open connection has this ID") // bref's recording: no body
+	tooEarly        = gone.because(causeTooEarly, "the $connect of this connection is not answered yet, and a call before that is 410, as on AWS; post from another route, or from another function")
 	forbidden       = &refusal{status: http.StatusForbidden, errorType: "ForbiddenException", body: messageBody("Forbidden")}
 	badRequest      = &refusal{status: http.StatusBadRequest, errorType: "BadRequestException", body: messageBody("Bad Request")}
 	uriTooLong      = &refusal{status: http.StatusRequestURITooLong, errorType: "RequestTooLongException", body: messageBody("Request URI Too Long")}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -15,14 +16,18 @@ type ownNameKey struct{}
 // asked about that name then. Through Serve such a Host is refused like any other that is
 // not one of Hosts: a page could point a name of its own at this machine. All else is
 // as with [Server.ServeHTTP].
-func (s *Server) OwnName() http.Handler {
+//
+// The names of APIs with the IDs of deployed, in lower case, are the API's own too: for
+// programs that have the address of the API on AWS written down.
+func (s *Server) OwnName(deployed ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ownNameKey{}, true)))
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ownNameKey{}, deployed)))
 	})
 }
 
-// isOwnName reports whether a request came by the API's own name.
+// isOwnName reports whether a request came by a name of the API's own.
 func (e *engine) isOwnName(r *http.Request) bool {
+	deployed, ok := r.Context().Value(ownNameKey{}).([]string)
 	label, rest, _ := strings.Cut(strings.ToLower(hostOf(r.Host)), ".")
-	return r.Context().Value(ownNameKey{}) != nil && label == strings.ToLower(e.apiID) && strings.HasPrefix(rest, "execute-api")
+	return ok && (label == strings.ToLower(e.apiID) || slices.Contains(deployed, label)) && strings.HasPrefix(rest, "execute-api")
 }

@@ -111,6 +111,7 @@ const (
 	causeCallRoute
 	causeConnectionID
 	causeGone
+	causeTooEarly
 	causeQueueFull
 
 	causeMessageRate
@@ -171,6 +172,7 @@ var causeTable = [causes]struct {
 	causeCallRoute:     {aCall, "the path or the method", false},
 	causeConnectionID:  {aCall, "the connection ID", false},
 	causeGone:          {aCall, "no connection", true},
+	causeTooEarly:      {aCall, "no connection yet", false},
 	causeQueueFull:     {aCall, "a client that does not read", false},
 
 	causeMessageRate: {aMessage, "too many requests", false},

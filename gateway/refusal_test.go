@@ -128,6 +128,14 @@ func refusalCases() []refusalCase {
 		return signed(ours, "us-east-1", "execute-api", func(r *http.Request) { r.Header["Authorization"] = strings.Split(value, "\n") })
 	}
 	restPolicy := policyOf("Allow", "arn:aws:execute-api:us-east-1:123456781380:ihd9y8pe0l/dev/*/*", "{}")
+	ids, answered := make(chan string, 1), make(chan struct{})
+	waits := FunctionFunc(func(_ context.Context, event []byte) ([]byte, error) {
+		_, id, _ := strings.Cut(string(event), `"connectionId":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		ids <- id
+		<-answered
+		return []byte(`{"statusCode":200}`), nil
+	})
 	return []refusalCase{
 		{causeHandshakeURL, &Server{URLBytes: 100}, shakes("/dev?"+strings.Repeat("a", 100), ""), "the URL has 105 bytes; 100 are allowed, see Server.URLBytes", "handshake 414"},
 		{causeHandshakePath, &Server{Domain: "localhost:3001"}, shakes("/prod", ""), `the path "/prod" does not begin with the stage dev; connect to ws://localhost:3001/dev`, "handshake 403"},
@@ -227,6 +235,11 @@ func refusalCases() []refusalCase {
 		{causeCallRoute, &Server{}, calls("PUT", pathOf(some), ""), "PUT of ", ""}, // which is none of the three kinds
 		{causeConnectionID, &Server{}, calls("POST", pathOf("x"), ""), `"x" is not the form of a connection ID`, "post 400"},
 		{causeGone, &Server{}, calls("POST", pathOf(some), ""), "no open connection has this ID", "post 410"},
+		{causeTooEarly, connecting(waits), func(t *testing.T, host string, _ *Server) {
+			fmt.Fprint(dialTCP(t, host), header+"\r\n")
+			mustManage(t, "POST", host, pathOf(<-ids), "x")
+			close(answered)
+		}, "the $connect of this connection is not answered yet", "post 410"},
 		{causeQueueFull, &Server{QueueBytes: 1, CloseWait: 10 * time.Millisecond}, func(t *testing.T, host string, s *Server) {
 			rawDial(t, host) // which reads nothing
 			id := s.Connections()[0].ID

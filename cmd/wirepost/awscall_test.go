@@ -33,7 +33,7 @@ func TestACallToAHostOfAWSIsSaidOnceForEachFunctionAndHost(t *testing.T) {
 		}
 	}
 	dev.await(t, `^wirepost: hint: function caller called `+bedrock+`, which is AWS and not this machine, and cannot be reached from here$`)
-	dev.await(t, `^wirepost: hint: function caller called `+deployed+`, .*; that is the API a1b2c3d4e5, and the one that runs here is `+id+` at http://localhost:\d+/dev$`)
+	dev.await(t, `^wirepost: hint: function caller called `+deployed+`, .*; that is the API a1b2c3d4e5, and the one that runs here is `+id+` at http://localhost:\d+/dev: if it is this one on AWS, give --deployed-api a1b2c3d4e5$`)
 	if said := dev.output.String(); strings.Count(said, " called ") != 2 || strings.Count(said, "variable API_URL") != 1 {
 		t.Errorf("something is said more than once, or of a host that is not AWS:\n%s", said)
 	}

@@ -109,6 +109,7 @@ func (d *devFlags) gatewayFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.IntegrationTimeout, "integration-timeout", gateway.DefaultIntegrationTimeout, "`DURATION` that a route waits for its function; default 29s, as on AWS, and no more; a template may say less")
 	flags.IntVar(&c.ConnectRate, "connect-rate", gateway.DefaultConnectRate, "`NUMBER` of new connections a second at most; default 500, as on AWS; more get 429")
 	flags.StringVar(&d.names, "names", "local", "`local|aws` what events call the API: localhost:PORT, or the name that it would have on AWS, for functions that look at it; browsers do not reach that one; default local")
+	flags.StringArrayVar(&c.Deployed, "deployed-api", nil, "`ID` of this API on AWS, for functions that have its address there written down: their calls come here; may be given more than once")
 	flags.StringArrayVar(&c.Origins, "allow-origin", nil, "`ORIGIN` let pages of another origin than this machine's own connect, such as https://example.com; * lets all; may be given more than once")
 }
 

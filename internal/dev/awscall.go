@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -124,11 +125,24 @@ func awsHost(text string) string {
 
 // another says of the host of another API which one is here.
 func (a *awsCalls) another(host string) string {
-	m := deployedAPI.FindStringSubmatch(host)
-	if m == nil || strings.EqualFold(m[1], a.api.id) {
+	id := a.anotherID(host)
+	if id == "" {
 		return ""
 	}
-	return fmt.Sprintf("; that is the API %s, and the one that runs here is %s at %s", strings.ToLower(m[1]), a.api.id, a.listener.endpoint())
+	return fmt.Sprintf("; that is the API %s, and the one that runs here is %s at %s: if it is this one on AWS, give --deployed-api %s", id, a.api.id, a.listener.endpoint(), id)
+}
+
+// anotherID is the ID of the first API in a text, if calls to it do not come here.
+func (a *awsCalls) anotherID(text string) string {
+	m := deployedAPI.FindStringSubmatch(text[:min(len(text), maxScanned)])
+	if m == nil {
+		return ""
+	}
+	id := strings.ToLower(m[1])
+	if id == a.api.id || slices.Contains(a.c.Deployed, id) {
+		return ""
+	}
+	return id
 }
 
 // variables looks for addresses of deployed APIs in variables: where is what has them,
@@ -136,12 +150,12 @@ func (a *awsCalls) another(host string) string {
 func (a *awsCalls) variables(where string, env Environment) {
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
-		m := deployedAPI.FindStringSubmatch(value[:min(len(value), maxScanned)])
-		if m == nil || strings.EqualFold(m[1], a.api.id) || !a.first("variable "+where+" "+name) {
+		id := a.anotherID(value)
+		if id == "" || !a.first("variable "+where+" "+name) {
 			continue
 		}
-		a.c.Report.Hint(fmt.Sprintf("variable %s of %s is an address of the API %s on AWS, and the one that runs here is %s at %s: what is sent there does not come to the clients here",
-			name, where, strings.ToLower(m[1]), a.api.id, a.listener.endpoint()))
+		a.c.Report.Hint(fmt.Sprintf("variable %s of %s is an address of the API %s on AWS, and the one that runs here is %s at %s: what is sent there does not come to the clients here; if it is this one on AWS, give --deployed-api %s",
+			name, where, id, a.api.id, a.listener.endpoint(), id))
 	}
 }
 

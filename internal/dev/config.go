@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -43,6 +44,11 @@ type Config struct {
 	// leads here for functions, and leaves addresses in variables as they are there. It
 	// needs functions that are processes.
 	AWSNames bool
+
+	// Deployed are IDs that the API has on AWS and that functions have written down, in
+	// their code or in a file: their calls to it come to the API that runs. They need
+	// functions that are processes.
+	Deployed []string
 
 	// Listen is HOST:PORT; port 0 takes a free one. Empty means 127.0.0.1:3001.
 	Listen string
@@ -228,6 +234,10 @@ func (c *Config) check() error {
 		return &ConfigError{errors.New("dev: exactly one of Config.App, Config.Named and Config.InProcess is needed"), ""}
 	case c.AWSNames && c.InProcess != nil:
 		return &ConfigError{errors.New("--names aws: only functions that are processes are led here by such a name"), "leave --names out"}
+	case len(c.Deployed) > 0 && c.InProcess != nil:
+		return &ConfigError{errors.New("--deployed-api: only functions that are processes are led here by such a name"), "leave --deployed-api out"}
+	case slices.ContainsFunc(c.Deployed, func(id string) bool { return !apiIDForm.MatchString(id) }):
+		return &ConfigError{errors.New("--deployed-api: an API ID has ten lower-case letters and digits"), "it is the first part of the API's name: for https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com give --deployed-api a1b2c3d4e5"}
 	case c.App != nil && len(c.App.APIs) == 0:
 		return &ConfigError{errors.New("dev: Config.App has no API"), ""}
 	}

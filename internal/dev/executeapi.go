@@ -11,8 +11,8 @@ import (
 )
 
 // executeAPI answers at the names that APIs have on AWS,
-// {apiId}.execute-api.{region}.amazonaws.com: that of the API that runs, and those of
-// others that run here.
+// {apiId}.execute-api.{region}.amazonaws.com: that of the API that runs, also by the IDs
+// of Config.Deployed, and those of others that run here.
 type executeAPI struct {
 	c      *Config
 	api    *apiID
@@ -60,7 +60,7 @@ func (e *executeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		http.Error(w, "this request came from nowhere", http.StatusForbidden)
-	case call.Host.Prefix == e.api.id:
+	case call.Host.Prefix == e.api.id || slices.Contains(e.c.Deployed, call.Host.Prefix):
 		select {
 		case <-e.ready:
 			e.own.ServeHTTP(w, r)

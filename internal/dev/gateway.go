@@ -78,7 +78,7 @@ func (g *gatewayServer) start(context.Context) error {
 	if err := g.server.Validate(); err != nil {
 		return &ConfigError{err, "'wirepost dev --help' lists the flags"}
 	}
-	g.names.open(g.server.OwnName())
+	g.names.open(g.server.OwnName(c.Deployed...))
 	return nil
 }
 

@@ -107,6 +107,26 @@ func TestTheAPIsNameOnAWSIsRefusedAtTheGatewaysOwnPort(t *testing.T) {
 	}
 }
 
+func TestACallToAnIDThatTheAPIHasOnAWSArrivesWhereItIsNamed(t *testing.T) {
+	const deployed = "zyxwvutsrq.execute-api.us-east-1.amazonaws.com"
+	r := calling(t, Config{Deployed: []string{"a1b2c3d4e5", "zyxwvutsrq"}, More: Environment{"API_URL=https://" + deployed + "/dev"}})
+	client := r.dial(t, "")
+	for _, scheme := range []string{"https", "http"} {
+		if got := exchange(t, client, "POST "+scheme+"://"+deployed+"/dev/@connections/CONNECTION", 2); len(got) != 2 || got[0] != "200 " || got[1] != "hello" {
+			t.Errorf("%s: %q", scheme, got)
+		}
+	}
+	leave(t, client)
+	if said := partOf[*gatewayServer](r.dev).c.Report.(*reported).String(); strings.Contains(said, "zyxwvutsrq") {
+		t.Errorf("something is said of the API's own name:\n%s", said)
+	}
+	for _, wrong := range []string{"", "https://" + deployed, "ZYXWVUTSRQ", "zyxwvutsr"} {
+		if _, err := New(Config{Folder: "x", Named: program(t), Deployed: []string{wrong}}); err == nil || !strings.Contains(err.Error(), "ten lower-case letters and digits") {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+}
+
 // A post to the API of a deployed stage is another's: its clients are not here.
 func TestACallToAnotherAPISaysBothIDs(t *testing.T) {
 	const another = "zyxwvutsrq.execute-api.us-east-1.amazonaws.com"
@@ -127,6 +147,9 @@ func TestACallToAnotherAPISaysBothIDs(t *testing.T) {
 			t.Fatalf("inherited: %v: %s, want %s", inherit, post, want)
 		}
 		r.await(t, "hint: function dev called "+another+", which is AWS and not this machine"+how+"; that is the API zyxwvutsrq, and the one that runs here is "+id+" at http://localhost:")
+		if said := partOf[*gatewayServer](r.dev).c.Report.(*reported).String(); !strings.Contains(said, ": if it is this one on AWS, give --deployed-api zyxwvutsrq") {
+			t.Errorf("the cure is not said: %s", said)
+		}
 		if asked := aws.asked(); (len(asked) == 1) != inherit {
 			t.Errorf("inherited: %v: the caller's proxy is asked for %q", inherit, asked)
 		}
