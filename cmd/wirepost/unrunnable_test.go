@@ -101,7 +101,9 @@ func TestFlagsNextToATemplateThatNameNothingOfItAreRefused(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{[]string{"--strict"}, exitFailed, []string{"wirepost: error: .*java21", "wirepost: error: .*Kinesis", "wirepost: error: .*container image", "wirepost: error: with --strict nothing runs"}},
+		{[]string{"--strict"}, exitFailed, []string{"wirepost: error: .*java21", "wirepost: error: .*container image", "wirepost: error: with --strict nothing runs"}},
+		// Whether a service of AWS can be called is known only when the engines are.
+		{[]string{"--strict", "--route", "report=mock:", "--route", "render=mock:"}, exitFailed, []string{"Kinesis, which is not here", "with --strict nothing runs"}},
 		{[]string{"--route", "reprot=mock:"}, exitFailed, []string{"has no route reprot, for which --route is given: did you mean report"}},
 		{[]string{"--function", "Repot=./x"}, exitFailed, []string{"has no function Repot, .*did you mean Report"}},
 		{[]string{"--authorizer", "Guard=./x"}, exitFailed, []string{"has no authorizer Guard"}},
