@@ -264,7 +264,7 @@ $connect: AWS_PROXY module.fn.aws_lambda_function.this[0] two-way=false  .terraf
 module.fn.aws_lambda_function.this[0] (chat) nodejs22.x index.handler src runs=true map[A:b] .terraform/modules/fn/main.tf:15
 warning main.tf:19: module other is left out: its source example/other/aws is not on this machine: run 'terraform init', which puts it below .terraform/modules
 `, map[string]string{"src/index.js": handler,
-			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Source":"","Dir":"."},{"Key":"api","Source":"registry.terraform.io/example/api/aws","Dir":".terraform/modules/api"},{"Key":"fn","Source":"x","Dir":".terraform/modules/fn"}]}`,
+			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Source":"","Dir":"."},{"Key":"api","Source":"example.com/api/aws","Dir":".terraform/modules/api"},{"Key":"fn","Source":"x","Dir":".terraform/modules/fn"}]}`,
 			"main.tf": `module "api" {
   source  = "example/api/aws"
   version = "~> 5.0"
