@@ -2,6 +2,8 @@ package cloudformation
 
 import (
 	"io/fs"
+	"os"
+	"regexp"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/app"
@@ -67,7 +69,7 @@ func (r *reader) codeMap(code, metadata *value, c *app.Code, what string) {
 	if c.Inline != "" || c.Image.URI != "" || c.Files != nil {
 		return
 	}
-	if c.Path = r.asset(metadata); c.Path == "" {
+	if c.Path = r.asset(metadata, code.Get("S3Key")); c.Path == "" {
 		c.Unknown = inBucket
 	}
 }
@@ -97,11 +99,25 @@ func lineOf(v *value) int {
 }
 
 // asset is where CDK put what its template has in a bucket: a folder or a zip file
-// next to the template.
-func (r *reader) asset(metadata *value) string {
-	s := r.text(metadata.Get("aws:asset:path"), "the asset")
-	if s == "" {
+// next to the template. Without the metadata that 'cdk synth' adds, as where the app
+// itself was run or with --no-asset-metadata, the object's key has the hash that is in
+// the name.
+func (r *reader) asset(metadata, key *value) string {
+	if s := r.text(metadata.Get("aws:asset:path"), "the asset"); s != "" {
+		return r.path(metadata.Pos, s)
+	}
+	m := assetKey.FindStringSubmatch(r.eval(key).ScalarText())
+	if m == nil {
 		return ""
 	}
-	return r.path(metadata.Pos, s)
+	for _, name := range []string{"asset." + m[1], "asset." + m[1] + m[2]} {
+		path := r.path(key.Pos, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
 }
+
+// assetKey is the key of an asset of CDK, with the prefix that a synthesizer may have.
+var assetKey = regexp.MustCompile(`(?:^|/)([0-9a-f]{64})(\.zip)$`)

@@ -52,7 +52,7 @@ func (r *reader) layer(item *value, what string) (app.Layer, bool) {
 	layer := app.Layer{LogicalID: x.id, ARN: e.Text, Position: x.pos, Build: r.text(x.metadata.Get("BuildMethod"), "BuildMethod of "+document.Clip(x.id))}
 	if c := r.eval(content); c.Kind == document.Scalar && !strings.Contains(c.Text, "://") {
 		layer.Content = r.path(c.Pos, c.Text)
-	} else if layer.Content = r.asset(x.metadata); layer.Content == "" {
+	} else if layer.Content = r.asset(x.metadata, content.Get("S3Key")); layer.Content == "" {
 		r.Note(x.pos, app.Warning, "the content of layer %s is not on this machine", document.Clip(x.id))
 	}
 	return layer, true
