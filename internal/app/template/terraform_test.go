@@ -389,7 +389,7 @@ func TestTheStackOfThisProjectIsReadAsAnApp(t *testing.T) {
 	const store = " dynamodb://connections?region=us-east-1"
 	for _, c := range []struct{ what, got, want string }{
 		{"routes", strings.Join(routes, "\n"), "$connect=AWS_PROXY:false\n$default=AWS_PROXY:true\n$disconnect=AWS_PROXY:false\nsend=AWS_PROXY:true\nsubscribe=AWS_PROXY:true\nunsubscribe=AWS_PROXY:true\nping=MOCK{\"type\":\"pong\"}:true"},
-		{"functions", strings.Join(functions, "\n"), `aws_lambda_function.function["publish"]=wirepost-publish` + store + "\n" + `aws_lambda_function.function["queue"]=wirepost-queue` + store + "\n" + `aws_lambda_function.function["websocket"]=wirepost-websocket` + store + "k"},
+		{"functions", strings.Join(functions, "\n"), `aws_lambda_function.function["long"]=wirepost-long` + store + "\n" + `aws_lambda_function.function["publish"]=wirepost-publish` + store + "\n" + `aws_lambda_function.function["queue"]=wirepost-queue` + store + "\n" + `aws_lambda_function.function["websocket"]=wirepost-websocket` + store + "k"},
 		{"tables", strings.Join(tables, "\n"), "connections[{p HASH} {s RANGE}]x"},
 	} {
 		if c.got != c.want {
