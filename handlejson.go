@@ -86,7 +86,7 @@ func answerJSON(ctx context.Context, m *Message, handle func() (any, error)) ([]
 		if frame, err = encodeFrame(answer); err == nil {
 			return frame, nil
 		}
-		err = fmt.Errorf("what the handler returned is no JSON: %s", jsonFault(err))
+		err = fmt.Errorf("what the handler returned cannot be encoded as JSON: %s", jsonFault(err))
 	}
 	answer = jsonAnswer{Type: "error", Ref: ref, Code: "internal"}
 	if refused, ok := errors.AsType[*FrameError](err); ok {

@@ -53,7 +53,7 @@ func Split(to Audience, data []byte, parts int, o *PublishOptions) ([]Job, error
 		return nil, err
 	}
 	if parts < 1 || parts > MaxParts {
-		return nil, invalidf("split the publish to %s into %d parts: from 1 to %d are possible", to, parts, MaxParts)
+		return nil, invalidf("split the publish to %s into %d parts: the number must be from 1 to %d", to, parts, MaxParts)
 	}
 	if to.Kind == KindConnection {
 		parts = 1

@@ -102,8 +102,8 @@ func TestWhatCannotBeSplitIsRefusedInOneSentence(t *testing.T) {
 		want  string
 	}{
 		{Audience{}, "x", 1, "expected user:NAME"},
-		{Everyone(), "x", 0, "from 1 to 1000 are possible"},
-		{Everyone(), "x", MaxParts + 1, "from 1 to 1000 are possible"},
+		{Everyone(), "x", 0, "the number must be from 1 to 1000"},
+		{Everyone(), "x", MaxParts + 1, "the number must be from 1 to 1000"},
 		{Everyone(), strings.Repeat("x", MaxMessage+1), 1, "message-too-large"},
 		{Everyone(), "a\xff", 1, "message-not-text"},
 	} {

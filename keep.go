@@ -120,7 +120,7 @@ func (p *Publisher) keepFor(to Audience, o *PublishOptions) (time.Duration, erro
 	case to.Kind != KindTopic:
 		return 0, invalidf("publish to %s: only messages to a topic are kept", to)
 	case continued:
-		return 0, invalidf("publish to %s: a publish that goes on, or has a part of an audience, is of a message that was kept before; leave Keep out and give the frame with its position", to)
+		return 0, invalidf("publish to %s: a publish that continues, or covers part of an audience, needs a message that was kept before; leave Keep out and give the frame with its position", to)
 	case o.Except != "" || o.Only != nil:
 		return 0, invalidf("publish to %s: a message that is kept is for all of the topic; leave Except and Only out, or set Keep to -1", to)
 	case keep < time.Millisecond || keep > p.o.MaxKeep:
@@ -142,7 +142,7 @@ type keptFrame struct {
 func entryOf(to Audience, data []byte, keep time.Duration) (LogEntry, error) {
 	var f keptFrame
 	if json.Unmarshal(data, &f) != nil || f.Type != "message" {
-		return LogEntry{}, invalidf("publish to %s: only frames of Envelope.Frame can be kept, and this message is none", to)
+		return LogEntry{}, invalidf("publish to %s: only frames made by Envelope.Frame can be kept, and this message is not one", to)
 	}
 	if f.To != to.String() {
 		return LogEntry{}, invalidf("publish to %s: the frame is one to %s", to, clip(f.To))

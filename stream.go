@@ -256,7 +256,7 @@ func (s *Stream) Send(value any) error {
 	item, err := encodeFrame(value)
 	switch {
 	case err != nil:
-		return invalidf("send to stream %s: the value is no JSON: %s", s.o.ID, jsonFault(err))
+		return invalidf("send to stream %s: the value cannot be encoded as JSON: %s", s.o.ID, jsonFault(err))
 	case !utf8.Valid(item):
 		return invalidf("send to stream %s: the value is not UTF-8", s.o.ID)
 	case len(item) > maxStreamItem:

@@ -256,7 +256,7 @@ func (h *HTTPBackend) Call(ctx context.Context, c IntegrationCall) (*Integration
 		return nil, fmt.Errorf("read the answer of %s: %w", h.URL, err)
 	}
 	if response.StatusCode > 599 {
-		return nil, fmt.Errorf("the backend at %s answered with the status %d; there are 200 to 599", h.URL, response.StatusCode)
+		return nil, fmt.Errorf("the backend at %s answered with the status %d; it must be from 200 to 599", h.URL, response.StatusCode)
 	}
 	return &IntegrationAnswer{Body: body, Status: response.StatusCode, Header: response.Header}, nil
 }

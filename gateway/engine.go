@@ -217,7 +217,7 @@ func (e *engine) setRoutes(s *Server) error {
 			function = faultyFunction{e, key, function}
 		}
 		if t := r.IntegrationTimeout; t != 0 && (t < minIntegration || t > maxIntegration) {
-			return fmt.Errorf("gateway: route %q: an integration timeout of %v; from %v to %v are possible", key, t, minIntegration, maxIntegration)
+			return fmt.Errorf("gateway: route %q: the integration timeout is %v; it must be from %v to %v", key, t, minIntegration, maxIntegration)
 		}
 		row := &route{key: key, function: function, twoWay: r.RouteResponse, timeout: cmp.Or(r.IntegrationTimeout, e.integrationTimeout), counters: new(routeCounters), model: r.Model}
 		e.all = append(e.all, row)

@@ -59,7 +59,7 @@ func (e *engine) checkHandshake(w http.ResponseWriter, r *http.Request, path []s
 	switch {
 	case r.Header.Get("Sec-Websocket-Version") != "13":
 		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
-		return badRequest.because(causeVersion, "Sec-WebSocket-Version is %s, and 13 is the only one (RFC 6455)", quoted(r.Header.Get("Sec-Websocket-Version")))
+		return badRequest.because(causeVersion, "Sec-WebSocket-Version is %s; only 13 is supported (RFC 6455)", quoted(r.Header.Get("Sec-Websocket-Version")))
 	case r.Method != http.MethodGet:
 		return malformed("its method is " + clipped(r.Method, 20) + ", and not GET")
 	case !r.ProtoAtLeast(1, 1):

@@ -93,7 +93,7 @@ func (s *identitySource) whyMissing(event []byte) string {
 	case !found:
 		return s.text + " is missing"
 	case value[0] == '{':
-		return s.text + " is an object, and no value"
+		return s.text + " is an object, not a value"
 	}
 	return s.text + " is empty"
 }

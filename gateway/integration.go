@@ -126,7 +126,7 @@ func (h *HTTPProxy) Invoke(ctx context.Context, payload []byte) ([]byte, error) 
 	case err != nil:
 		return nil, fmt.Errorf("read the answer of %s: %w", h.URL, err)
 	case response.StatusCode > 599:
-		return nil, fmt.Errorf("the backend at %s answered with the status %d; there are 200 to 599", h.URL, response.StatusCode)
+		return nil, fmt.Errorf("the backend at %s answered with the status %d; it must be from 200 to 599", h.URL, response.StatusCode)
 	}
 	return proxyAnswerOf(response.StatusCode, response.Header.Get("Sec-Websocket-Protocol"), answer), nil
 }

@@ -70,7 +70,7 @@ func parseParameter(p RequestParameter) (parsed parameter, err error) {
 			return wrong("it has no name")
 		}
 	default:
-		return wrong("%q is none of header, querystring and path", p.In)
+		return wrong("%q is not header, querystring or path", p.In)
 	}
 	if n := len(p.Source); n >= 2 && p.Source[0] == '\'' && p.Source[n-1] == '\'' {
 		parsed.constant, parsed.text = true, p.Source[1:n-1]

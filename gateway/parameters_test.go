@@ -80,7 +80,7 @@ func TestARequestParameterIsRightOrRefusedBeforeAnybodyConnects(t *testing.T) {
 		{"header", "a b", "'x'", `"a b" cannot be the name of a header`},
 		{"header", "", "'x'", "cannot be the name of a header"},
 		{"querystring", "", "'x'", "it has no name"},
-		{"body", "a", "'x'", `"body" is none of header, querystring and path`},
+		{"body", "a", "'x'", `"body" is not header, querystring or path`},
 		{"header", "a", "x", `the source "x": there are context.NAME`},
 		{"header", "a", "", "there are context.NAME"},
 		{"header", "a", "'", "there are context.NAME"},

@@ -143,7 +143,7 @@ func refusalCases() []refusalCase {
 		{causeHandshakePath, &Server{Domain: "localhost:3001"}, shakes("/dev/chat", ""), `the path "/dev/chat" goes on after the stage; connect to ws://localhost:3001/dev`, "handshake 403"},
 		{causeHandshakePath, &Server{Domain: "localhost:3001"}, shakes("/a/b/@connections/x", ""), "management calls go to http://localhost:3001/dev/@connections/ID", "handshake 403"},
 		{causeNoUpgrade, &Server{}, sends("GET /dev HTTP/1.1\r\nHost: x\r\n\r\n"), "the request asks for no upgrade", "handshake 426"},
-		{causeVersion, &Server{}, sends(strings.Replace(header, "Version: 13", "Version: 8", 1) + "\r\n"), `Sec-WebSocket-Version is "8", and 13 is the only one`, "handshake 400"},
+		{causeVersion, &Server{}, sends(strings.Replace(header, "Version: 13", "Version: 8", 1) + "\r\n"), `Sec-WebSocket-Version is "8"; only 13 is supported`, "handshake 400"},
 		{causeHandshakeForm, &Server{}, sends(strings.Replace(header, "GET", "POST", 1) + "\r\n"), "its method is POST, and not GET", "handshake 400"},
 		{causeHandshakeForm, &Server{}, sends(strings.Replace(header, "HTTP/1.1", "HTTP/1.0", 1) + "\r\n"), "it is of HTTP/1.0", "handshake 400"},
 		{causeHandshakeForm, &Server{}, sends(strings.Replace(header, "Key: ", "Key: x", 1) + "\r\n"), "Sec-WebSocket-Key is not 16 bytes in base64", "handshake 400"},

@@ -145,7 +145,7 @@ func TestARouteHasItsOwnTimeout(t *testing.T) {
 	})
 	for timeout, ok := range map[time.Duration]bool{50 * time.Millisecond: true, 29 * time.Second: true, 49 * time.Millisecond: false, 30 * time.Second: false, -1: false} {
 		err := (&Server{Routes: map[string]Route{"a": {Function: hangs, IntegrationTimeout: timeout}}}).Validate()
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "from 50ms to 29s are possible") {
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "must be from 50ms to 29s") {
 			t.Errorf("%v: %v", timeout, err)
 		}
 	}

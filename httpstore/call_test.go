@@ -388,7 +388,7 @@ func TestWhatIsNotTheStoreOfWirepostDevIsRecognised(t *testing.T) {
 		"another server":       {http.NotFoundHandler(), "is not the store of wirepost dev"},
 		"a redirect":           {http.RedirectHandler(target.URL, http.StatusTemporaryRedirect), "is not the store of wirepost dev"},
 		"a later server":       {version("2", 400, `{}`), "update the module"},
-		"an older server":      {version("0", 400, `{}`), "no version"},
+		"an older server":      {version("0", 400, `{}`), "not a version number"},
 		"no reason":            {version("1", 500, `oops`), "does not say why"},
 		"no JSON":              {version("1", 200, `oops`), "cannot be read"},
 		"another path":         {http.StripPrefix("/v1", handle(wirepost.NewMemStore(nil))), "the store has no call"},

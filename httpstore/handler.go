@@ -234,7 +234,7 @@ func (h *handler) timeLimit(r *http.Request) (time.Duration, error) {
 	}
 	ms, err := strconv.ParseInt(given, 10, 64)
 	if err != nil || ms < 1 {
-		return 0, invalid(fmt.Errorf("the header %s is %.40q and no number of milliseconds", timeoutHeader, given))
+		return 0, invalid(fmt.Errorf("the header %s is %.40q, not a number of milliseconds", timeoutHeader, given))
 	}
 	if ms > h.o.MaxTime.Milliseconds() {
 		return h.o.MaxTime, nil

@@ -67,7 +67,7 @@ func (s *Store) list(ctx context.Context, q pageQuery, yield func(wirepost.Liste
 func (s *Store) page(ctx context.Context, q pageQuery) (page, error) {
 	p, _, err := ask[page](ctx, s, "connections", q)
 	if err == nil && p.More && (len(p.Items) == 0 || p.Items[len(p.Items)-1].Cursor == q.After) {
-		return page{}, errors.New("the server says that there is more, and not where")
+		return page{}, errors.New("the server says that there is more, but gives no cursor to continue from")
 	}
 	return p, err
 }

@@ -211,7 +211,7 @@ func versionProblem(client, server string) error {
 	case clientErr != nil || c < 1:
 		return fmt.Errorf("the request needs the header %s: %s", versionHeader, protocolVersion)
 	case serverErr != nil || s < 1:
-		return fmt.Errorf("the server's header %s is %.20q and no version", versionHeader, server)
+		return fmt.Errorf("the server's header %s is %.20q, not a version number", versionHeader, server)
 	case c < s:
 		return fmt.Errorf("the function speaks version %d of the store's protocol and wirepost dev version %d; update the module github.com/wirepost/wirepost in the function", c, s)
 	}

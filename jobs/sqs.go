@@ -108,7 +108,7 @@ func (s *SQS) thaw() {
 // queue might have the job twice then, and its message would be delivered twice.
 func (s *SQS) Send(ctx context.Context, job wirepost.Job) error {
 	if s == nil || s.client == nil {
-		return errors.New("a queue that NewSQS did not make takes nothing")
+		return errors.New("the queue was not made by NewSQS")
 	}
 	body, err := json.Marshal(job)
 	if err != nil {

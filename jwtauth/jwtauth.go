@@ -133,7 +133,7 @@ func New(o *Options) (*Verifier, error) {
 	case v.o.Key == "" && v.o.JWKSURL == "":
 		return nil, errors.New("verify tokens: neither a key nor the URL of a key set is given; one is needed")
 	case v.o.Key != "" && v.o.JWKSURL != "":
-		return nil, errors.New("verify tokens: both a key and the URL of a key set are given; leave one")
+		return nil, errors.New("verify tokens: both a key and the URL of a key set are given; give only one")
 	case v.o.Issuer == "":
 		return nil, errors.New("verify tokens: the issuer is not given; without it a token made for anybody would do")
 	case v.o.Audience == "":
@@ -207,7 +207,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Token, error) {
 		err = wirepost.ValidateName(user)
 	}
 	if err != nil {
-		return Token{}, fmt.Errorf("the token's sub is no user: %w", err)
+		return Token{}, fmt.Errorf("the token's sub is not a valid user name: %w", err)
 	}
 	rights, err := rightsIn(claims[v.o.Claim])
 	if err != nil {

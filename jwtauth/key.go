@@ -86,7 +86,7 @@ func newKey(public any) (*key, error) {
 	case ed25519.PublicKey:
 		return &key{alg: "EdDSA", public: k}, nil
 	}
-	return nil, fmt.Errorf("a key of type %T is for none of RS256, ES256 and EdDSA", public)
+	return nil, fmt.Errorf("a key of type %T cannot be used with RS256, ES256 or EdDSA", public)
 }
 
 // decodeBase64 reads both alphabets, padded or not.

@@ -108,10 +108,10 @@ func checkPatterns(patterns []string, subscribe bool) error {
 		case kind == wirepost.KindEveryone, open && prefix == "":
 			continue
 		case open && !strings.HasSuffix(prefix, "."), strings.Contains(prefix, "*"):
-			return fmt.Errorf("the pattern %q is none: a * stands alone or at the end behind a full stop", clip(p))
+			return fmt.Errorf("the pattern %q is malformed: a * stands alone or at the end after a full stop", clip(p))
 		}
 		if err := wirepost.ValidateName(prefix); err != nil {
-			return fmt.Errorf("the pattern %q is none: %w", clip(p), err)
+			return fmt.Errorf("the pattern %q is malformed: %w", clip(p), err)
 		}
 	}
 	return nil

@@ -360,7 +360,7 @@ func TestAProgramWithAWrongVariableEndsWithItsName(t *testing.T) {
 	c := exec.Command(build(t, ".", ""))
 	c.Env = []string{"WIREPOST_STORE=mem:", "WIREPOST_HANDLERS=webscoket"}
 	out, err := c.CombinedOutput()
-	if want := "wirepost-function: error: WIREPOST_HANDLERS has \"webscoket\"; there are websocket, invoke, sqs, sns, eventbridge, doctor, long, presence\n"; err == nil || string(out) != want {
+	if want := "wirepost-function: error: WIREPOST_HANDLERS has the unknown handler \"webscoket\"; the handlers are websocket, invoke, sqs, sns, eventbridge, doctor, long, presence\n"; err == nil || string(out) != want {
 		t.Errorf("%v: %s, want %s", err, out, want)
 	}
 }

@@ -72,7 +72,7 @@ func parseConfig(environ []string) (settings, error) {
 			continue
 		}
 		if !slices.Contains(allHandlers, name) {
-			return c, fmt.Errorf("WIREPOST_HANDLERS has %q; there are %s", clip(name), strings.Join(allHandlers, ", "))
+			return c, fmt.Errorf("WIREPOST_HANDLERS has the unknown handler %q; the handlers are %s", clip(name), strings.Join(allHandlers, ", "))
 		}
 		c.handlers[name] = true
 	}
@@ -100,7 +100,7 @@ func parseConfig(environ []string) (settings, error) {
 	default:
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 5*time.Minute || d > 24*time.Hour {
-			return c, fmt.Errorf("WIREPOST_PRESENCE is %q; it is off, or within which time one that vanished is gone, from 5m to 24h", clip(v))
+			return c, fmt.Errorf("WIREPOST_PRESENCE is %q; set it to off, or to the time after which a vanished client counts as gone, from 5m to 24h", clip(v))
 		}
 		c.within = d
 	}
@@ -137,7 +137,7 @@ func parseConfig(environ []string) (settings, error) {
 			return c, fmt.Errorf("neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY is set; one of them is needed to know who connects (or leave websocket out of WIREPOST_HANDLERS)")
 		}
 		if o.Issuer != "" || o.Audience != "" || o.Claim != "" || o.AllowOrigins != nil {
-			return c, fmt.Errorf("WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_JWT_CLAIM or WIREPOST_ALLOW_ORIGIN is set, and neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY; set one of them, or none of all")
+			return c, fmt.Errorf("WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_JWT_CLAIM or WIREPOST_ALLOW_ORIGIN is set, and neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY; set one of them, or unset all of these")
 		}
 		return c, nil
 	}

@@ -34,7 +34,7 @@ func TestTheEnvironmentIsReadAndAWrongVariableIsNamed(t *testing.T) {
 		{"a key and no issuer", []string{"WIREPOST_STORE=mem:", "WIREPOST_JWT_KEY=" + secret, "WIREPOST_JWT_AUDIENCE=a"}, "the issuer is not given"},
 		{"a key that is none", []string{"WIREPOST_STORE=mem:", "WIREPOST_JWT_KEY=very-secret", "WIREPOST_JWT_ISSUER=i", "WIREPOST_JWT_AUDIENCE=a"}, "WIREPOST_JWT_KEY"},
 		{"an origin that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_ALLOW_ORIGIN=a.example"}, tokens...), "WIREPOST_ALLOW_ORIGIN"},
-		{"a handler that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_HANDLERS=websocket,kafka"}, tokens...), `WIREPOST_HANDLERS has "kafka"`},
+		{"a handler that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_HANDLERS=websocket,kafka"}, tokens...), `WIREPOST_HANDLERS has the unknown handler "kafka"`},
 		{"a level that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_LOG_LEVEL=loud"}, tokens...), `WIREPOST_LOG_LEVEL is "loud"`},
 		{"a doctor that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_DOCTOR=yes"}, tokens...), `WIREPOST_DOCTOR is "yes"`},
 		{"an endpoint that is none", append([]string{"WIREPOST_STORE=mem:", "WIREPOST_ENDPOINT=wss://abc.execute-api.eu-west-1.amazonaws.com/prod"}, tokens...), "WIREPOST_ENDPOINT: endpoint-scheme"},

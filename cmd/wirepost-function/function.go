@@ -47,7 +47,7 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 	}
 	f.worker = jobs.New(f.publisher, o)
 	for _, name := range c.unknown {
-		logger.Warn("a variable of the environment looks like one of this function's and is none", "name", name)
+		logger.Warn("an environment variable looks like a setting of this function, but is not one", "name", name)
 	}
 	if !c.handlers[handleWebSocket] {
 		return f, nil

@@ -126,7 +126,7 @@ func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
 	p := &d.config.Processes
 	flags.IntVar(&p.Concurrency, "concurrency", lambdart.DefaultConcurrency, "`NUMBER` processes of a function at most; default 10")
 	flags.DurationVar(&p.Timeout, "timeout", 0, "`DURATION` of an invocation, then its process is killed; default 29s")
-	flags.BoolVar(&p.NoTimeout, "no-timeout", false, "an invocation may take any time")
+	flags.BoolVar(&p.NoTimeout, "no-timeout", false, "do not limit the time of an invocation")
 	flags.IntVar(&p.DebugPort, "debug-port", 0, "`PORT` for a debugger; one process, no timeouts")
 	flags.BoolVar(&p.Freeze, "freeze", false, "stop processes between invocations, as Lambda does")
 	flags.BoolVar(&p.Watch, "watch", false, "restart a function when its files change, but for files other than source that change while it works: those it writes itself")
@@ -243,23 +243,23 @@ func (d *devFlags) checkCombination() (mistake, cure string) {
 	c, t := d.config, d.template
 	switch {
 	case d.credentials != "dev" && d.credentials != "inherit":
-		return fmt.Sprintf("--credentials %s: there are dev and inherit", d.credentials), ""
+		return fmt.Sprintf("--credentials %s: must be dev or inherit", d.credentials), ""
 	case d.names != "local" && d.names != "aws":
-		return fmt.Sprintf("--names %s: there are local and aws", d.names), ""
+		return fmt.Sprintf("--names %s: must be local or aws", d.names), ""
 	case c.Processes.Concurrency < 1 || c.Processes.Timeout < 0:
 		return "--concurrency and --timeout must be more than zero", ""
 	case c.IdleTimeout <= 0 || c.MaxAge <= 0:
 		return "--idle-timeout and --max-age must be more than zero", ""
 	case c.IntegrationTimeout < 50*time.Millisecond || c.IntegrationTimeout > gateway.DefaultIntegrationTimeout:
-		return "--integration-timeout must be from 50ms to 29s", "API Gateway waits no longer for a function; wirepost.Mux.HandleLong is for answers that take longer"
+		return "--integration-timeout must be from 50ms to 29s", "API Gateway waits at most 29s for a function; use wirepost.Mux.HandleLong for answers that take longer"
 	case c.ConnectRate < 1:
 		return "--connect-rate must be more than zero", ""
 	case t.file != "" && (len(d.named.Function) > 0 || d.named.Handler != ""):
-		return "--template names the functions, so there is none to be named next to it", "give --function, --route or --authorizer for what is to run in the place of one of its parts"
+		return "the template names the functions, so --template does not go with a function argument", "to replace a part of the template, use --function, --route or --authorizer"
 	case t.file == "" && (len(t.parameters)+len(t.options)+len(t.values)+len(t.functions) > 0 || t.api != "" || c.DynamoDB != "" || c.SQS != "" || c.Schedules || c.Strict):
-		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb, --sqs and --schedules are of a --template, and there is none", ""
+		return "--parameter, --opt, --value, --function, --strict, --api, --dynamodb, --sqs and --schedules need --template", ""
 	case t.file == "" && !d.namesFunctions() && d.needsFunctions():
-		return "there is no function for these flags", "name one, such as 'wirepost dev --watch go:./chat'"
+		return "these flags need a function", "name one, such as 'wirepost dev --watch go:./chat'"
 	}
 	return "", ""
 }
@@ -272,7 +272,7 @@ func (d *devFlags) checkAddresses() (mistake, cure string) {
 	}
 	for flag, at := range map[string]string{"--dynamodb": d.config.DynamoDB, "--sqs": d.config.SQS} {
 		if u, err := url.Parse(at); at != "" && at != dev.LocalEngine && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-			return fmt.Sprintf("%s %s: there are local and the URL of a server", flag, at), "write it as in " + flag + " http://127.0.0.1:8000"
+			return fmt.Sprintf("%s %s: must be local or the URL of a server", flag, at), "write it as in " + flag + " http://127.0.0.1:8000"
 		}
 	}
 	host, _, err := net.SplitHostPort(d.config.Listen)

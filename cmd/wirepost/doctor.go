@@ -77,7 +77,7 @@ func (f *doctorFlags) check(flags *pflag.FlagSet, args []string) *hint.Error {
 	}
 	switch byAPI := flags.Changed("api"); {
 	case len(args) > 1:
-		return wrong(fmt.Sprintf("doctor takes one endpoint, and there is %q besides", args[1]), "'wirepost doctor --help' lists the flags")
+		return wrong(fmt.Sprintf("doctor takes one endpoint, but was also given %q", args[1]), "'wirepost doctor --help' lists the flags")
 	case len(args) > 0 && f.o.Endpoint == "":
 		return wrong("the endpoint is empty", "leave it out to see what would be used, or check the variable that it comes from")
 	case f.o.Endpoint != "" && byAPI:
@@ -85,7 +85,7 @@ func (f *doctorFlags) check(flags *pflag.FlagSet, args []string) *hint.Error {
 	case byAPI && f.o.APIID == "", flags.Changed("stage") && f.o.Stage == "":
 		return wrong("--api and --stage need a name", "'wirepost sweep --dry-run' shows what the store has")
 	case !f.live && (f.o.Subprotocol != "" || len(f.headers) > 0):
-		return wrong("--header and --subprotocol are what a client sends, and there is none without --live", "add --live")
+		return wrong("--header and --subprotocol are sent by the client of --live, which is missing", "add --live")
 	}
 	for _, h := range f.headers {
 		name, value, ok := parseHeader(h)

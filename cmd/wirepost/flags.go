@@ -119,9 +119,9 @@ func (c *command) noFlag(cmd *cobra.Command, e *pflag.NotExistError, hint string
 	case !cmd.HasParent():
 		hint = "the flags of a command come after its name"
 	case cmd.Annotations[program] != "" && cmd.Flags().NArg() > 0:
-		hint = fmt.Sprintf("what is for the program goes behind --, such as '%s -- ./bootstrap %s'; %s", cmd.CommandPath(), flag, hint)
+		hint = fmt.Sprintf("put the program's own flags after --, as in '%s -- ./bootstrap %s'; %s", cmd.CommandPath(), flag, hint)
 	case len(flag) > 1 && unicode.IsDigit(rune(flag[1])):
-		hint = "an argument that begins with a dash goes behind --"
+		hint = "put an argument that begins with a dash after --"
 	}
 	return c.misuse(message, hint)
 }

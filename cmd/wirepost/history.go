@@ -217,9 +217,9 @@ func (c *command) printGap(topic string, asJSON bool, from, to uint64) error {
 	}
 	switch {
 	case to == 0:
-		c.stdout.Printf("-- earlier messages of topic %s may be gone, nobody knows how many\n", topic)
+		c.stdout.Printf("-- earlier messages of topic %s may be gone; how many is not known\n", topic)
 	case from == 0:
-		c.stdout.Printf("-- messages up to %d of topic %s are gone, nobody knows how many\n", to, topic)
+		c.stdout.Printf("-- messages up to %d of topic %s are gone; how many is not known\n", to, topic)
 	case from == to:
 		c.stdout.Printf("-- message %d of topic %s is gone\n", from, topic)
 	default:
@@ -238,7 +238,7 @@ it.`,
 		Annotations: map[string]string{notes: "'wirepost tail' prints what happens in the gateway that runs here."},
 	}
 	group.RunE = runs(func(*cobra.Command, []string) int {
-		return c.misuse("log needs to be told what to do", "the command is log restart")
+		return c.misuse("log needs a subcommand", "the command is log restart")
 	})
 	var l logged
 	restart := &cobra.Command{

@@ -44,9 +44,9 @@ cmd/wirepost-function with the same stack.`},
 	cmd.RunE = runs(func(_ *cobra.Command, args []string) int {
 		switch {
 		case len(args) > 1:
-			return c.misuse(fmt.Sprintf("init takes one folder, and %q comes after it", args[1]), "'wirepost init --help' shows how it is used")
+			return c.misuse(fmt.Sprintf("init takes one folder, but was also given %q", args[1]), "'wirepost init --help' shows how it is used")
 		case !slices.Contains(deploy.Stacks, stack):
-			return c.misuse(fmt.Sprintf("--stack %s: there are sam, terraform and cdk", stack), "")
+			return c.misuse(fmt.Sprintf("--stack %s: must be sam, terraform or cdk", stack), "")
 		}
 		folder := "."
 		if len(args) == 1 {
@@ -90,7 +90,7 @@ func writeOwn(stack, folder string) (names []string, err error) {
 	for _, file := range slices.Sorted(maps.Keys(own)) {
 		name := filepath.Join(folder, file)
 		if _, err := os.Lstat(name); err == nil {
-			return nil, hint.New(fmt.Errorf("%s is there already, and nothing was written", name), "name an empty folder, such as 'wirepost init push'")
+			return nil, hint.New(fmt.Errorf("%s already exists; nothing was written", name), "name an empty folder, such as 'wirepost init push'")
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look for %s: %w", name, err)
 		}
@@ -105,7 +105,7 @@ func writeOwn(stack, folder string) (names []string, err error) {
 			for _, written := range names[:i] {
 				os.Remove(written)
 			}
-			return nil, fmt.Errorf("write %s, and nothing is left of the others: %w", name, err)
+			return nil, fmt.Errorf("write %s; the files written before it were removed: %w", name, err)
 		}
 	}
 	return names, nil

@@ -202,7 +202,7 @@ func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
 	of := map[string][]string{"to": publishSamples, "data": publishSamples, "text": publishSamples, "body": {"message", "sqs", "sns", "http"}, "query": {"connect", "authorizer", "http"}, "header": {"connect", "authorizer", "http"}}
 	for _, name := range []string{"to", "data", "text", "body", "query", "header"} {
 		if flags.Changed(name) && !slices.Contains(of[name], i.event) {
-			return wrong(fmt.Sprintf("--%s is of the events %s", name, strings.Join(of[name], ", ")), "")
+			return wrong(fmt.Sprintf("--%s applies only to the events %s", name, strings.Join(of[name], ", ")), "")
 		}
 	}
 	i.hasBody = flags.Changed("body")
@@ -213,7 +213,7 @@ func (i *invocation) check(flags *pflag.FlagSet) *hint.Error {
 	hasData, hasText := flags.Changed("data"), flags.Changed("text")
 	switch {
 	case !i.inherit && i.credentials != "dev":
-		return wrong(fmt.Sprintf("--credentials %s: there are dev and inherit", i.credentials), "")
+		return wrong(fmt.Sprintf("--credentials %s: must be dev or inherit", i.credentials), "")
 	case i.timeout <= 0:
 		return wrong("--timeout must be more than zero", "")
 	case hasData && hasText:
@@ -265,14 +265,14 @@ func (i *invocation) split(args []string, dash int) *hint.Error {
 	case dash < 0 && len(args) == 1 && i.handler == "" && functionName.MatchString(args[0]):
 		i.name, i.function = args[0], nil
 	case i.file != "" && dash > 0:
-		return hint.New(fmt.Errorf("invoke takes --event or a file, and there are --event %s and %q", i.file, args[0]), "leave one of them out; the function comes behind --")
+		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.file, args[0]), "leave one of them out; the function comes behind --")
 	case i.file != "":
 	case i.event == "" && (len(args) == 0 || dash == 0):
 		return hint.New(errors.New("invoke needs --event NAME or a FILE"), "the events are "+sampleNames)
 	case i.event == "":
 		i.file, i.function = args[0], args[1:]
 	case dash > 0:
-		return hint.New(fmt.Errorf("invoke takes --event or a file, and there are --event %s and %q", i.event, args[0]), "leave one of them out; the function comes behind --")
+		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.event, args[0]), "leave one of them out; the function comes behind --")
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (s *sending) frame(to wirepost.Audience, data []byte) (frame []byte, id str
 	var e wirepost.Envelope
 	if json.Unmarshal(data, &e) == nil && e.ID != "" {
 		if s.id != "" && s.id != e.ID {
-			return nil, "", hint.New(fmt.Errorf("the data is a message with the ID %s, and --id is another", e.ID), "leave --id out")
+			return nil, "", hint.New(fmt.Errorf("the data is a message with the ID %s, but --id gives a different one", e.ID), "leave --id out")
 		}
 		return data, e.ID, nil
 	}

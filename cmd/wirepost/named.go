@@ -123,7 +123,7 @@ func (s *sweeping) confirm(ctx context.Context, a *swept, what string) error {
 	if e, ok := errors.AsType[*wirepost.Error](cause); ok && e.Answered() {
 		return hint.New(fmt.Errorf("nothing was removed: what answers for %s may well be the API (%s)", a.identity, certain(cause)), cure)
 	}
-	return hint.New(fmt.Errorf("nothing was removed: whether %s is there cannot be told from here (%s)", a.identity, wirepost.ProblemOf(cause)), cure)
+	return hint.New(fmt.Errorf("nothing was removed: cannot tell from here whether %s still exists (%s)", a.identity, wirepost.ProblemOf(cause)), cure)
 }
 
 func (s *sweeping) removedAny() bool {

@@ -54,9 +54,9 @@ and -ldflags '-s -w'. GOFLAGS and what else Go reads are as they are set.`},
 		}
 		switch {
 		case len(args) > 1:
-			return c.misuse(fmt.Sprintf("package takes one package, and %q comes after it", args[1]), "'wirepost package --help' shows how it is used")
+			return c.misuse(fmt.Sprintf("package takes one package, but was also given %q", args[1]), "'wirepost package --help' shows how it is used")
 		case arch == "x86_64":
-			return c.misuse("--arch x86_64: Go calls it amd64", "")
+			return c.misuse("--arch x86_64: use amd64 instead", "")
 		case arch != "arm64" && arch != "amd64":
 			return c.misuse(fmt.Sprintf("--arch %s: AWS Lambda has arm64 and amd64", arch), "")
 		case output == "":
@@ -119,7 +119,7 @@ func buildFunction(ctx context.Context, of, arch string) ([]byte, error) {
 	}
 	program, err := os.ReadFile(filepath.Join(dir, "bootstrap"))
 	if err != nil || !bytes.HasPrefix(program, []byte("\x7fELF")) {
-		return nil, hint.New(fmt.Errorf("build %s: it is no program", of), "name the package that is package main")
+		return nil, hint.New(fmt.Errorf("build %s: it is not package main", of), "name the package that is package main")
 	}
 	return program, nil
 }

@@ -87,13 +87,13 @@ func (c *command) send(ctx context.Context, s *sending, args []string) int {
 		return c.misuse("send has no data to post", "give it as one argument, or - to read standard input")
 	case 1:
 	default:
-		return c.misuse(fmt.Sprintf("send takes one argument of data, and there are %d", len(args)), "put the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
+		return c.misuse(fmt.Sprintf("send takes one data argument, but was given %d", len(args)), "put the data in quotes, as in wirepost send --to "+terminal.Word(to.String())+" '{\"text\":\"hi\"}'")
 	}
 	switch {
 	case s.keep < 0:
 		return c.misuse("--keep must not be negative", "")
 	case s.keep > 0 && to.Kind != wirepost.KindTopic:
-		return c.misuse("--keep is for a topic, and this is "+to.String(), "only messages to topic:NAME are kept")
+		return c.misuse("--keep works only with a topic, but --to is "+to.String(), "only messages to topic:NAME are kept")
 	}
 	data := []byte(args[0])
 	if args[0] == "-" {

@@ -16,7 +16,7 @@ func (c *command) sendStream(ctx context.Context, t *target, args []string) int 
 		return status
 	}
 	if len(args) > 0 && (len(args) > 1 || args[0] != "-") {
-		return c.misuse("send --stream sends standard input, and takes no data", "leave the data out")
+		return c.misuse("send --stream reads standard input and takes no DATA", "leave the data out")
 	}
 	store, err := openStore(ctx, storeURL(t.store))
 	if err != nil {

@@ -59,7 +59,7 @@ func TestStandardInputIsSentAsOneStream(t *testing.T) {
 	if s := <-status; s != exitDone || text != "one two" || !strings.HasPrefix(stdout.String(), "streamed 7 bytes as ") {
 		t.Errorf("status %d, %q, %q, %q", s, text, stdout.String(), stderr.String())
 	}
-	if s, _, said := runCommand(t.Context(), "send", "--to", "user:alice", "--stream", "data"); s != exitUsage || !strings.Contains(said, "send --stream sends standard input") {
+	if s, _, said := runCommand(t.Context(), "send", "--to", "user:alice", "--stream", "data"); s != exitUsage || !strings.Contains(said, "send --stream reads standard input") {
 		t.Errorf("status %d, %s", s, said)
 	}
 }

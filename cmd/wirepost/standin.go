@@ -31,7 +31,7 @@ func (d *devFlags) parseStandIns() (mistake, cure string) {
 		case 1:
 			d.named.Authorizer = d.authorizers[0]
 		default:
-			return "--authorizer is given more than once, and there is one for $connect", ""
+			return "--authorizer is given more than once, but $connect has only one", ""
 		}
 		return "", ""
 	}

@@ -36,7 +36,7 @@ func storeFlag(flagged string) string {
 // openStore opens a store that should be there already: only dev makes one.
 func openStore(ctx context.Context, url string) (wirepost.Store, error) {
 	if strings.HasPrefix(url, "mem:") {
-		return nil, hint.New(errors.New("a store in memory is of one process, and this is another"), "use sqlite:PATH for both")
+		return nil, hint.New(errors.New("an in-memory store cannot be shared between processes"), "use sqlite:PATH for both")
 	}
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		// A link that leads nowhere is there, and the store explains it.

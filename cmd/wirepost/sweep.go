@@ -103,7 +103,7 @@ those who watch. 'wirepost dev' does so by itself.`,
 		case len(args) > 0:
 			return c.misuse(fmt.Sprintf("sweep takes no argument %q", args[0]), "'wirepost sweep --help' lists the flags")
 		case f.presence && (f.named || staged || f.dry):
-			return c.misuse("--presence goes with --store and --json alone", "leave the others out")
+			return c.misuse("--presence can be combined only with --store and --json", "leave the others out")
 		case staged && !f.named:
 			return c.misuse("--stage needs --api", "give both, or neither to sweep the whole store")
 		case f.named && f.api == "", staged && f.stage == "":
@@ -329,7 +329,7 @@ func (a *swept) answer() string {
 // whatToDo is the cure of silence. The catalogue's is that of a message.
 func (a *swept) whatToDo() string {
 	if a.silent == wirepost.ProblemNoAnswer {
-		return "something takes connections there and does not answer; 'wirepost doctor' looks at it"
+		return "something there accepts connections but does not answer; check it with 'wirepost doctor'"
 	}
 	return a.silent.Fix()
 }
@@ -365,14 +365,14 @@ func (s *sweeping) print(leftovers *int) {
 	s.printLeftovers(leftovers)
 	for _, a := range apis {
 		if a.heard == 0 && unheard(a.silent) {
-			s.c.stderr.Printf("wirepost: hint: whether %s is there cannot be told from here (%s): %s\n", a.identity, a.silent, a.whatToDo())
+			s.c.stderr.Printf("wirepost: hint: cannot tell from here whether %s still exists (%s): %s\n", a.identity, a.silent, a.whatToDo())
 		}
 		if !a.away() {
 			continue
 		}
 		where := ""
 		if a.record != nil && dev.OnThisMachine(a.record.URL) {
-			where = "; localhost may be another machine's, so look there first"
+			where = "; localhost may have meant another machine, so check there first"
 		}
 		s.c.stderr.Printf("wirepost: hint: if %s will not come back, 'wirepost sweep --api %s --stage %s%s' removes what is kept of it%s\n",
 			a.identity, terminal.Word(a.identity.APIID), terminal.Word(a.identity.Stage), s.flag, where)

@@ -48,7 +48,7 @@ AWS SAM, Terraform and the CDK.`},
 		Example: tableExample,
 	}
 	group.RunE = runs(func(*cobra.Command, []string) int {
-		return c.misuse("table needs to be told what to do", "the commands are table create, table describe and table check")
+		return c.misuse("table needs a subcommand", "the commands are table create, table describe and table check")
 	})
 	create := c.tableCommandOf("create [URL]", createTime, c.createTable)
 	create.Short = "create the table, or turn on the TTL of one that is there"
@@ -85,7 +85,7 @@ func (c *command) tableCommandOf(use string, limit time.Duration, do func(contex
 		scheme, _, isURL := strings.Cut(at, ":")
 		switch {
 		case len(args) > 1:
-			return c.misuse(fmt.Sprintf("table %s takes one URL, and %q comes after it", cmd.Name(), args[1]), "put the URL in quotes: it has a ? and may have an &")
+			return c.misuse(fmt.Sprintf("table %s takes one URL, but was also given %q", cmd.Name(), args[1]), "put the URL in quotes: it has a ? and may have an &")
 		case store != "" && len(args) > 0:
 			return c.misuse(fmt.Sprintf("table %s takes a URL or --store, not both", cmd.Name()), "")
 		case at == "":

@@ -113,11 +113,11 @@ func TestFlagsNextToATemplateThatNameNothingOfItAreRefused(t *testing.T) {
 		{[]string{"--route", "events=lambda:x"}, exitUsage, []string{`--route events: "lambda:x": write lambda:URL#NAME`}},
 		{[]string{"--function", "Report=./nothing"}, exitUsage, []string{"--function Report: there is no program ./nothing"}},
 		{[]string{"--route-response", "reprot"}, exitUsage, []string{`--route-response reprot: the template has no such route \(did you mean report\?\)`}},
-		{[]string{"--identity-source", "route.request.header.A"}, exitUsage, []string{"with a template --identity-source is of an --authorizer"}},
+		{[]string{"--identity-source", "route.request.header.A"}, exitUsage, []string{"with a template, --identity-source needs --authorizer"}},
 		{[]string{"--value", "Pool"}, exitFailed, []string{"--value: write NAME=VALUE"}},
 		{[]string{"--value", "Pool=@nothing"}, exitFailed, []string{"--value Pool: open nothing: "}},
 		{[]string{"--connect-rate", "0"}, exitUsage, []string{"--connect-rate must be more than zero"}},
-		{[]string{"go:."}, exitUsage, []string{"give --function, --route or --authorizer"}},
+		{[]string{"go:."}, exitUsage, []string{"use --function, --route or --authorizer"}},
 	} {
 		var out transcript
 		if status := run(t.Context(), append([]string{"dev", "--listen", "127.0.0.1:0", "--template", template}, c.args...), nil, &out, &out); status != c.status {

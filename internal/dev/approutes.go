@@ -107,7 +107,7 @@ func (a *appRoutes) integration(ctx context.Context, route *app.Route) (gateway.
 	case app.HTTPProxy:
 		return &gateway.HTTPProxy{URL: i.URL, Method: i.Method, Parameters: parametersOf(i)}, nil
 	default:
-		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration is of the type %s, which there is not; there are AWS_PROXY, AWS, HTTP_PROXY, HTTP and MOCK", i.Kind)), nil
+		return a.apps.find(app.UnrunnableRoute(route.Key, route.Position, "its integration has the unknown type %s; the types are AWS_PROXY, AWS, HTTP_PROXY, HTTP and MOCK", i.Kind)), nil
 	}
 }
 
@@ -191,7 +191,7 @@ func (a *appRoutes) checkDifferences(api *app.API) error {
 		}
 	}
 	if len(d.IdentitySources) > 0 && !slices.ContainsFunc(api.Authorizers, func(z app.Authorizer) bool { return z.StandIn != "" }) {
-		return misnamed(errors.New("with a template --identity-source is of an --authorizer NAME=FUNCTION, and there is none"))
+		return misnamed(errors.New("with a template, --identity-source needs --authorizer NAME=FUNCTION"))
 	}
 	return nil
 }

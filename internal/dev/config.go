@@ -233,9 +233,9 @@ func (c *Config) check() error {
 	case what != 1:
 		return &ConfigError{errors.New("dev: exactly one of Config.App, Config.Named and Config.InProcess is needed"), ""}
 	case c.AWSNames && c.InProcess != nil:
-		return &ConfigError{errors.New("--names aws: only functions that are processes are led here by such a name"), "leave --names out"}
+		return &ConfigError{errors.New("--names aws works only with functions that run as processes"), "leave --names out"}
 	case len(c.Deployed) > 0 && c.InProcess != nil:
-		return &ConfigError{errors.New("--deployed-api: only functions that are processes are led here by such a name"), "leave --deployed-api out"}
+		return &ConfigError{errors.New("--deployed-api works only with functions that run as processes"), "leave --deployed-api out"}
 	case slices.ContainsFunc(c.Deployed, func(id string) bool { return !apiIDForm.MatchString(id) }):
 		return &ConfigError{errors.New("--deployed-api: an API ID has ten lower-case letters and digits"), "it is the first part of the API's name: for https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com give --deployed-api a1b2c3d4e5"}
 	case c.App != nil && len(c.App.APIs) == 0:

@@ -59,7 +59,7 @@ func (e *executeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, ok := intercept.CallOf(r)
 	switch {
 	case !ok:
-		http.Error(w, "this request came from nowhere", http.StatusForbidden)
+		http.Error(w, "this request did not come through the proxy of wirepost dev", http.StatusForbidden)
 	case call.Host.Prefix == e.api.id || slices.Contains(e.c.Deployed, call.Host.Prefix):
 		select {
 		case <-e.ready:

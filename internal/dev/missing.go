@@ -79,13 +79,13 @@ func (m *missing) why(miss awslocal.Miss) string {
 	case asked == "":
 		return fmt.Sprintf("nothing here answers for %s; start wirepost dev with %s local, or with %s URL of a server of yours", serviceName(miss.Service), flag, flag)
 	case m.own(service, miss.Name):
-		return fmt.Sprintf("the app has it, and it could not be created at %s %s", flag, asked)
+		return fmt.Sprintf("the app declares it, but it could not be created at %s %s", flag, asked)
 	}
 	cure := ""
 	if !m.c.Inherit {
 		cure = "; with --credentials inherit such calls go to AWS"
 	}
-	return fmt.Sprintf("the app has none of that name, and %s %s has none%s", flag, asked, cure)
+	return fmt.Sprintf("neither the app nor %s %s has one of that name%s", flag, asked, cure)
 }
 
 func serviceName(s awslocal.Service) string {

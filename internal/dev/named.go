@@ -79,7 +79,7 @@ func (r *routes) authorize(ctx context.Context, table map[string]gateway.Route) 
 	n := r.c.Named
 	switch {
 	case n.Authorizer == "" && len(n.IdentitySources) > 0:
-		return misnamed(errors.New("--identity-source is of an --authorizer, and there is none"))
+		return misnamed(errors.New("--identity-source needs --authorizer"))
 	case n.Authorizer == "":
 		return nil
 	}

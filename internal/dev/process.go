@@ -80,5 +80,5 @@ func (p *process) tell(err error) {
 	if p.of != nil {
 		where, or = p.of.Position.String()+": ", ", or give "+app.Flag("--function", p.of.LogicalID, "FUNCTION")
 	}
-	p.c.Report.Problem(fmt.Sprintf("%s%v\n\tall else runs; it is tried again when it is invoked, and with --watch when its files change: mend it%s", where, err, or))
+	p.c.Report.Problem(fmt.Sprintf("%s%v\n\teverything else runs; wirepost retries the function when it is invoked and, with --watch, when its files change: fix it%s", where, err, or))
 }

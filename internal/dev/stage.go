@@ -54,7 +54,7 @@ func (s *stageRecord) warnOfSharedURL(ctx context.Context, record wirepost.Stage
 	}
 	for _, r := range stages {
 		if r.URL == record.URL && r.Identity != record.Identity {
-			s.c.Report.Hint(fmt.Sprintf("the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if it is none any more, 'wirepost sweep --api %s --stage %s%s' forgets it",
+			s.c.Report.Hint(fmt.Sprintf("the store has %s at %s too; if that is a gateway on another machine, give this one another port with --listen, and if that gateway no longer exists, 'wirepost sweep --api %s --stage %s%s' removes its record",
 				r.Identity, r.URL, terminal.Word(r.APIID), terminal.Word(r.Stage), repeat))
 		}
 	}

@@ -65,7 +65,7 @@ func (t *tables) sayAbsent(ctx context.Context, a *app.App) {
 	}
 	cure := "start DynamoDB Local with --dynamodb local, or name a server with --dynamodb URL"
 	if isDynamoDB(ctx, usualDynamoDB) {
-		cure = fmt.Sprintf("a DynamoDB answers at %s: use it with --dynamodb %[1]s, or start another with --dynamodb local", usualDynamoDB)
+		cure = fmt.Sprintf("a DynamoDB server answers at %s: use it with --dynamodb %[1]s, or start another with --dynamodb local", usualDynamoDB)
 	}
 	t.c.Report.Hint(fmt.Sprintf("the template's tables are not there: %s; %s", strings.Join(t.absent, ", "), cure))
 	if slices.ContainsFunc(a.Functions, func(f app.Function) bool { return t.lends(f.Env["WIREPOST_STORE"]) }) {

@@ -86,7 +86,7 @@ func (t tool) install(ctx context.Context, c *Config) (folder string, err error)
 	ctx, cancel := context.WithTimeout(ctx, installTime)
 	defer cancel()
 	if err := t.installInto(ctx, npm, whole); err != nil {
-		return "", hint.New(fmt.Errorf("install %s: %w", t.what, err), "see that npm reaches its registry; what is missing is tried again at the next start")
+		return "", hint.New(fmt.Errorf("install %s: %w", t.what, err), "check that npm can reach its registry; the next start tries the installation again")
 	}
 	if err := os.Rename(whole, folder); err != nil {
 		if _, there := os.Stat(folder); there != nil {

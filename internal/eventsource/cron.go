@@ -101,7 +101,7 @@ func spread(f cronField, from, to, step int) (set uint64) {
 // each reads a list of values, ranges and increments.
 func (f cronField) each(text string, use func(from, to, step int)) error {
 	for item := range strings.SplitSeq(text, ",") {
-		wrong := fmt.Errorf("%s: %.40q is no value, range or increment from %d to %d", f.name, item, f.low, f.high)
+		wrong := fmt.Errorf("%s: %.40q is not a value, range or increment from %d to %d", f.name, item, f.low, f.high)
 		span, increment, stepped := strings.Cut(item, "/")
 		step := 1
 		if stepped {

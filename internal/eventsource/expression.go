@@ -59,7 +59,7 @@ func parseRate(text string, scheduler bool) (time.Duration, error) {
 	unit, plural := strings.CutSuffix(f[1], "s")
 	d := units[unit]
 	if d == 0 {
-		return 0, fmt.Errorf("%.20q is none of minutes, hours and days", f[1])
+		return 0, fmt.Errorf("%.20q is not minutes, hours or days", f[1])
 	}
 	if !scheduler && plural != (n > 1) {
 		return 0, fmt.Errorf("a rule takes %s for 1 and %ss for more", unit, unit)

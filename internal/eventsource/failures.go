@@ -28,7 +28,7 @@ func failedItems(answer []byte, known func(id string) bool) ([]string, error) {
 	var items []map[string]any
 	if list := said["batchItemFailures"]; list != nil {
 		if err := json.Unmarshal(list, &items); err != nil {
-			return nil, fmt.Errorf("batchItemFailures of its answer is no list of items: %w", err)
+			return nil, fmt.Errorf("batchItemFailures in its answer is not a list of items: %w", err)
 		}
 	}
 	var ids []string
@@ -38,7 +38,7 @@ func failedItems(answer []byte, known func(id string) bool) ([]string, error) {
 		case id == "":
 			return nil, errors.New("an item of batchItemFailures has no itemIdentifier")
 		case !known(id):
-			return nil, fmt.Errorf("the itemIdentifier %.100q is that of no record of the batch", id)
+			return nil, fmt.Errorf("the itemIdentifier %.100q matches no record of the batch", id)
 		}
 		ids = append(ids, id)
 	}

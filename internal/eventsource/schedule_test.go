@@ -130,7 +130,7 @@ func TestAnExpressionThatAWSRefusesIsAnError(t *testing.T) {
 		"rate(0 minutes)":            "not a number from 1 on",
 		"rate(5 minute)":             "a rule takes minute for 1 and minutes for more",
 		"rate(1 hours)":              "a rule takes hour for 1 and hours for more",
-		"rate(5 seconds)":            "none of minutes, hours and days",
+		"rate(5 seconds)":            "is not minutes, hours or days",
 		"rate(99999999 days)":        "not a number from 1 on",
 		"rate(1000000 days)":         "longer than a hundred years",
 		"at(2030-01-01T00:00:00)":    "only EventBridge Scheduler",

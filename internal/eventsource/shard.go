@@ -224,7 +224,7 @@ func (s *shardRun) giveUp(records []*change, why string) {
 	if s.Batch.OnFailure != "" {
 		more = "; on AWS " + s.Batch.OnFailure + " would get word of them"
 	}
-	s.once.say(s.Notice, "given up", "%d records of stream %s from sequence number %s are given up, as %s%s; more of them are not told", len(records), s.Name, records[0].Change.SequenceNumber, why, more)
+	s.once.say(s.Notice, "given up", "%d records of stream %s from sequence number %s are given up, as %s%s; later ones are not reported", len(records), s.Name, records[0].Change.SequenceNumber, why, more)
 	s.keep(records[len(records)-1].Change.SequenceNumber)
 }
 

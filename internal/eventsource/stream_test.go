@@ -169,7 +169,7 @@ func TestABatchThatFailsIsTriedAgainAsTheSourceSays(t *testing.T) {
 		want  string
 		said  string
 	}{
-		{"retries", app.Batch{Retries: intOf(2)}, failing("c"), "[[a b c d] [a b c d] [a b c d] [e]]", "4 records of stream Changes from sequence number s1-00000 are given up, as the function has failed 3 times; more of them are not told"},
+		{"retries", app.Batch{Retries: intOf(2)}, failing("c"), "[[a b c d] [a b c d] [a b c d] [e]]", "4 records of stream Changes from sequence number s1-00000 are given up, as the function has failed 3 times; later ones are not reported"},
 		{"no retry", app.Batch{Retries: intOf(0), OnFailure: "arn:aws:sqs:x"}, failing("c"), "[[a b c d] [e]]", "given up, as the function has failed once; on AWS arn:aws:sqs:x would get word of them"},
 		{"bisecting", app.Batch{Retries: intOf(1), Bisect: true}, failing("c"), "[[a b c d] [a b] [c d] [c] [c] [d] [e]]", "1 records of stream Changes from sequence number s1-00002"},
 		{"a partial failure", app.Batch{Retries: intOf(1), Partial: true}, partial, "[[a b c d] [c d] [e]]", "2 records of stream Changes from sequence number s1-00002"},

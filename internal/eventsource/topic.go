@@ -44,7 +44,7 @@ func (t *topicFunction) Invoke(ctx context.Context, payload []byte) ([]byte, err
 	message := batch.Records[0]
 	event, err := topicEvent(message.Body)
 	if err != nil {
-		t.once.say(t.notice, "body", "what the queue of topic %s has is no message of SNS and is dropped: %v", t.name, err)
+		t.once.say(t.notice, "body", "a message in the queue of topic %s is not an SNS message and was dropped: %v", t.name, err)
 		return nil, nil
 	}
 	_, err = t.f.Invoke(ctx, event)

@@ -59,8 +59,8 @@ func TestAMessageOfATopicIsDroppedAfterThreeFailuresAndThatIsTold(t *testing.T) 
 		{"the third", t.Context(), failing, published, 3, nil, "a message of topic news is dropped, because the function has failed 3 times: broken"},
 		{"no place", t.Context(), busy, published, 7, ErrNoPlace, ""},
 		{"the end", ended, failing, published, 3, broken, ""},
-		{"no message of a topic", t.Context(), failing, "hello", 1, nil, "what the queue of topic news has is no message of SNS and is dropped: "},
-		{"another type", t.Context(), failing, `{"Type":"SubscriptionConfirmation"}`, 1, nil, "what the queue of topic news has is no message of SNS and is dropped: "},
+		{"no message of a topic", t.Context(), failing, "hello", 1, nil, "a message in the queue of topic news is not an SNS message and was dropped: "},
+		{"another type", t.Context(), failing, `{"Type":"SubscriptionConfirmation"}`, 1, nil, "a message in the queue of topic news is not an SNS message and was dropped: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var told []string

@@ -132,7 +132,7 @@ func (x *exchange) findRoute() *reply {
 		h.notice("stage", "the %s %s got %s %.80q, which is outside of its stage: call http://%s/%s/...", h.c.API.Kind, h.c.API.LogicalID, r.Method, r.URL.Path, h.c.Domain, h.c.API.Stage)
 		return h.fail(wrong, "the path is outside of the stage "+h.c.API.Stage)
 	} else if wrong != none {
-		return h.fail(wrong, "the target is no path, or one that cannot be decoded as AWS does it")
+		return h.fail(wrong, "the target is not a path, or is one that cannot be decoded as AWS does it")
 	}
 	if isURL {
 		x.route = h.urlRoute()

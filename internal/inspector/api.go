@@ -333,7 +333,7 @@ func (i *Inspector) postReplay(r *http.Request) (any, error) {
 		RequestContext struct{ ConnectionID string }
 	}
 	if err := json.Unmarshal(ask.Event, &event); err != nil {
-		return nil, badRequest("the event is not one: %v", err)
+		return nil, badRequest("the event is not valid: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), doTime)
 	defer cancel()

@@ -96,7 +96,7 @@ func (i *Inspector) refused(r *http.Request) string {
 	case len(origins) > 1 || len(origins) == 1 && origins[0] != "http://"+r.Host:
 		return "the inspector answers no page of another origin"
 	case r.Header.Get("Upgrade") != "":
-		return "the inspector has nothing to upgrade to"
+		return "the inspector does not support protocol upgrades"
 	case site == "" || site == "same-origin":
 		return ""
 	case r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document":

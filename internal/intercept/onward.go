@@ -125,7 +125,7 @@ func (i *Interceptor) Onward() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call, ok := CallOf(r)
 		if !ok {
-			http.Error(w, "this request came from nowhere", http.StatusInternalServerError)
+			http.Error(w, "this request did not come through the proxy of wirepost dev", http.StatusInternalServerError)
 			return
 		}
 		scheme := "http"

@@ -146,9 +146,9 @@ func (l *launch) missingPackage(name string) string {
 	switch {
 	case a.hasPackage(l.source.Kind, name) && a.Install != "":
 		if l.source.Kind == Python {
-			return fmt.Sprintf("the handler %s imports %s, which Lambda's runtime has and this machine has not; %s -m pip install --target %s boto3", l.handler, name, terminal.Word(l.path), terminal.Word(filepath.Join(a.Install, "python")))
+			return fmt.Sprintf("the handler %s imports %s, which Lambda's runtime has but this machine does not; %s -m pip install --target %s boto3", l.handler, name, terminal.Word(l.path), terminal.Word(filepath.Join(a.Install, "python")))
 		}
-		return fmt.Sprintf("the handler %s loads %s, which Lambda's runtime has and this machine has not; npm install --prefix %s %s", l.handler, name, terminal.Word(a.Install), strings.Join(l.sdkPackages(name), " "))
+		return fmt.Sprintf("the handler %s loads %s, which Lambda's runtime has but this machine does not; npm install --prefix %s %s", l.handler, name, terminal.Word(a.Install), strings.Join(l.sdkPackages(name), " "))
 	case len(a.Missing) > 0:
 		which := "the layer " + a.Missing[0] + ", which is not on this machine"
 		if len(a.Missing) > 1 {

@@ -48,7 +48,7 @@ func TestNodeFindsTheSDKOfItsRuntimeWhereItsOwnFolderHasNone(t *testing.T) {
 		{"its own comes first by require", "a.js", commonJS, "@aws-sdk/client-own", "nodejs22.x", `"own"`},
 		{"version 2 in a runtime without", "a.js", commonJS, "aws-sdk", "nodejs18.x", "the handler a.handler loads aws-sdk, which Lambda has up to nodejs16.x and not in nodejs18.x; npm install aws-sdk in "},
 		{"another package", "a.mjs", module, "shared", "nodejs22.x", "the handler a.handler loads shared, which is not installed; npm install shared in "},
-		{"nowhere", "a.mjs", "import '@aws-sdk/client-b'; " + module, "@aws-sdk/client-a", "nodejs22.x", "which Lambda's runtime has and this machine has not; npm install --prefix INSTALL @aws-sdk/client-a @aws-sdk/client-b"},
+		{"nowhere", "a.mjs", "import '@aws-sdk/client-b'; " + module, "@aws-sdk/client-a", "nodejs22.x", "which Lambda's runtime has but this machine does not; npm install --prefix INSTALL @aws-sdk/client-a @aws-sdk/client-b"},
 		{"nowhere by require", "a.js", commonJS, "@aws-sdk/client-a/part", "nodejs22.x", "npm install --prefix INSTALL @aws-sdk/client-a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

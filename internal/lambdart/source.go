@@ -93,7 +93,7 @@ func ParseSource(args []string, handler string) (Source, error) {
 		return parseProgram(args, handler)
 	}
 	if len(args) > 1 {
-		return Source{}, fmt.Errorf("a handler takes one folder; %q is too much", args[1:])
+		return Source{}, fmt.Errorf("a handler takes one folder, but %q was given too", args[1:])
 	}
 	if first == "" {
 		first = "."
@@ -117,7 +117,7 @@ func parseProgram(args []string, handler string) (Source, error) {
 				return Source{}, fmt.Errorf("%s is a folder: name a program in it, or go:%s if it is a Go program, or a handler such as index.handler", args[0], args[0])
 			case handlerFile.MatchString(args[0]):
 				folder, file := filepath.Split(args[0])
-				return Source{}, fmt.Errorf("%s is no program: a function handler in it is the handler %s of the folder %s", args[0], handlerFile.ReplaceAllString(file, ".handler"), filepath.Clean(folder))
+				return Source{}, fmt.Errorf("%s is not a program: a function handler in it is the handler %s of the folder %s", args[0], handlerFile.ReplaceAllString(file, ".handler"), filepath.Clean(folder))
 			case strings.ContainsRune(args[0], filepath.Separator):
 				return Source{}, fmt.Errorf("%s may not be executed; chmod +x %s if it is a program", args[0], terminal.Word(args[0]))
 			default:

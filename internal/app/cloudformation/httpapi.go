@@ -182,7 +182,7 @@ func (r *reader) addHTTPRoute(api *app.HTTPAPI, out app.HTTPRoute, key string, p
 	known := out.Path != "" || key == defaultRoute
 	for _, other := range api.Routes {
 		if known && other.Method == out.Method && other.Path == out.Path {
-			known, why = false, cmp.Or(why, "it is there already, and AWS refuses it twice")
+			known, why = false, cmp.Or(why, "it is there already, and AWS refuses duplicates")
 		}
 	}
 	if why != "" {

@@ -49,7 +49,7 @@ func (r *reader) userPools(v *value, pos app.Position, what string) (*app.JWT, s
 	}
 	m := userPoolARN.FindStringSubmatch(arn)
 	if m == nil {
-		return nil, "its user pool " + document.Clip(arn) + " is no ARN of one"
+		return nil, "its user pool " + document.Clip(arn) + " is not the ARN of a user pool"
 	}
 	suffix := ""
 	if len(m[1]) > 3 && m[1][:3] == "cn-" {

@@ -40,13 +40,13 @@ func (r *reader) mockAnswer(i *value, what string) (*app.FixedAnswer, string) {
 	out := &app.FixedAnswer{Header: map[string]string{}}
 	var err error
 	if out.Status, err = strconv.Atoi(text); err != nil || out.Status < 200 || out.Status > 599 {
-		return nil, "the status " + document.Clip(text) + " of its response is none from 200 to 599"
+		return nil, "the status " + document.Clip(text) + " of its response is not from 200 to 599"
 	}
 	for _, f := range r.eval(chosen.Get("ResponseParameters")).Each() {
 		name, ok := strings.CutPrefix(f.Key, "method.response.header.")
 		said, why := r.must(f.Value, "header "+document.Clip(name))
 		if why == "" && (!ok || len(said) < 2 || said[0] != '\'' || said[len(said)-1] != '\'') {
-			why = "it is no constant in single quotes"
+			why = "it is not a constant in single quotes"
 		}
 		if why != "" {
 			r.Note(r.whereOr(f.Value, f.Pos), app.Warning, "%s of %s is left out: %s", document.Clip(f.Key), what, why)

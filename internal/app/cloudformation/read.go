@@ -32,7 +32,7 @@ type Options struct {
 	// and import:NAME. A name that is nearly one that is needed is an error.
 	Values map[string]string
 
-	// MoreValues are used for what has no value otherwise. Names that nothing asks for
+	// MoreValues are used for what has no value otherwise. Names that nothing uses
 	// are passed over.
 	MoreValues map[string]string
 

@@ -52,7 +52,7 @@ func (r *reader) routes(api *app.API) []app.Route {
 // badKey is why AWS refuses a route key, or empty.
 func (r *reader) badKey(key string, at map[string]app.Position) string {
 	if before, twice := at[key]; twice {
-		return fmt.Sprintf("it is there already, on line %d, and AWS refuses it twice", before.Line)
+		return fmt.Sprintf("it is there already, on line %d, and AWS refuses duplicates", before.Line)
 	}
 	if strings.HasPrefix(key, "$") && !slices.Contains([]string{"$connect", "$disconnect", "$default"}, key) {
 		return "its key begins with a dollar sign, and AWS takes only $connect, $disconnect and $default"

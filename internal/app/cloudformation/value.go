@@ -12,7 +12,7 @@ import (
 )
 
 // given is what the caller says for something that only AWS has. It keeps the name,
-// so that a name that nothing asks for can be told.
+// so that a name that nothing uses can be told.
 func (t *template) given(name string) (string, bool) {
 	t.asked[name] = true
 	s, ok := t.options.Values[name]
@@ -170,9 +170,9 @@ func (t *template) checkValue(name string, ids []string) {
 		}
 	}
 	if near := app.Nearest(name, open); near != "" {
-		t.Fail(file, "nothing asks for the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
+		t.Fail(file, "nothing uses the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
 	} else if special {
-		t.Note(file, app.Warning, "nothing asks for the value %s", document.Clip(name))
+		t.Note(file, app.Warning, "nothing uses the value %s", document.Clip(name))
 	}
 }
 

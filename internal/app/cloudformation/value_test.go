@@ -86,12 +86,12 @@ func TestAValueThatNothingAsksForIsTold(t *testing.T) {
 	text := variable("!Sub '${UserPool} ${UserPool.Arn}', W: '{{resolve:ssm:/app/secret}}'", "  UserPool: {Type: AWS::Cognito::UserPool}\n  B: {Type: AWS::S3::Bucket}\nParameters: {Stage: {Type: String, Default: a}}\n")
 	for _, c := range []struct{ name, err, note string }{
 		{"UserPol", "t.yaml: there is no resource UserPol, for which a value is given: did you mean UserPool?", ""},
-		{"UserPool.Anr", "t.yaml: nothing asks for the value UserPool.Anr: did you mean UserPool.Arn?", ""},
-		{"ssm:/app/scret", "t.yaml: nothing asks for the value ssm:/app/scret: did you mean ssm:/app/secret?", ""},
+		{"UserPool.Anr", "t.yaml: nothing uses the value UserPool.Anr: did you mean UserPool.Arn?", ""},
+		{"ssm:/app/scret", "t.yaml: nothing uses the value ssm:/app/scret: did you mean ssm:/app/secret?", ""},
 		{"Elsewhere", "t.yaml: there is no resource Elsewhere, for which a value is given", ""},
 		{"Stage", `t.yaml: Stage is a parameter: give --parameter Stage=VALUE`, ""},
 		{"B.Arn", "", ""},
-		{"ssm:/elsewhere", "", "t.yaml: nothing asks for the value ssm:/elsewhere"},
+		{"ssm:/elsewhere", "", "t.yaml: nothing uses the value ssm:/elsewhere"},
 	} {
 		_, notes, err := readText(text, Options{Values: map[string]string{c.name: "x"}})
 		if got := errorText(err); got != c.err {

@@ -35,7 +35,7 @@ func (s *service) checkGiven(what string, given map[string]string, asked map[str
 			open = append(open, s.declared()...)
 		}
 		if near := app.Nearest(name, open); near != "" {
-			s.Fail(file, "nothing asks for %s %s: did you mean %s?", what, document.Clip(name), document.Clip(near))
+			s.Fail(file, "nothing uses %s %s: did you mean %s?", what, document.Clip(name), document.Clip(near))
 		} else {
 			s.Note(file, app.Warning, "%s %s is given, but nothing that is read asks for it", what, document.Clip(name))
 		}

@@ -89,11 +89,11 @@ func TestAParameterOrAnOptionThatIsMistypedIsAnError(t *testing.T) {
 		o         Options
 		err, note string
 	}{
-		{Options{Parameters: map[string]string{"domian": "x"}}, "serverless.yml: nothing asks for parameter domian: did you mean domain?", ""},
-		{Options{Parameters: map[string]string{"tableNam": "x"}}, "serverless.yml: nothing asks for parameter tableNam: did you mean tableName?", ""},
+		{Options{Parameters: map[string]string{"domian": "x"}}, "serverless.yml: nothing uses parameter domian: did you mean domain?", ""},
+		{Options{Parameters: map[string]string{"tableNam": "x"}}, "serverless.yml: nothing uses parameter tableNam: did you mean tableName?", ""},
 		{Options{Parameters: map[string]string{"tableName": "x"}}, "", ""},
 		{Options{Parameters: map[string]string{"elsewhere": "x"}}, "", "serverless.yml: parameter elsewhere is given, but nothing that is read asks for it\n"},
-		{Options{CLI: map[string]string{"color": "x"}}, "serverless.yml: nothing asks for option color: did you mean colour?", ""},
+		{Options{CLI: map[string]string{"color": "x"}}, "serverless.yml: nothing uses option color: did you mean colour?", ""},
 		{Options{CLI: map[string]string{"region": "eu-west-1", "stage": "x"}}, "", ""},
 	} {
 		_, notes, err := expandWith("serverless.yml", text, c.o)

@@ -23,7 +23,7 @@ type Options struct {
 	Values map[string]string
 
 	// MoreValues are used where Values has none, for what would have no value otherwise.
-	// Names that nothing asks for are passed over: it may be a whole environment.
+	// Names that nothing uses are passed over: it may be a whole environment.
 	MoreValues map[string]string
 
 	// StandIns are the parts that the caller runs in its own way. One of a part that

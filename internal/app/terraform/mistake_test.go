@@ -44,7 +44,7 @@ func TestAMistakeIsOneSentenceWithItsPlace(t *testing.T) {
 		{"resources of themselves", anAPI + "resource \"aws_lambda_function\" \"f\" {\n  handler = aws_lambda_function.g.handler\n}\nresource \"aws_lambda_function\" \"g\" {\n  handler = aws_lambda_function.f.handler\n}\n", "main.tf:9: aws_lambda_function.f refers to itself: aws_lambda_function.f → aws_lambda_function.g → aws_lambda_function.f"},
 		{"a module of itself", anAPI + "module \"m\" {\n  source = \"./\"\n}\n", "unknown: module m is left out: it calls itself, and Terraform refuses it"},
 		{"locals that need too many", chained(400), "refers to too many others, one after the other"},
-		{"the same resource twice", anAPI + anAPI, "main.tf:5: resource aws_apigatewayv2_api ws is there already, on line 1 of main.tf, and Terraform refuses it twice"},
+		{"the same resource twice", anAPI + anAPI, "main.tf:5: resource aws_apigatewayv2_api ws is there already, on line 1 of main.tf, and Terraform refuses duplicates"},
 		{"brackets without an end", "a = " + strings.Repeat("(", 200_000), "main.tf:1: is nested deeper than 100 levels"},
 		{"templates in templates", "a = " + strings.Repeat(`"${`, 100_000), "main.tf:1: is nested deeper than 100 levels"},
 		{"operators without an end", "a = " + strings.Repeat("!", 200_000) + "true\n", "main.tf:1: has an expression with more than 500 operators"},

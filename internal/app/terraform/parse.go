@@ -237,7 +237,7 @@ func (s *source) declare(c *configuration, b *block, override bool) {
 			before.blocks = append(before.blocks, b.blocks...)
 			return
 		case before != nil:
-			c.Fail(b.pos, "%s is there already, on line %d of %s, and Terraform refuses it twice", document.Clip(strings.Join(append([]string{b.typ}, b.labels...), " ")), before.pos.Line, before.pos.File)
+			c.Fail(b.pos, "%s is there already, on line %d of %s, and Terraform refuses duplicates", document.Clip(strings.Join(append([]string{b.typ}, b.labels...), " ")), before.pos.Line, before.pos.File)
 			return
 		}
 		all[name] = b

@@ -210,9 +210,9 @@ func (c *configuration) checkValues() {
 		c.asked[name] = true
 		file := app.Position{File: c.File()}
 		if near := app.Nearest(name, open); near != "" {
-			c.Fail(file, "nothing asks for the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
+			c.Fail(file, "nothing uses the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
 		} else {
-			c.Note(file, app.Warning, "nothing asks for the value %s", document.Clip(name))
+			c.Note(file, app.Warning, "nothing uses the value %s", document.Clip(name))
 		}
 	}
 }

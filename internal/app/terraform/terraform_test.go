@@ -237,7 +237,7 @@ func TestValuesThatAreGivenTakeThePlaceOfWhatIsMadeUp(t *testing.T) {
 		}
 	}
 	_, _, err = expand(t, dir, Options{Values: map[string]string{"aws_elasticache_cluster.c.adress": "host"}})
-	if want := "nothing asks for the value aws_elasticache_cluster.c.adress: did you mean aws_elasticache_cluster.c.address?"; err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := "nothing uses the value aws_elasticache_cluster.c.adress: did you mean aws_elasticache_cluster.c.address?"; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
