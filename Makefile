@@ -11,6 +11,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 # Tools are run by version, so that they are no requirement of the module.
 STATICCHECK_VERSION := v0.8.2
 GOVULNCHECK_VERSION := v1.9.0
+ACTIONLINT_VERSION := v1.7.12
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
@@ -45,7 +46,7 @@ test-needs: ## Install the programs that the tests drive, saying which
 	@scripts/test-needs
 
 .PHONY: lint
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet, staticcheck and actionlint
 	@status=0
 	unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | while IFS= read -r f; do if [ -f "$$f" ]; then echo "$$f"; fi; done | xargs -r gofmt -l)
 	if [ -n "$$unformatted" ]; then printf 'gofmt -w is needed on:\n%s\n' "$$unformatted"; status=1; fi
@@ -53,6 +54,8 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./... || status=1
 	echo "staticcheck $(STATICCHECK_VERSION) ./..."
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./... || status=1
+	echo "actionlint $(ACTIONLINT_VERSION)"
+	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) -shellcheck= -pyflakes= .github/workflows/*.yml || status=1
 	exit $$status
 
 .PHONY: vuln
