@@ -101,7 +101,7 @@ func TestTheLinksOfTheProjectsPagesLeadSomewhere(t *testing.T) {
 }
 
 // projectPages are those that say how the project works.
-var projectPages = []string{"SECURITY.md", "SUPPORT.md", "CODE_OF_CONDUCT.md"}
+var projectPages = []string{"SECURITY.md", "SUPPORT.md", "CODE_OF_CONDUCT.md", "docs/adr/*.md"}
 
 func TestTheSupportPolicyNamesTheGoVersionOfTheModule(t *testing.T) {
 	module := filesOf(t, "go.mod")["go.mod"]
@@ -111,5 +111,21 @@ func TestTheSupportPolicyNamesTheGoVersionOfTheModule(t *testing.T) {
 	}
 	if page := filesOf(t, "SUPPORT.md")["SUPPORT.md"]; !strings.Contains(page, "`go.mod` ("+version[1]+")") {
 		t.Errorf("SUPPORT.md does not name Go %s", version[1])
+	}
+}
+
+func TestTheIndexOfDecisionsHasEachDecisionAndEachHasItsParts(t *testing.T) {
+	index := filesOf(t, "docs/adr/README.md")["docs/adr/README.md"]
+	for name, text := range filesOf(t, "docs/adr/0*.md") {
+		title, _, _ := strings.Cut(text, "\n")
+		number, title, _ := strings.Cut(strings.TrimPrefix(title, "# "), ". ")
+		if base := filepath.Base(name); !strings.Contains(index, "| ["+number+"]("+base+") | "+title+" |\n") || !strings.HasPrefix(base, number+"-") {
+			t.Errorf("docs/adr/README.md has no row for %s: %q", name, title)
+		}
+		for _, part := range []string{"\nStatus: ", "\n## Context\n", "\n## Decision\n", "\n## Consequences\n"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s has no part %q", name, part)
+			}
+		}
 	}
 }
