@@ -101,7 +101,7 @@ func TestTheLinksOfTheProjectsPagesLeadSomewhere(t *testing.T) {
 }
 
 // projectPages are those that say how the project works.
-var projectPages = []string{"SECURITY.md", "SUPPORT.md", "CODE_OF_CONDUCT.md", "docs/adr/*.md"}
+var projectPages = []string{"SECURITY.md", "SUPPORT.md", "CODE_OF_CONDUCT.md", "docs/adr/*.md", "docs/releasing.md"}
 
 func TestTheSupportPolicyNamesTheGoVersionOfTheModule(t *testing.T) {
 	module := filesOf(t, "go.mod")["go.mod"]
