@@ -11,6 +11,8 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 # Tools are run by version, so that they are no requirement of the module.
 STATICCHECK_VERSION := v0.8.2
 GOVULNCHECK_VERSION := v1.9.0
+ACTIONLINT_VERSION := v1.7.12
+GORELEASER_VERSION := v2.15.1
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
@@ -19,7 +21,7 @@ GOTESTFLAGS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## Build everything, and the command as bin/wirepost
@@ -29,6 +31,28 @@ build: ## Build everything, and the command as bin/wirepost
 .PHONY: man
 man: ## Write the manual pages into bin/man1
 	go run -tags man ./cmd/wirepost man bin/man1
+
+.PHONY: completions
+completions: ## Write the scripts that complete words in shells into bin/completions
+	@mkdir -p bin/completions
+	go build -o bin/ ./cmd/wirepost
+	bin/wirepost completion bash >bin/completions/wirepost.bash
+	bin/wirepost completion zsh >bin/completions/_wirepost
+	bin/wirepost completion fish >bin/completions/wirepost.fish
+	bin/wirepost completion powershell >bin/completions/wirepost.ps1
+
+# Nothing is published: docs/releasing.md says what this checks, and what nothing does.
+.PHONY: release-check
+release-check: ## Make the files of a release in dist, and publish none
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) check
+	export WIREPOST_VERSION=$$(sed -n 's/^const Version = "\(.*\)"$$/\1/p' wirepost.go)
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish,sign
+	scripts/release-files dist
+
+.PHONY: release
+release: ## What the workflow for releases runs: a draft of the release of this commit's tag
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --clean --skip=sign
+	scripts/release-files dist
 
 # The tests run also when a check before them has failed: one run tells everything.
 .PHONY: test
@@ -45,7 +69,7 @@ test-needs: ## Install the programs that the tests drive, saying which
 	@scripts/test-needs
 
 .PHONY: lint
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet, staticcheck and actionlint
 	@status=0
 	unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | while IFS= read -r f; do if [ -f "$$f" ]; then echo "$$f"; fi; done | xargs -r gofmt -l)
 	if [ -n "$$unformatted" ]; then printf 'gofmt -w is needed on:\n%s\n' "$$unformatted"; status=1; fi
@@ -53,6 +77,8 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./... || status=1
 	echo "staticcheck $(STATICCHECK_VERSION) ./..."
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./... || status=1
+	echo "actionlint $(ACTIONLINT_VERSION)"
+	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) -shellcheck= -pyflakes= .github/workflows/*.yml || status=1
 	exit $$status
 
 .PHONY: vuln

@@ -79,4 +79,4 @@
 package wirepost
 
 // Version is the version of this module. Between releases it ends in "-dev".
-const Version = "0.1.0-dev"
+const Version = "0.2.0-dev"

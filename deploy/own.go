@@ -60,7 +60,7 @@ var edits = map[string][]edit{
       RouteResponseKey: $default
 
 `},
-		{file: "template.yaml", old: "  # Three functions of one zip", new: `  # Of the route of your own.
+		{file: "template.yaml", old: "  # Four functions of one zip", new: `  # Of the route of your own.
   TrackPermission:
     Type: AWS::Lambda::Permission
     Properties:
@@ -69,7 +69,7 @@ var edits = map[string][]edit{
       Principal: apigateway.amazonaws.com
       SourceArn: !Sub "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/${StageName}/track"
 
-  # Three functions of one zip`},
+  # Four functions of one zip`},
 	},
 	"terraform": {
 		{file: "functions.tf", old: handlers, new: "invoke,doctor"},

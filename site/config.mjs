@@ -5,7 +5,7 @@ const pages = [
   ["Write", [["From an empty folder to AWS", "go"], ["Tests", "testing"], ["Publishing", "publishing"], ["Presence", "presence"], ["The protocol of browsers", "protocol"], ["The browser client", "clients-js"]]],
   ["Run", [["Your app on your machine", "apps"], ["The commands", "commands"], ["The inspector", "inspector"], ["Problems", "problems"], ["The store", "store"], ["DynamoDB", "dynamodb"]]],
   ["Deploy", [["The ready-made function", "function"], ["Operations", "operations"]]],
-  ["Know", [["As AWS does it", "fidelity"], ["Security", "security"], ["Benchmarks", "benchmarks"]]],
+  ["Know", [["As AWS does it", "fidelity"], ["Security", "security"], ["Benchmarks", "benchmarks"], ["Decisions", "adr/README"], ["Releasing", "releasing"]]],
 ];
 
 export default defineConfig({
