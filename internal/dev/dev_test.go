@@ -348,7 +348,7 @@ func TestAConfigThatCannotBeRunIsRefused(t *testing.T) {
 		{"a name of a function", Config{Named: &Named{Function: []string{"lambda:x"}}}, "lambda:x"},
 		{"a route twice", Config{Named: &Named{Routes: []NamedRoute{{"a", "mock:1"}, {"a", "mock:2"}}}}, "--route a is given twice"},
 		{"a response of no route", Config{Named: &Named{Routes: []NamedRoute{{"a", "mock:1"}}, RouteResponses: []string{"b"}}}, "--route-response b: there is no such route"},
-		{"an identity source for nobody", Config{Named: &Named{Routes: []NamedRoute{{"a", "mock:1"}}, IdentitySources: []string{"route.request.header.A"}}}, "--identity-source is of an --authorizer"},
+		{"an identity source for nobody", Config{Named: &Named{Routes: []NamedRoute{{"a", "mock:1"}}, IdentitySources: []string{"route.request.header.A"}}}, "--identity-source needs --authorizer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config, said := complete(t, c.c)
