@@ -47,7 +47,8 @@ func main() {
 	switch name, _, _ := strings.Cut(os.Getenv("WIREPOST_HANDLERS"), ","); name {
 	case "sqs":
 		lambda.Start(worker.HandleSQS)
-	case "long": // what the next one hands on
+	// What the next one hands on.
+	case "long":
 		mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: logger, Publisher: publisher})
 		routes(mux)
 		lambda.Start(mux)
