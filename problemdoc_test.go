@@ -55,11 +55,11 @@ func problemDocument(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString(`# Problems
 
-Every way to fail that wirepost has a name for: what is the matter, what to do, and what it looks like without the name. The names are in errors, in the log, in the report of ` + "`wirepost doctor`" + ` and in ` + "`wirepost.Problem`" + `; they do not change. ` + "`wirepost.Explain`" + ` finds the name of an error, of this module's or of AWS's own client.
+What went wrong, and what do you do? This page lists every failure that wirepost has a name for: the cause, the cure, and what it looks like without the name. The names are in errors, in the log, in the report of ` + "`wirepost doctor`" + ` and in ` + "`wirepost.Problem`" + `; they do not change. ` + "`wirepost.Explain`" + ` finds the name of an error from this module or from AWS's client.
 
 ` + "`wirepost doctor`" + ` looks for most of them by itself. From inside a function it is [package doctor](../doctor/doctor.go).
 
-This file is made of the catalogue (` + "`go test -run TestTheProblemsDocument -update .`" + `).
+This file is generated from ` + "`catalogue.go`" + ` (` + "`go test -run TestTheProblemsDocument -update .`" + `).
 `)
 	ofSection := 0
 	for _, p := range declaredProblems(t) {
