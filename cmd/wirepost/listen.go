@@ -21,20 +21,22 @@ type listening struct {
 	topic, after, url, user, store string
 	last                           int
 	json                           bool
+	heard                          heard
 }
 
 // maxLast is how many of the newest messages a client may ask for (docs/protocol.md).
 const maxLast = 300
 
 func (c *command) listenCommand() *cobra.Command {
-	var l listening
+	l := listening{heard: heard{}}
 	cmd := &cobra.Command{
 		Use:   "listen --topic NAME [--last N | --after EPOCH:N] [--json]",
 		Short: "print the messages of a topic as a client gets them",
 		Long: `Connects as a client, subscribes to a topic and prints its messages. It stays
 connected, over limits and restarts of the server: of a topic with a log it prints
 each kept message once and in order, and says what is gone for good. The position
-that each begins with is what --after takes. Ends with Ctrl-C.
+that each begins with is what --after takes. A stream is a line for each piece, with
+its ID and how much was before it. Ends with Ctrl-C.
 
 Without --url it connects to the API whose endpoint the store has learned last, which
 is that of the running 'wirepost dev'. $WIREPOST_TOKEN is the token that it gives.`,
@@ -160,6 +162,8 @@ func (c *command) printEvent(l listening, e client.Event) error {
 	switch {
 	case e.Gap != nil:
 		return c.printGap(e.Gap.Topic, l.json, e.Gap.From, e.Gap.To)
+	case e.Piece != nil:
+		return c.printPiece(l, *e.Piece)
 	case e.Message == nil:
 		return nil
 	}
