@@ -89,9 +89,9 @@ func (k keepRules) of(topic string) time.Duration {
 	return d
 }
 
-// Keeps is for how long messages to an audience are kept whose publish does not say it:
-// what [PublisherOptions].Keep, or WIREPOST_KEEP, says of a topic, and 0 for others. The
-// error is that of rules that cannot be read.
+// Keeps returns how long a message to this audience is kept if its [PublishOptions].Keep
+// is zero: for a topic what [PublisherOptions].Keep or WIREPOST_KEEP says, and 0, which
+// means not kept, for any other audience. It returns an error if those rules are invalid.
 func (p *Publisher) Keeps(to Audience) (time.Duration, error) {
 	p.made("wirepost: Publisher.Keeps")
 	if to.Kind != KindTopic {

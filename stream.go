@@ -130,7 +130,8 @@ func (p *Publisher) Stream(ctx context.Context, to Audience, o *StreamOptions) *
 // ID is the name of the stream.
 func (s *Stream) ID() string { return s.o.ID }
 
-// Key is the secret of an asker without a user.
+// Key is the secret by which an asker without a user may resume and cancel the stream:
+// [StreamOptions].Key, or the random one. Give it to nobody else.
 func (s *Stream) Key() string { return s.o.Key }
 
 // Context ends when nothing more needs to be written: with [ErrGone] as its cause when the
