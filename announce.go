@@ -239,9 +239,11 @@ type PresenceSwept struct {
 	Removed int  `json:"removed"` // members that left some time ago
 }
 
-// SweepPresence ends the leases that are over, announces who has left, and what nobody has
-// announced. It is to be called every minute, by one program or by several: a minute is
-// swept once. The context bounds it; what it had no time for is due in the next minute.
+// SweepPresence ends the leases that are over, and announces who has left and every change
+// that was not announced. Call it every minute, from one program or several: each minute is
+// swept once. The context bounds it; what it had no time for is due in the next minute. The
+// options must be those of [MuxOptions].Presence. The error is an [ErrNotSupported] if the
+// store keeps no presence.
 func (p *Publisher) SweepPresence(ctx context.Context, o *PresenceOptions) (PresenceSwept, error) {
 	p.made("wirepost: Publisher.SweepPresence")
 	var s PresenceSwept

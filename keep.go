@@ -227,8 +227,8 @@ func notKept(to Audience, err error) error {
 	return &Error{Problem: ProblemStore, Detail: fmt.Sprintf("a message to %s could not be kept, and nothing was sent", to), Err: err}
 }
 
-// Read gives what the log of a topic has behind a position: the frames of messages, with
-// their positions, by [LogMessage.Frame].
+// Read returns what the log of a topic has after a position; see [Log].Read.
+// [LogMessage.Frame] makes the frame that clients get of each message.
 func (p *Publisher) Read(ctx context.Context, topic string, after Position, limit ReadLimit) (Replay, error) {
 	p.made("wirepost: Publisher.Read")
 	l, err := p.log(ToTopic(topic))
