@@ -192,8 +192,9 @@ type Lapsed struct {
 // A member is present while one of its sessions has a lease that is not over, by the clock
 // of the store that is asked. All methods may be called concurrently, from many processes,
 // and each may be repeated. A method that returns an error may or may not have taken
-// effect; if it has, Due lists its change after AnnounceAfter. A store that wraps another
-// one without presence returns [ErrNotSupported].
+// effect; if it has, Due lists its change after AnnounceAfter. A store that gives access to
+// another one, as that of package httpstore does, returns [ErrNotSupported] if the other
+// one has no presence.
 type Presence interface {
 	// Enter makes a session present until now + lease, through this connection. The change
 	// is MemberJoined if the member was not present, has other details, or if its last change was
