@@ -32,11 +32,13 @@ const (
 // PresenceOptions say how presence is kept; see docs/presence.md. All are optional, and all
 // programs of a system need the same.
 type PresenceOptions struct {
-	// Within is the bound: who vanishes is gone at most so much later. Default 12 minutes,
-	// at least 5. Clients renew every (Within - 2 min) / 2.5.
+	// Within is the longest time until a client that vanishes, without a disconnect, is
+	// reported as left. Default 12 minutes; less than 5 minutes means 5. Clients renew
+	// every (Within - 2 min) / 2.5.
 	Within time.Duration
-	// MaxAnnounced is how many connections that watch a topic are told of a change. Where
-	// more do nobody is told, and their checks say how many there are. Default 200.
+	// MaxAnnounced is the most watching connections of a topic to which its changes are
+	// announced. If more watch, no change is announced, and clients learn how many are
+	// present from their own checks. Default 200.
 	MaxAnnounced int
 	// Gather is for how long changes wait so that they share a frame. It is for processes
 	// that live on after an event, such as those of wirepost dev, and not for Lambda, which
@@ -45,8 +47,8 @@ type PresenceOptions struct {
 	// Info is what others see of a connection's user: JSON of MaxDetail bytes at most, such
 	// as a name that the Connect hook has put into Claims. Default: nothing.
 	Info func(c Connection) json.RawMessage
-	// Seen and Look say whether a connection is seen in a topic that it may subscribe to,
-	// and whether it may look who is there. Nil means that it may.
+	// Seen decides whether a connection is listed as present in a topic that it may
+	// subscribe to, and Look whether it may see who is present. Nil means yes.
 	Seen, Look func(ctx context.Context, c Connection, topic string) bool
 }
 
@@ -228,7 +230,7 @@ func framesOf(topic string, changes []Change) (frames [][]byte) {
 	return frames
 }
 
-// PresenceSwept is what a sweep has done.
+// PresenceSwept is the result of [Publisher.SweepPresence].
 type PresenceSwept struct {
 	Taken   bool `json:"taken"`   // false: another has swept this minute
 	Lapsed  int  `json:"lapsed"`  // members whose leases were over
@@ -237,9 +239,11 @@ type PresenceSwept struct {
 	Removed int  `json:"removed"` // members that left some time ago
 }
 
-// SweepPresence ends the leases that are over, announces who has left, and what nobody has
-// announced. It is to be called every minute, by one program or by several: a minute is
-// swept once. The context bounds it; what it had no time for is due in the next minute.
+// SweepPresence ends the leases that are over, and announces who has left and every change
+// that was not announced. Call it every minute, from one program or several: each minute is
+// swept once. The context bounds it; what it had no time for is due in the next minute. The
+// options must be those of [MuxOptions].Presence. The error is an [ErrNotSupported] if the
+// store keeps no presence.
 func (p *Publisher) SweepPresence(ctx context.Context, o *PresenceOptions) (PresenceSwept, error) {
 	p.made("wirepost: Publisher.SweepPresence")
 	var s PresenceSwept

@@ -38,6 +38,7 @@ func ToTopic(topic string) Audience { return Audience{KindTopic, topic} }
 func Everyone() Audience { return Audience{Kind: KindEveryone} }
 
 // ParseAudience reads "user:NAME", "topic:NAME", "connection:ID" or "everyone".
+// Any other text is an [ErrInvalid].
 func ParseAudience(s string) (Audience, error) {
 	kind, name, colon := strings.Cut(s, ":")
 	a := Audience{AudienceKind(kind), name}
@@ -93,7 +94,7 @@ func (a Audience) String() string {
 // MarshalText makes an audience a string in JSON.
 func (a Audience) MarshalText() ([]byte, error) { return []byte(a.String()), a.Validate() }
 
-// UnmarshalText is [ParseAudience].
+// UnmarshalText reads what [ParseAudience] reads, and returns its errors.
 func (a *Audience) UnmarshalText(b []byte) (err error) {
 	*a, err = ParseAudience(string(b))
 	return err

@@ -54,8 +54,8 @@ type Endpoint struct {
 // happened that it was learned from.
 type StageRecord struct {
 	Endpoint
-	// EventTime is the event's requestTimeEpoch: the gateway's clock in
-	// milliseconds, never the reader's.
+	// EventTime is the event's requestTimeEpoch: a time by the gateway's clock, never
+	// the reader's, in whole milliseconds.
 	EventTime time.Time `json:"eventTime"`
 }
 

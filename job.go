@@ -88,11 +88,12 @@ func (j Job) Rest(r Result) (Job, bool) {
 	return j, r.Next != ""
 }
 
-// Left is what a job has left to do. It is empty when the job is done.
+// Left is what remains of a job after [Publisher.Do]; [Job.Left] makes it. Its zero value
+// says that the job is done.
 type Left struct {
-	// Again says that the job is to be done again as it is, because nobody can have
-	// got its message: in a queue its message fails. With AtLeastOnce it also says so
-	// if Lost would not be zero.
+	// Again says that the same job must be done again, because nobody can have got the
+	// message: a consumer of a queue reports the job as failed, so that the queue delivers
+	// it again. With AtLeastOnce it is also set if Lost would not be zero.
 	Again bool
 	// Jobs are what is left otherwise: the rest that there was no time for, and a job
 	// for each connection that the message certainly missed and that a repeat may

@@ -89,9 +89,9 @@ func (k keepRules) of(topic string) time.Duration {
 	return d
 }
 
-// Keeps is for how long messages to an audience are kept whose publish does not say it:
-// what [PublisherOptions].Keep, or WIREPOST_KEEP, says of a topic, and 0 for others. The
-// error is that of rules that cannot be read.
+// Keeps returns how long a message to this audience is kept if its [PublishOptions].Keep
+// is zero: for a topic what [PublisherOptions].Keep or WIREPOST_KEEP says, and 0, which
+// means not kept, for any other audience. It returns an error if those rules are invalid.
 func (p *Publisher) Keeps(to Audience) (time.Duration, error) {
 	p.made("wirepost: Publisher.Keeps")
 	if to.Kind != KindTopic {
@@ -227,8 +227,8 @@ func notKept(to Audience, err error) error {
 	return &Error{Problem: ProblemStore, Detail: fmt.Sprintf("a message to %s could not be kept, and nothing was sent", to), Err: err}
 }
 
-// Read gives what the log of a topic has behind a position: the frames of messages, with
-// their positions, by [LogMessage.Frame].
+// Read returns what the log of a topic has after a position; see [Log].Read.
+// [LogMessage.Frame] makes the frame that clients get of each message.
 func (p *Publisher) Read(ctx context.Context, topic string, after Position, limit ReadLimit) (Replay, error) {
 	p.made("wirepost: Publisher.Read")
 	l, err := p.log(ToTopic(topic))

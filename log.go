@@ -19,19 +19,22 @@ const (
 	// MaxAppendEntries and MaxAppendBytes are what one append may have.
 	MaxAppendEntries = 16
 	MaxAppendBytes   = 64 << 10
-	// MaxKeep is for how long a message may be kept at most.
+	// MaxKeep is the longest time for which a message may be kept. A publisher's own
+	// limit is [PublisherOptions].MaxKeep.
 	MaxKeep = 366 * 24 * time.Hour
 )
 
 // Errors of a [Log].
 var (
-	// ErrNotSupported is the error of a store that has no log.
+	// ErrNotSupported is in the chain of the error of a call that needs a [Log] or a
+	// [Presence] if the store does not have it.
 	ErrNotSupported = errors.New("this store keeps no messages")
-	// ErrUnknown is in the chain of the error of an append, and of a publish with it,
-	// that may have taken effect or not. A repeat with the same ID and Again is safe.
+	// ErrUnknown is in the chain of an error after which it is not known whether the
+	// message was appended: of an append, or of a publish that appends. It is safe to
+	// repeat the publish with the same ID and [PublishOptions].Again.
 	ErrUnknown = errors.New("it is not known whether the message was kept")
-	// ErrMoved is in the chain of the error of an append at a position that the log
-	// has gone beyond. Nothing was appended.
+	// ErrMoved is in the chain of the error of an append whose [AppendOptions].At is not
+	// the end of the log. Nothing was appended.
 	ErrMoved = errors.New("the log has moved on")
 )
 

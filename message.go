@@ -78,7 +78,8 @@ func (m *Message) Subscribe(ctx context.Context, topic string) error {
 	return err
 }
 
-// Unsubscribe removes the sender from a topic.
+// Unsubscribe removes the sender's connection from a topic. It is no error if the
+// connection was not subscribed or has no row. See [Store].Unsubscribe.
 func (m *Message) Unsubscribe(ctx context.Context, topic string) error {
 	if m.mux == nil {
 		return errNoMux

@@ -14,22 +14,22 @@ import (
 
 // Bounds of presence.
 const (
-	// MaxDetail is how many bytes Info and Said of a member may have, each.
+	// MaxDetail is the most bytes that [Details].Info may have, and that Said may have.
 	MaxDetail = 512
-	// MaxSessions is how many sessions of one member a topic keeps. When there are more,
-	// the one whose lease ends first makes room.
+	// MaxSessions is the most sessions of one member that a topic keeps. When one more
+	// enters, the one whose lease ends first is dropped.
 	MaxSessions = 20
 	// MaxLease bounds the lease of a session.
 	MaxLease = 24 * time.Hour
-	// AnnounceAfter is how old a change is that [Presence].Due tells because nobody has
-	// announced it.
+	// AnnounceAfter is the age from which [Presence].Due lists a change that has not been
+	// announced.
 	AnnounceAfter = 30 * time.Second
-	// GoneKept is for how long a member that has left is remembered.
+	// GoneKept is how long the store keeps a member that has left.
 	GoneKept = 10 * time.Minute
 )
 
-// ErrSuperseded is in the chain of the error of an Enter for a session that a later
-// connection has.
+// ErrSuperseded is in the chain of the error of [Presence].Enter if a later connection
+// already holds the session. Nothing was changed.
 var ErrSuperseded = errors.New("a later connection has this session")
 
 // MemberID says who a member of a topic is: a user, or, of a connection without a user, one
@@ -70,8 +70,9 @@ func (m MemberID) Validate() error {
 	return validateSessionID(m.ID)
 }
 
-// HashSession is what stores and other clients know a session by: no client can enter with
-// it.
+// HashSession returns the ID of a session from the secret that its client made: 16
+// characters of base64url. Stores and other clients see only the ID, and no client can
+// enter with it.
 func HashSession(secret string) string {
 	sum := sha256.Sum256([]byte("wirepost session " + secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
@@ -112,10 +113,11 @@ func (s Session) Validate() error {
 	return cmp.Or(validateSessionID(s.ID), s.Member().Validate(), ValidateConnectionID(s.Connection.ID), s.Connection.Endpoint.Validate())
 }
 
-// Details are what others see of a member: of the last session that entered.
+// Details are what others see of a member. If it has several sessions they are those of
+// the session that entered last.
 type Details struct {
-	Info json.RawMessage `json:"info,omitempty"` // by the function
-	Said json.RawMessage `json:"said,omitempty"` // by the client itself
+	Info json.RawMessage `json:"info,omitempty"` // set by the function: [PresenceOptions].Info
+	Said json.RawMessage `json:"said,omitempty"` // set by the client
 }
 
 // Validate says what is wrong with details: each is JSON of MaxDetail bytes at most, or
@@ -143,8 +145,8 @@ const (
 	MemberLeft
 )
 
-// Change is what a write has changed for those who watch a topic. One that is not MemberSame
-// is to be announced, and then given to [Presence].Announced.
+// Change is the effect of a write on what the watchers of a topic see. The caller
+// announces each change whose Kind is not MemberSame, and then calls [Presence].Announced.
 type Change struct {
 	Topic string
 	MemberID
@@ -164,13 +166,14 @@ type Member struct {
 	Cursor   Cursor `json:"-"`
 }
 
-// Lease is until when a session is present.
+// Lease says until when a session counts as present.
 type Lease struct {
 	ID    string // of the session
 	Until time.Time
 }
 
-// Lapsed is a member about whom a sweep has something to do.
+// Lapsed is a member that needs a sweep: it has leases that are over, a change that was
+// not announced, or it left so long ago that it can be removed.
 type Lapsed struct {
 	Topic string
 	MemberID
@@ -182,14 +185,16 @@ type Lapsed struct {
 	Gone        bool    // for longer than GoneKept: Announced with Number removes it
 }
 
-// Presence is what a store has that keeps who is present. It is an optional interface of a
-// [Store], and its comments are the contract, which wireposttest.TestPresence checks.
+// Presence is an optional interface of a [Store]: it keeps who is present in each topic.
+// It is implemented by drivers; its comments are the contract, and
+// wireposttest.TestPresence checks it.
 //
 // A member is present while one of its sessions has a lease that is not over, by the clock
 // of the store that is asked. All methods may be called concurrently, from many processes,
 // and each may be repeated. A method that returns an error may or may not have taken
-// effect; if it has, its change is told by Due after AnnounceAfter. A store that is lent, and
-// whose own store has no presence, returns [ErrNotSupported].
+// effect; if it has, Due lists its change after AnnounceAfter. A store that gives access to
+// another one, as that of package httpstore does, returns [ErrNotSupported] if the other
+// one has no presence.
 type Presence interface {
 	// Enter makes a session present until now + lease, through this connection. The change
 	// is MemberJoined if the member was not present, has other details, or if its last change was
@@ -211,11 +216,11 @@ type Presence interface {
 	// Members lists who is present in a topic, each once, in an order of the driver's. An
 	// error is yielded once, as the last item. Nothing is locked while the body runs.
 	Members(ctx context.Context, topic string, after Cursor) iter.Seq2[Member, error]
-	// Due lists whom a sweep at that time has something to do about, in all topics. It may
-	// tell what another process has just done.
+	// Due lists the members of all topics that need a sweep at that time. It may include
+	// one that another process has just handled.
 	Due(ctx context.Context, now time.Time) iter.Seq2[Lapsed, error]
-	// TakeSweep reports whether the caller is the first to sweep at or after the minute of
-	// this time. It is an atomic step.
+	// TakeSweep takes the minute of now for the caller's sweep, in one atomic step. It
+	// reports false if that minute or a later one was taken before.
 	TakeSweep(ctx context.Context, now time.Time) (bool, error)
 	// Mark subscribes a connection to a topic as Subscribe does, and marks it as one that
 	// watches the topic's presence: listings of the topic say so ([Listed].Marked), and
@@ -225,14 +230,16 @@ type Presence interface {
 	Mark(ctx context.Context, id, topic, mark string) error
 }
 
-// OnlyWatches is the mark of a connection that looks and is not seen. OnlySeen, before a
-// session's ID, makes one of a connection that is seen and may not look: no listing shows it.
+// OnlyWatches is the mark of a connection that watches a topic's presence without being
+// listed as present. OnlySeen before a session's ID is the mark of a connection that is
+// present and may not watch: no listing has [Listed].Marked for it.
 const (
 	OnlyWatches = "-"
 	OnlySeen    = "!"
 )
 
-// MarkWatches reports whether listings show a mark.
+// MarkWatches reports whether a connection with this mark watches the topic's presence:
+// the mark is not empty and does not begin with [OnlySeen].
 func MarkWatches(mark string) bool { return mark != "" && !strings.HasPrefix(mark, OnlySeen) }
 
 // markSession is the session of a mark; empty if it has none.

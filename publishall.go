@@ -24,7 +24,8 @@ type Published struct {
 const publishedAtOnce = 8
 
 // PublishAll publishes several messages, and returns a result for each, in their order.
-// Messages to one audience are sent one after the other. Those to one topic that are kept
+// Messages to one audience are sent one after the other, those to different audiences
+// at the same time, 8 audiences at most. Messages to one topic that are kept
 // are appended together, as far as an item has room for them, which costs less; one with
 // Again is looked for and appended by itself, in its turn. Nothing is sent to a topic
 // before all its messages have been appended or refused: one that was not appended does

@@ -256,7 +256,9 @@ func (p *Publisher) CloseAll(ctx context.Context, to Audience, o *PublishOptions
 	return p.fanOut(ctx, to, request{Request: management.Delete()}, o)
 }
 
-// CheckMessage says why a message would be refused before it is sent.
+// CheckMessage checks what every publish and post checks before it sends anything. The
+// error is an [*Error]: with [ProblemMessageSize] if data has more than [MaxMessage]
+// bytes, or with [ProblemMessageText] if it is not UTF-8.
 func CheckMessage(data []byte) error {
 	if len(data) > MaxMessage {
 		return &Error{Problem: ProblemMessageSize, Detail: fmt.Sprintf("the message has %d bytes, %d at most are allowed", len(data), MaxMessage)}

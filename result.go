@@ -65,7 +65,7 @@ type Result struct {
 	Sent    int `json:"sent"`    // accepted by API Gateway
 	Gone    int `json:"gone"`    // connections that had ended
 	Removed int `json:"removed"` // rows of gone connections that were removed
-	Failed  int `json:"failed"`
+	Failed  int `json:"failed"`  // posts that failed; Problems says why
 	// NotDelivered counts the failures after which the message certainly did not
 	// arrive ([Error.NotDelivered]), completely. After the others it may have.
 	NotDelivered int `json:"notDelivered,omitempty"`

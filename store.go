@@ -197,8 +197,9 @@ var storeOpeners = struct {
 	"mem": func(context.Context, string) (Store, error) { return NewMemStore(nil), nil },
 }}
 
-// RegisterStore makes a driver known to [OpenStore]. It panics if the scheme is
-// taken, or if there is nothing that opens: both are mistakes of the program.
+// RegisterStore makes a driver known to [OpenStore] under a URL scheme, without its
+// colon. Drivers call it from init; it may be called concurrently. It panics if the
+// scheme is already registered or open is nil: both are mistakes of the program.
 func RegisterStore(scheme string, open StoreOpener) {
 	if open == nil {
 		panic("wirepost.RegisterStore: the opener of " + scheme + ": is nil")
@@ -211,9 +212,11 @@ func RegisterStore(scheme string, open StoreOpener) {
 	storeOpeners.byScheme[scheme] = open
 }
 
-// OpenStore opens the store that a URL names: "mem:" (in this process only),
-// "sqlite:PATH", or what other drivers registered. An empty URL means
-// $WIREPOST_STORE.
+// OpenStore opens the store that a URL names. The driver of its scheme must be linked
+// into the program by a blank import, such as that of package sqlitestore for
+// "sqlite:PATH". Only "mem:" needs none: each call opens a new, empty [MemStore]. An
+// empty URL means $WIREPOST_STORE; it is an error if that is empty, too. The caller
+// closes the store.
 func OpenStore(ctx context.Context, rawURL string) (Store, error) {
 	if rawURL == "" {
 		if rawURL = os.Getenv("WIREPOST_STORE"); rawURL == "" {

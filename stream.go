@@ -130,7 +130,8 @@ func (p *Publisher) Stream(ctx context.Context, to Audience, o *StreamOptions) *
 // ID is the name of the stream.
 func (s *Stream) ID() string { return s.o.ID }
 
-// Key is the secret of an asker without a user.
+// Key is the secret by which an asker without a user may resume and cancel the stream:
+// [StreamOptions].Key, or the random one. Give it to nobody else.
 func (s *Stream) Key() string { return s.o.Key }
 
 // Context ends when nothing more needs to be written: with [ErrGone] as its cause when the
@@ -172,7 +173,9 @@ func (s *Stream) Write(b []byte) (n int, err error) {
 	return len(b), nil
 }
 
-// Send adds a JSON value. It blocks as Write does. A value has 119 KB at most as JSON.
+// Send adds a value, encoded as JSON, and blocks as Write does. The error is an
+// [ErrInvalid] if the value cannot be encoded, has more than 119 KB as JSON, or follows a
+// Write. It is [ErrStreamEnded] or the cause of Context if the stream has ended.
 func (s *Stream) Send(value any) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -32,7 +32,8 @@ type StreamOptions struct {
 	// Unread is how long a kept stream goes on without readers. Default 30 s; a negative
 	// value: to its end.
 	Unread time.Duration
-	// StallTimeout is after how long a reader who takes nothing has left. Default 30 s.
+	// StallTimeout is how long posts to a reader may fail without a break before the stream
+	// gives that reader up. Default 30 s.
 	StallTimeout time.Duration
 	// Frame makes the bytes of a message, for clients without the protocol; nil bytes are
 	// not sent. Nothing is sent twice then: a post whose outcome is not known ends the
