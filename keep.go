@@ -231,9 +231,9 @@ func notKept(to Audience, err error) error {
 // [LogMessage.Frame] makes the frame that clients get of each message.
 func (p *Publisher) Read(ctx context.Context, topic string, after Position, limit ReadLimit) (Replay, error) {
 	p.made("wirepost: Publisher.Read")
-	l, err := p.log(ToTopic(topic))
-	if err != nil {
-		return Replay{}, err
+	l, ok := p.store.(Log)
+	if !ok {
+		return Replay{}, fmt.Errorf("read the log of topic %s: %w: use a store of this module", topic, ErrNotSupported)
 	}
 	return l.Read(ctx, topic, after, limit)
 }

@@ -239,6 +239,9 @@ func TestAStoreWithoutALogKeepsNothingAndSaysSo(t *testing.T) {
 	if _, err := p.Publish(t.Context(), lobby, frame(t, lobby, "m"), &wirepost.PublishOptions{Keep: time.Hour}); !errors.Is(err, wirepost.ErrNotSupported) || len(seen.frames) != 0 {
 		t.Errorf("published with %v, %d frames sent, want ErrNotSupported", err, len(seen.frames))
 	}
+	if _, err := p.Read(t.Context(), "lobby", wirepost.Position{}, wirepost.ReadLimit{}); !errors.Is(err, wirepost.ErrNotSupported) || !strings.HasPrefix(err.Error(), "read the log of topic lobby: ") {
+		t.Errorf("read with %v", err)
+	}
 }
 
 func TestAgainFindsAMessageThatIsThereAndAppendsOneThatIsNot(t *testing.T) {
