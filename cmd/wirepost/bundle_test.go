@@ -217,7 +217,7 @@ func TestAnErrorOfABundledFunctionHasTheLineOfItsSource(t *testing.T) {
 	})
 	dev := startDev(t, "--template", filepath.Join(folder, "template.yaml"))
 	dev.asks(t, "f")
-	dev.await(t, `options --no-warnings --enable-source-maps$`)
+	dev.await(t, `options (--require \S+ )?--no-warnings --enable-source-maps$`)
 	dev.await(t, `src/app\.ts:5:9\)?$`)
 }
 

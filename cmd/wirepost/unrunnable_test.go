@@ -37,7 +37,7 @@ func TestOfTenRoutesSevenRunAndThreeSayWhyNot(t *testing.T) {
 	for _, line := range []string{
 		`function Report, which route report needs, cannot be run here: its runtime is java21, .*; run 'sam local start-lambda --port 3002' and give --function "Report=lambda:`,
 		`function Render, which route render needs, cannot be run here: it is a container image; .* give --function "Render=lambda:`,
-		`route events cannot be run here: its integration is of type AWS and calls Kinesis, .*; give --route events=FUNCTION$`,
+		`route events cannot be run here: its integration calls Kinesis, .*; give --route events=FUNCTION$`,
 	} {
 		dev.await(t, `^wirepost: hint: \S+template\.yaml:\d+: `+line)
 	}

@@ -41,7 +41,7 @@ func TestTheExampleAnswersEachOfItsMessages(t *testing.T) {
 		{`{"action":"subscribe","topic":"news"}`, `{"type":"ack","topic":"news"}`},
 		{`{"action":"subscribe"}`, `{"type":"error","code":"bad-topic","text":"\"topic\": the name is empty"}`},
 		{`{"action":"unsubscribe","topic":"news","ref":"a"}`, `{"type":"ack","ref":"a","topic":"news"}`},
-		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, send, read, check, ping, members or leave"}`},
+		{`{"action":"dance"}`, `{"type":"error","code":"unknown-action","text":"\"action\" must be subscribe, unsubscribe, send, read, check, resume, cancel, ping, members or leave"}`},
 		{`{"action":"send","to":"user:nobody"}`, `{"type":"error","code":"no-data","text":"\"data\" is missing"}`},
 	} {
 		if err := c.Send(tt.send); err != nil {

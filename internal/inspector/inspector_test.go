@@ -295,7 +295,7 @@ func TestClientsOfThePageGoToThisGatewayOnly(t *testing.T) {
 		{"clients/7", `{"text":"x"}`, "has ended"},
 		{"publish", `{"to":"room:x","data":"x"}`, "room"},
 		{"replay", `{"route":"nobody","event":{}}`, "no function"},
-		{"replay", `{"route":"ping","event":7}`, "not one"},
+		{"replay", `{"route":"ping","event":7}`, "not valid"},
 		{"import", `{}`, "not a session"},
 	} {
 		answer := w.ask(t, "POST", "/_wirepost/api/"+c.path, c.body, w.page)
