@@ -234,7 +234,7 @@ func framesOf(topic string, changes []Change) (frames [][]byte) {
 type PresenceSwept struct {
 	Taken   bool `json:"taken"`   // false: another has swept this minute
 	Lapsed  int  `json:"lapsed"`  // members whose leases were over
-	Left    int  `json:"left"`    // of those, who has left
+	Left    int  `json:"left"`    // the members of those that have left
 	Again   int  `json:"again"`   // changes that nobody had announced
 	Removed int  `json:"removed"` // members that left some time ago
 }

@@ -41,7 +41,7 @@ import (
 //
 // An epoch ends in three single writes: the seal at head+1, on the condition of every
 // append; the epoch row, from the old epoch to the next, with the old one's last offset if
-// that is proved; the first append at 1. Whoever meets a seal whose second step was not
+// that is proved; the first append at 1. A process that meets a seal whose second step was not
 // done does it.
 //
 // Readers keep an end that is about to become uncertain from it: three days after z they

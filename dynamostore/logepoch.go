@@ -146,7 +146,7 @@ func (l *topicLog) advance(ctx context.Context, old string, seal logItem) (*logE
 	return &next, nil
 }
 
-// confirm notes that an epoch without items was empty at a time: whoever reads it within
+// confirm notes that an epoch without items was empty at a time: a reader within
 // the next days knows then that nothing was lost.
 func (l *topicLog) confirm(ctx context.Context, e logEpoch, now int64) {
 	held, _, err := l.s.compare(ctx, "confirm", epochKey(l.topic), func(ctx context.Context) error {

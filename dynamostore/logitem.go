@@ -32,7 +32,7 @@ const (
 	trusted      = 6 * 24 * time.Hour   // after the latest end, what is not there was never there
 	renewed      = 3 * 24 * time.Hour   // after it, readers see to it that this stays so
 	closed       = 24 * time.Hour       // after it, nobody appends
-	epochLife    = 730 * 24 * time.Hour // of an epoch row; whoever reads it in its second half renews it
+	epochLife    = 730 * 24 * time.Hour // of an epoch row; a read in its second half renews it
 	remembered   = 10 * time.Minute     // what a process knows of an epoch
 	freshHead    = 2 * time.Second      // what a process knows of a head, before it reads it first
 	offsetWidth  = 9                    // 54 bits

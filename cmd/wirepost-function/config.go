@@ -122,9 +122,17 @@ func parseConfig(environ []string) (settings, error) {
 	if _, err := wirepost.ParseKeep(values["WIREPOST_KEEP"]); err != nil {
 		return c, fmt.Errorf("WIREPOST_KEEP: %w", err)
 	}
-	if !c.handlers[handleWebSocket] {
-		return c, nil
+	if c.handlers[handleWebSocket] {
+		var err error
+		if c.tokens, err = parseTokens(values); err != nil {
+			return c, err
+		}
 	}
+	return c, nil
+}
+
+// parseTokens reads how tokens are checked: nil on this machine, if nothing says it.
+func parseTokens(values map[string]string) (*jwtauth.Options, error) {
 	o := &jwtauth.Options{JWKSURL: values["WIREPOST_JWT_JWKS_URL"], Key: values["WIREPOST_JWT_KEY"], Issuer: values["WIREPOST_JWT_ISSUER"],
 		Audience: values["WIREPOST_JWT_AUDIENCE"], Claim: values["WIREPOST_JWT_CLAIM"]}
 	for origin := range strings.SplitSeq(values["WIREPOST_ALLOW_ORIGIN"], ",") {
@@ -134,18 +142,17 @@ func parseConfig(environ []string) (settings, error) {
 	}
 	if o.Key == "" && o.JWKSURL == "" {
 		if !onThisMachine(values["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]) {
-			return c, fmt.Errorf("neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY is set; one of them is needed to know who connects (or leave websocket out of WIREPOST_HANDLERS)")
+			return nil, fmt.Errorf("neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY is set; one of them is needed to know who connects (or leave websocket out of WIREPOST_HANDLERS)")
 		}
 		if o.Issuer != "" || o.Audience != "" || o.Claim != "" || o.AllowOrigins != nil {
-			return c, fmt.Errorf("WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_JWT_CLAIM or WIREPOST_ALLOW_ORIGIN is set, and neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY; set one of them, or unset all of these")
+			return nil, fmt.Errorf("WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_JWT_CLAIM or WIREPOST_ALLOW_ORIGIN is set, and neither WIREPOST_JWT_JWKS_URL nor WIREPOST_JWT_KEY; set one of them, or unset all of these")
 		}
-		return c, nil
+		return nil, nil
 	}
 	if _, err := jwtauth.New(o); err != nil {
-		return c, fmt.Errorf("WIREPOST_JWT_JWKS_URL, WIREPOST_JWT_KEY, WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_ALLOW_ORIGIN: %w", err)
+		return nil, fmt.Errorf("WIREPOST_JWT_JWKS_URL, WIREPOST_JWT_KEY, WIREPOST_JWT_ISSUER, WIREPOST_JWT_AUDIENCE, WIREPOST_ALLOW_ORIGIN: %w", err)
 	}
-	c.tokens = o
-	return c, nil
+	return o, nil
 }
 
 // onThisMachine reports whether a management endpoint is a gateway of dev: plain

@@ -90,7 +90,7 @@ const tokensPerSecond = 200
 
 // text is what the model knows.
 const text = `A stream is an answer that comes in pieces. The first words are there while the last ones are still being thought of, ` +
-	`and whoever reads them need not wait. Each piece says where it begins, so that a reader who was away knows exactly what is missing. ` +
+	`and readers need not wait. Each piece says where it begins, so that a reader who was away knows exactly what is missing. ` +
 	`What was written is kept for a while. A page that is loaded again goes on where it was, and a button stops the one who writes. `
 
 // model says words of the text, 200 tokens a second, and the same for the same question.
