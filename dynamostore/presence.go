@@ -36,7 +36,7 @@ var _ wirepost.Presence = (*Store)(nil)
 type presenceBreaks struct {
 	numberFalls    bool // rule 1
 	neverLast      bool // no Leave is a leave
-	oneIsAll       bool // each Leave counts, even if others are there
+	oneIsAll       bool // a Leave is a member's last, even if other sessions are there
 	tellsNothing   bool // rule 4: Due tells no change that was not announced
 	listsDead      bool // Members has those whose leases are over
 	renewsNothing  bool // Renew says that it has
