@@ -177,7 +177,7 @@ func (e edit) apply(text []byte) ([]byte, error) {
 	if e.to != "" {
 		i := bytes.Index(after, []byte(e.to))
 		if i < 0 {
-			return nil, fmt.Errorf("%q is not behind %q", e.to, e.old)
+			return nil, fmt.Errorf("%q is not after %q", e.to, e.old)
 		}
 		after = after[i:]
 	}

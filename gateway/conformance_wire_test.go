@@ -158,7 +158,7 @@ func quotaRows() []row {
 		{id: "5 the idle timeout is ten minutes", status: "DOC", source: page, check: defaults(func(e *engine) bool { return e.idleTimeout == 10*time.Minute })},
 		{id: "5 a message has 128 KB", status: "DOC", source: page, check: defaults(func(e *engine) bool { return e.messageBytes == 131_072 })},
 		{id: "5 a frame has 32 KB", status: "DOC", source: page, check: defaults(func(e *engine) bool { return e.frameBytes == 32_768 })},
-		{id: "5 KB is 1,024", status: "UNCERTAIN", source: "assumed", here: "1,024: a message of 131,072 bytes is taken, one more is not", check: func(t *testing.T) {
+		{id: "5 KB is 1,024", status: "UNCERTAIN", source: "assumed", here: "1,024: a message of 131,072 bytes is accepted, one more is not", check: func(t *testing.T) {
 			l := newLab(t, &Server{})
 			c := l.connect(t)
 			is(t, mustManage(t, "POST", l.host, pathOf(c.id), strings.Repeat("x", 131_072)).status == 200)

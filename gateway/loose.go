@@ -29,13 +29,13 @@ func (e *engine) tidy(path []string) ([]string, bool) {
 	}
 	if hasEmpty {
 		e.loose.empty.Do(func() {
-			e.notice("a management call has an empty segment in its path, so its endpoint has a slash at its end; it is taken here, and what AWS does with it is not known: remove the slash")
+			e.notice("a management call has an empty segment in its path, so its endpoint has a slash at its end; it is accepted here, and what AWS does with it is not known: remove the slash")
 		})
 	}
 	if !hasStage {
 		before = []string{e.stage}
 		e.loose.stageless.Do(func() {
-			e.notice("a management call has no stage in its path; it is taken here, as one to a custom domain is on AWS, and the API's own name on AWS wants /" + e.stage)
+			e.notice("a management call has no stage in its path; it is accepted here, as one to a custom domain is on AWS, and the API's own name on AWS wants /" + e.stage)
 		})
 	}
 	return append(before, path[at:]...), true

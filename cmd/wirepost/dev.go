@@ -77,7 +77,7 @@ it as PublisherOptions.Credentials.`},
 	grouped(cmd, "Functions", d.functionFlags)
 	grouped(cmd, "How functions run", d.runtimeFlags)
 	grouped(cmd, "A template", d.templateFlags)
-	grouped(cmd, "What goes wrong", d.faultFlags)
+	grouped(cmd, "Faults", d.faultFlags)
 	grouped(cmd, "What is seen of it", d.viewFlags)
 	for _, flag := range []string{"template", "env-file", "page"} {
 		completeFlag(cmd, flag, files)
@@ -149,7 +149,7 @@ func (d *devFlags) templateFlags(flags *pflag.FlagSet) {
 }
 
 func (d *devFlags) faultFlags(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&d.faults, "fault", nil, "`RULE` what goes wrong, such as post:429:p=0.1; may be given more than once, and changed by 'wirepost fault'")
+	flags.StringArrayVar(&d.faults, "fault", nil, "`RULE` a fault, such as post:429:p=0.1; it may be repeated, and changed by 'wirepost fault'")
 	flags.Uint64Var(&d.seed, "seed", 1, "`NUMBER` which calls a rule with p hits; default 1")
 }
 
@@ -285,11 +285,11 @@ func (d *devFlags) checkAddresses() (mistake, cure string) {
 	return "", ""
 }
 
-// parseFaults reads the rules of what goes wrong.
+// parseFaults reads the rules of faults.
 func (d *devFlags) parseFaults() (mistake, cure string) {
 	rules, err := gateway.ParseFaultRules(d.faults)
 	if err != nil {
-		return err.Error(), "'wirepost fault --help' lists what can go wrong"
+		return err.Error(), "'wirepost fault --help' lists the rules"
 	}
 	d.config.Faults = gateway.NewFaults(d.seed, nil, rules...)
 	return "", ""

@@ -82,7 +82,7 @@ func TestHelpIsTheSameHoweverItIsAskedFor(t *testing.T) {
 func TestTheHelpOfDevHasItsFlagsByGroups(t *testing.T) {
 	help := helpOf(find(t, "dev"))
 	at := 0
-	for _, want := range []string{"\nThe gateway:\n    --listen ADDRESS ", "\nFunctions:\n", "    --route KEY=FUNCTION ", "\nHow functions run:\n", "    --credentials dev|inherit  ", "\nA template:\n    --template FILE ", "\nWhat goes wrong:\n", "\nWhat is seen of it:\n", "\nThe port answers https://", "\nExample:\n"} {
+	for _, want := range []string{"\nThe gateway:\n    --listen ADDRESS ", "\nFunctions:\n", "    --route KEY=FUNCTION ", "\nHow functions run:\n", "    --credentials dev|inherit  ", "\nA template:\n    --template FILE ", "\nFaults:\n", "\nWhat is seen of it:\n", "\nThe port answers https://", "\nExample:\n"} {
 		next := strings.Index(help[at:], want)
 		if next < 0 {
 			t.Fatalf("there is no %q, or not where it should be, in\n%s", want, help)

@@ -33,14 +33,14 @@ func (c *command) historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history --topic NAME [--last N | --after EPOCH:N] [--json]",
 		Short: "print the messages that are kept of a topic",
-		Long: `Prints the newest messages in the log of a topic, or those behind a position, from
+		Long: `Prints the newest messages in the log of a topic, or those after a position, from
 the store and without connecting. What is gone for good is said between them.`,
 		Example: `    $ wirepost history --topic lobby --last 5
     $ wirepost history --topic lobby --after k3v9:41 --json`,
 	}
 	c.topicFlags(cmd, &l.topic, nil)
 	cmd.Flags().IntVar(&l.last, "last", 20, "`N` the newest N messages, default 20")
-	cmd.Flags().StringVar(&l.after, "after", "", "`EPOCH:N` all messages behind this position")
+	cmd.Flags().StringVar(&l.after, "after", "", "`EPOCH:N` all messages after this position")
 	cmd.Flags().BoolVar(&l.json, "json", false, "one JSON object a line")
 	declareStore(cmd.Flags(), &l.store)
 	cmd.RunE = runs(func(cmd *cobra.Command, args []string) int {
@@ -151,7 +151,7 @@ func (c *command) history(ctx context.Context, l logged, after *wirepost.Positio
 	if status == exitDone && n == 0 && !l.json {
 		what := "no message of topic " + l.topic + " is kept"
 		if head.Epoch != "" {
-			what += fmt.Sprintf(" behind %s; the log ends at %s", *after, head)
+			what += fmt.Sprintf(" after %s; the log ends at %s", *after, head)
 		}
 		c.stderr.Printf("wirepost: hint: %s\n", what)
 	}

@@ -96,7 +96,7 @@ Exit status: 0 the function answered, 1 it failed, 2 wrong usage.`},
 			return c.fail(err)
 		}
 		if !i.print && len(i.function) == 0 && i.handler == "" && i.name == "" {
-			return c.misuse("invoke needs a function", "name one of the running 'wirepost dev', or a program behind --, such as 'wirepost invoke --event connect -- ./bootstrap'")
+			return c.misuse("invoke needs a function", "name one of the running 'wirepost dev', or a program after --, such as 'wirepost invoke --event connect -- ./bootstrap'")
 		}
 		if i.name != "" && !i.print {
 			return c.invokeNamed(cmd.Context(), i)
@@ -265,14 +265,14 @@ func (i *invocation) split(args []string, dash int) *hint.Error {
 	case dash < 0 && len(args) == 1 && i.handler == "" && functionName.MatchString(args[0]):
 		i.name, i.function = args[0], nil
 	case i.file != "" && dash > 0:
-		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.file, args[0]), "leave one of them out; the function comes behind --")
+		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.file, args[0]), "leave one of them out; the function comes after --")
 	case i.file != "":
 	case i.event == "" && (len(args) == 0 || dash == 0):
 		return hint.New(errors.New("invoke needs --event NAME or a FILE"), "the events are "+sampleNames)
 	case i.event == "":
 		i.file, i.function = args[0], args[1:]
 	case dash > 0:
-		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.event, args[0]), "leave one of them out; the function comes behind --")
+		return hint.New(fmt.Errorf("invoke takes --event or a file, but was given --event %s and %q", i.event, args[0]), "leave one of them out; the function comes after --")
 	}
 	return nil
 }

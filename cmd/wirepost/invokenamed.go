@@ -33,7 +33,7 @@ func (i *invocation) forName(flags *pflag.FlagSet) *hint.Error {
 	}
 	for _, name := range []string{"timeout", "store", "credentials"} {
 		if flags.Changed(name) {
-			return hint.New(fmt.Errorf("--%s applies to a program after --, but %s is a function of the running 'wirepost dev'", name, i.name), "give it to 'wirepost dev', or name a program behind --")
+			return hint.New(fmt.Errorf("--%s applies to a program after --, but %s is a function of the running 'wirepost dev'", name, i.name), "give it to 'wirepost dev', or name a program after --")
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ is that of the running 'wirepost dev'. $WIREPOST_TOKEN is the token that it give
 	c.topicFlags(cmd, &l.topic, nil)
 	flags := cmd.Flags()
 	flags.IntVar(&l.last, "last", 0, "`N` begin with the newest N kept messages, 300 at most")
-	flags.StringVar(&l.after, "after", "", "`EPOCH:N` begin with what was kept behind this position")
+	flags.StringVar(&l.after, "after", "", "`EPOCH:N` begin with what was kept after this position")
 	flags.BoolVar(&l.json, "json", false, "one JSON object a line")
 	flags.StringVar(&l.url, "url", "", "`URL` ws:// or wss://, which clients connect to")
 	flags.StringVar(&l.user, "user", "", "`NAME` connect as this user, to a function that believes the URL")

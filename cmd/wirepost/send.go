@@ -49,7 +49,7 @@ func (c *command) sendCommand() *cobra.Command {
 		Long: `Posts DATA, or what standard input holds if DATA is '-', to every connection of
 the audience, and prints the result: 'sent 2, gone 1 (removed)'. The status is 1
 if a post failed; a connection that is gone is no failure. DATA that begins with a
-dash goes behind --.
+dash goes after --.
 
 With --keep the message stays in the log of its topic, from which clients get what
 they missed. DATA is JSON then, and is sent in a message of docs/protocol.md, unless

@@ -131,7 +131,7 @@ func (c *command) atEngine(store string) string {
 	if at == "" {
 		return store
 	}
-	c.stderr.Printf("wirepost: hint: the table is taken to be that of the 'wirepost dev' in this folder, at %s; for AWS's add a region, as in %s\n", at, terminal.Word(table+"?region=REGION"))
+	c.stderr.Printf("wirepost: hint: the table is assumed to be that of the 'wirepost dev' in this folder, at %s; for AWS's add a region, as in %s\n", at, terminal.Word(table+"?region=REGION"))
 	parameters.Set("endpoint", at)
 	return table + "?" + parameters.Encode()
 }

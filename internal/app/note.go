@@ -47,7 +47,7 @@ func (s Severity) String() string {
 }
 
 // A Note says one thing about a template: what was rewritten, what was not
-// understood, what is not done here. It never holds the value of a function's
+// understood, what is not supported here. It never holds the value of a function's
 // variable, except an address that was rewritten.
 type Note struct {
 	Position Position

@@ -143,7 +143,7 @@ func (s *controlServer) listen(ctx context.Context) (l net.Listener, said string
 	if s.listener.tookFreePort() {
 		return l, "", nil // nobody could know the port after it
 	}
-	why := "is taken by another program"
+	why := "is already in use by another program"
 	if !errors.Is(taken, syscall.EADDRINUSE) {
 		why = "cannot be used: " + reason(taken)
 	}

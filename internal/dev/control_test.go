@@ -74,7 +74,7 @@ func TestAControlAddressOnAnotherPortThanDocumentedIsReported(t *testing.T) {
 			hint, _ := r.find("hint: the control address is ")
 			want := ""
 			if c.told {
-				want = fmt.Sprintf("hint: the control address is %s, because %s is taken by another program; --control chooses another", where, next.Addr())
+				want = fmt.Sprintf("hint: the control address is %s, because %s is already in use by another program; --control chooses another", where, next.Addr())
 			}
 			if hint != want {
 				t.Errorf("it says %q, want %q", hint, want)

@@ -256,7 +256,7 @@ func TestAnAppWhosePortIsTakenIsNotResolved(t *testing.T) {
 	}
 	r := begin(t, d, said)
 	within(t, r.ended, "the dev to give up")
-	if _, err := r.end(); err == nil || err.Error() != "the address "+taken.Addr().String()+" is taken by another program" {
+	if _, err := r.end(); err == nil || err.Error() != "the address "+taken.Addr().String()+" is already in use by another program" {
 		t.Errorf("it ends with %v", err)
 	}
 	leavesNothing(t, d)

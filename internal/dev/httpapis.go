@@ -87,7 +87,7 @@ func (l *httpListeners) add(ctx context.Context, key httpKey, before int) (port 
 	l.all[key] = at
 	port = at.Addr().(*net.TCPAddr).Port
 	if before != 0 && before != port {
-		l.c.Report.Hint(fmt.Sprintf("the %s is at %s, because its port of the last run, %d, is taken by another program", key, at.Addr(), before))
+		l.c.Report.Hint(fmt.Sprintf("the %s is at %s, because its port of the last run, %d, is already in use by another program", key, at.Addr(), before))
 	}
 	return port, nil
 }

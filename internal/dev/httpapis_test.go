@@ -157,7 +157,7 @@ func TestAPortThatWasTakenMeanwhileIsSaid(t *testing.T) {
 	r = serveHTTP(t, folder, appWithHTTP(), "127.0.0.1:0", echoEvent)
 	defer r.stop(t)
 	hint, _ := r.find("hint: ")
-	if !strings.Contains(hint, "the HTTP API Api is at 127.0.0.1:") || !strings.Contains(hint, "taken") {
+	if !strings.Contains(hint, "the HTTP API Api is at 127.0.0.1:") || !strings.Contains(hint, "already in use by another program") {
 		t.Errorf("it says\n%s", r)
 	}
 	if again := r.listeners.addresses()[app.RESTAPI]["Api"]; again != other {

@@ -24,7 +24,7 @@ func (l *listener) start(ctx context.Context) (err error) {
 	l.Listener, err = listen(ctx, l.c.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return hint.New(fmt.Errorf("the address %s is taken by another program", l.c.Listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port; a 'wirepost dev' has its control address on the port after its own")
+		return hint.New(fmt.Errorf("the address %s is already in use by another program", l.c.Listen), "choose another with --listen, such as --listen 127.0.0.1:0 for a free port; a 'wirepost dev' has its control address on the port after its own")
 	case err != nil:
 		return hint.New(fmt.Errorf("listen on %s: %w", l.c.Listen, err), "give an address of this machine and a port, such as 127.0.0.1:3001")
 	}

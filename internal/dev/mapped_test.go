@@ -46,7 +46,7 @@ func TestAnIntegrationThatMapsItsMessagesInvokesItsFunction(t *testing.T) {
 		}
 	}
 	r.await(t, "hint: ")
-	if said := r.String(); !strings.Contains(said, "route broken cannot be run here: its request template $default: line 2, column 1: #macro is not done here") {
+	if said := r.String(); !strings.Contains(said, "route broken cannot be run here: its request template $default: line 2, column 1: #macro is not supported here") {
 		t.Errorf("it said:\n%s", said)
 	}
 	record := awaitRecord(t, partOf[*gatewayServer](r.dev).recorder, func(x *inspector.Record) bool { return x.Kind == "call" && !x.Running })

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,9 +98,33 @@ func (i *Inspector) readBody(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return badRequest("the request cannot be read: %v", err)
+		return badRequest("the request cannot be read: %s", inJSON(err))
 	}
 	return nil
+}
+
+// inJSON says an error of decoding in the words of JSON: Go's own names the types of
+// this package.
+func inJSON(err error) string {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return strings.TrimPrefix(err.Error(), "json: ")
+	}
+	what, want := "it", "a number"
+	if e.Field != "" {
+		what = strings.ToLower(e.Field[:1]) + e.Field[1:]
+	}
+	switch e.Type.Kind() {
+	case reflect.String:
+		want = "a string"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Slice:
+		want = "a list"
+	case reflect.Struct, reflect.Map:
+		want = "an object"
+	}
+	return what + " is not " + want
 }
 
 func number(r *http.Request, name string, most int) (int, error) {
@@ -330,10 +355,12 @@ func (i *Inspector) postReplay(r *http.Request) (any, error) {
 		return nil, badRequest("there is no function for route %q", ask.Route)
 	}
 	var event struct {
-		RequestContext struct{ ConnectionID string }
+		RequestContext struct {
+			ConnectionID string `json:"connectionId"`
+		} `json:"requestContext"`
 	}
 	if err := json.Unmarshal(ask.Event, &event); err != nil {
-		return nil, badRequest("the event is not valid: %v", err)
+		return nil, badRequest("the event is not valid: %s", inJSON(err))
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), doTime)
 	defer cancel()

@@ -295,7 +295,11 @@ func TestClientsOfThePageGoToThisGatewayOnly(t *testing.T) {
 		{"clients/7", `{"text":"x"}`, "has ended"},
 		{"publish", `{"to":"room:x","data":"x"}`, "room"},
 		{"replay", `{"route":"nobody","event":{}}`, "no function"},
-		{"replay", `{"route":"ping","event":7}`, "not valid"},
+		{"replay", `{"route":"ping","event":7}`, `"the event is not valid: it is not an object"`},
+		{"replay", `{"route":"ping","event":{"requestContext":{"connectionId":7}}}`, `"the event is not valid: requestContext.connectionId is not a string"`},
+		{"replay", `{"route":"ping"}`, `"the event is not valid: unexpected end of JSON input"`},
+		{"replay", `{"route":7}`, `"the request cannot be read: route is not a string"`},
+		{"clients", `[]`, `"the request cannot be read: it is not an object"`},
 		{"import", `{}`, "not a session"},
 	} {
 		answer := w.ask(t, "POST", "/_wirepost/api/"+c.path, c.body, w.page)

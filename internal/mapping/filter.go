@@ -48,7 +48,7 @@ func parseFilter(s string) (*filter, error) {
 		case strings.HasPrefix(left, "||"):
 			f.any = append(f.any, nil)
 		default:
-			return nil, fmt.Errorf("%s in a filter is not done here: comparisons, && and || are", clip(left))
+			return nil, fmt.Errorf("%s in a filter is not supported here: comparisons, && and || are", clip(left))
 		}
 		inner = left[2:]
 	}
@@ -97,7 +97,7 @@ func parseOperand(s string) (o operand, left string, err error) {
 	}
 	text := filterLiteral.FindString(s)
 	if text == "" {
-		return o, "", fmt.Errorf("%s in a filter is not done here", clip(s))
+		return o, "", fmt.Errorf("%s in a filter is not supported here", clip(s))
 	}
 	o.literal = []byte(text)
 	return o, s[len(text):], nil

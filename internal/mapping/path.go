@@ -127,7 +127,7 @@ func parseStep(rest string) (s step, left string, err error) {
 	name := plainName.FindString(after)
 	left = after[len(name):]
 	if name == "" || strings.HasPrefix(left, "(") {
-		return s, "", fmt.Errorf("%s is not done here: names, indexes, *, .., slices, filters and length() are", clip(after))
+		return s, "", fmt.Errorf("%s is not supported here: names, indexes, *, .., slices, filters and length() are", clip(after))
 	}
 	s.names = []string{name}
 	return s, left, nil

@@ -49,7 +49,7 @@ func ParseResponses(expression string, function bool, all []ResponseSettings) (*
 		one := response{key: s.Key, contentHandling: s.ContentHandling}
 		if n := len(s.Key); n > 2 && s.Key[0] == '/' && s.Key[n-1] == '/' {
 			if one.pattern, err = regexp.Compile(`\A(?s:` + s.Key[1:n-1] + `)\z`); err != nil {
-				return nil, fmt.Errorf("the key %s of an integration response is a pattern that is not done here: %w", clip(s.Key), err)
+				return nil, fmt.Errorf("the key %s of an integration response is a pattern that is not supported here: %w", clip(s.Key), err)
 			}
 		}
 		if err := checkContentHandling(s.ContentHandling); err != nil {

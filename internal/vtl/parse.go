@@ -284,11 +284,11 @@ func (p *parser) directive(name string, n int) (end ending, err error) {
 		p.fresh = true
 		return end, nil
 	case "macro", "include", "parse", "evaluate", "literal":
-		return end, began.fail("#%s is not done here", name)
+		return end, began.fail("#%s is not supported here", name)
 	}
 	if at := p.at; strings.HasPrefix(name, "@") && p.parenthesis() {
 		p.at = at
-		return end, began.fail("#%s calls a macro, and macros are not done here", clip(name))
+		return end, began.fail("#%s calls a macro, and macros are not supported here", clip(name))
 	}
 	if p.parenthesis() { // the call of a macro that there is not
 		if _, err := p.arguments(); err != nil {

@@ -110,7 +110,7 @@ func (p *parser) accessor() (a accessor, ok bool, err error) {
 		}
 		a.call = true
 		if !known[a.name] && !slices.Contains(p.options.Methods, a.name) {
-			return a, false, a.fail("the method %s is not done here", clip(a.name))
+			return a, false, a.fail("the method %s is not supported here", clip(a.name))
 		}
 		a.arguments, err = p.parameters()
 		return a, err == nil, err
@@ -216,7 +216,7 @@ func (r *run) member(v any, name string) (any, error) {
 		}
 	}
 	if name == "class" {
-		return nil, tooMuch("the class of a value is not done here")
+		return nil, tooMuch("the class of a value is not supported here")
 	}
 	return nil, nil
 }

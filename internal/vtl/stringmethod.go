@@ -213,7 +213,7 @@ func lastIndexFrom(s, t string, from int64) int64 {
 func pattern(p string) (*regexp.Regexp, error) {
 	x, err := regexp.Compile(p)
 	if err != nil {
-		return nil, tooMuch("the pattern %s is not done here: %v", clip(p), err)
+		return nil, tooMuch("the pattern %s is not supported here: %v", clip(p), err)
 	}
 	return x, nil
 }

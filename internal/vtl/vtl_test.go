@@ -11,13 +11,13 @@ import (
 
 func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\n  #macro(x)\n#end":                  "line 2, column 3: #macro is not done here",
-		"#parse('x')":                           "line 1, column 1: #parse is not done here",
-		"#include('x')":                         "line 1, column 1: #include is not done here",
-		"#evaluate('x')":                        "line 1, column 1: #evaluate is not done here",
+		"a\n  #macro(x)\n#end":                  "line 2, column 3: #macro is not supported here",
+		"#parse('x')":                           "line 1, column 1: #parse is not supported here",
+		"#include('x')":                         "line 1, column 1: #include is not supported here",
+		"#evaluate('x')":                        "line 1, column 1: #evaluate is not supported here",
 		"#@call($x) #end":                       "line 1, column 1: #@call calls a macro",
-		"a\n$name.getClass()":                   "line 2, column 6: the method getClass is not done here",
-		"$name.class":                           "line 1, column 6: the class of a value is not done here",
+		"a\n$name.getClass()":                   "line 2, column 6: the method getClass is not supported here",
+		"$name.class":                           "line 1, column 6: the class of a value is not supported here",
 		"#if($yes)\n#if($no)\n#end":             "line 1, column 1: #if has no #end",
 		"#foreach($x in $list)\n#else\n#end":    "line 2, column 1: #else is not expected here, but the #end of the #foreach on line 1",
 		"#set($x = \"a\n#if($yes)\n\")":         "line 2, column 1: #if has no #end",
@@ -25,14 +25,14 @@ func TestErrorsSayWhere(t *testing.T) {
 		"x\n\n$list[7]":                         "line 3, column 6: the index 7 is outside of a list of 3",
 		"$list.get(3)":                          "line 1, column 6: get: the index 3 is outside of a list of 3",
 		"$name.substring(1, 9)":                 "line 1, column 6: substring: 1 to 9 is outside of a text of 5 characters",
-		"$name.replaceAll('(?=x)', '')":         "line 1, column 6: replaceAll: the pattern (?=x) is not done here",
+		"$name.replaceAll('(?=x)', '')":         "line 1, column 6: replaceAll: the pattern (?=x) is not supported here",
 		"$name.replaceAll('o', '$')":            "a $ in a replacement is not followed by the number of a group",
 		"$name.split('o').add('x')":             "an array has a fixed length",
 		"#if(" + strings.Repeat("(", 200):       "more than 100 things are in one another",
 		strings.Repeat("#if($yes)", 200):        "more than 100 things are in one another",
 		"$" + strings.Repeat("a", 40) + "[":     "the template ends where an index is expected",
 		"#set($x = 1 +)":                        "line 1, column 14: ) is not a value",
-		"#foreach($x in $list)$x.foo()#end":     "line 1, column 24: the method foo is not done here",
+		"#foreach($x in $list)$x.foo()#end":     "line 1, column 24: the method foo is not supported here",
 		"${name":                                "line 1, column 7: the template ends where the } of ${name is expected",
 		"#set($x = '\\u')\n#set($y = \"\\u1\")": "line 2, column 11: \\u has fewer than four digits",
 	} {
@@ -139,7 +139,7 @@ func TestObjectsOfTheHostHaveMembersAndMethods(t *testing.T) {
 	for text, want := range map[string]string{
 		"$h $h.body $h['body'] $!h.none $h.echo([1, 2]) $h.echo({'a': 1}).a": "a host text text  [1, 2] 1",
 		"$h.echo()":    "line 1, column 3: echo: it takes one argument",
-		"\n$h.other()": "line 2, column 3: the method other is not done here",
+		"\n$h.other()": "line 2, column 3: the method other is not supported here",
 	} {
 		parsed, err := Parse(text, &Options{Methods: []string{"echo"}})
 		var out []byte

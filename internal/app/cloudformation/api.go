@@ -78,7 +78,7 @@ func (r *reader) describe(stage *resource) app.API {
 	}
 	if api.RouteSelection == "" {
 		api.RouteSelection = "$request.body.action"
-		r.Note(x.pos, app.Warning, "API %s has no RouteSelectionExpression, without which AWS refuses it: %s is taken", document.Clip(x.id), api.RouteSelection)
+		r.Note(x.pos, app.Warning, "API %s has no RouteSelectionExpression, without which AWS refuses it: %s is used", document.Clip(x.id), api.RouteSelection)
 	}
 	if api.DisabledEndpoint {
 		r.Note(x.pos, app.Warning, "the execute-api endpoint of %s is disabled: on AWS only a custom domain leads to it, here only the local address does", document.Clip(x.id))

@@ -232,7 +232,7 @@ func (r *reader) httpIntegration(x *resource, out *app.HTTPRoute, name string) (
 	case why != "":
 		return why
 	case !p.Get("IntegrationSubtype").Empty():
-		return "its integration calls a service of AWS, " + document.Clip(r.text(p.Get("IntegrationSubtype"), "IntegrationSubtype of "+what)) + ", which is not done here"
+		return "its integration calls a service of AWS, " + document.Clip(r.text(p.Get("IntegrationSubtype"), "IntegrationSubtype of "+what)) + ", which is not supported here"
 	case kind != "AWS_PROXY":
 		return "its integration is of type " + document.Clip(kind) + ", and only functions are invoked here"
 	}
@@ -247,7 +247,7 @@ func (r *reader) httpIntegration(x *resource, out *app.HTTPRoute, name string) (
 	switch out.Payload {
 	case "1.0", "2.0":
 	case "":
-		r.Note(x.pos, app.Warning, "%s has no PayloadFormatVersion, which AWS asks for: 1.0 is taken", what)
+		r.Note(x.pos, app.Warning, "%s has no PayloadFormatVersion, which AWS asks for: 1.0 is used", what)
 		out.Payload = "1.0"
 	default:
 		return "the payload format " + document.Clip(out.Payload) + " of its integration is neither 1.0 nor 2.0"

@@ -128,7 +128,7 @@ func (r *reader) integrationTimeout(x *resource, what string) time.Duration {
 	return time.Duration(n) * time.Millisecond
 }
 
-// checkIntegration notes what is different on AWS, and what is not done here.
+// checkIntegration notes what is different on AWS, and what is not supported here.
 func (r *reader) checkIntegration(x *resource, kind app.IntegrationKind, what string) {
 	p := x.props
 	if v := r.text(p.Get("PayloadFormatVersion"), "PayloadFormatVersion of "+what); v != "" && v != "1.0" {

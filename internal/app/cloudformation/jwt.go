@@ -37,7 +37,7 @@ func (r *reader) userPools(v *value, pos app.Position, what string) (*app.JWT, s
 	e := r.eval(v)
 	if e.Kind == document.List {
 		if len(e.Items) > 1 {
-			r.Note(r.whereOr(v, pos), app.Warning, "%s has several user pools: here the tokens of the first are taken", what)
+			r.Note(r.whereOr(v, pos), app.Warning, "%s has several user pools: here the tokens of the first are used", what)
 		}
 		if len(e.Items) > 0 {
 			e = e.Items[0]

@@ -27,7 +27,7 @@ func (r *reader) models(x *resource, route *app.Route) {
 		name := r.text(f.Value, "model "+document.Clip(f.Key)+" of "+what)
 		schema, found := r.schema(name)
 		if !found {
-			r.Note(f.Pos, app.Warning, "model %s of %s is not in the template, so what is checked with it is taken as it is", document.Clip(name), what)
+			r.Note(f.Pos, app.Warning, "model %s of %s is not in the template, so what it would check is accepted unchecked", document.Clip(name), what)
 			schema = "{}"
 		}
 		route.Models[f.Key] = schema

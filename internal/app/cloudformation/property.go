@@ -106,7 +106,7 @@ func (t *template) number(v *value, otherwise, limit int, what string) int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > limit {
-		t.Note(v.Where(), app.Warning, "%s is not a number from 1 to %d: %d is taken", what, limit, otherwise)
+		t.Note(v.Where(), app.Warning, "%s is not a number from 1 to %d: %d is used", what, limit, otherwise)
 		return otherwise
 	}
 	return n

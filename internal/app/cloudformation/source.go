@@ -77,10 +77,10 @@ func (r *reader) mapping(x *resource) {
 			why = missing
 		}
 		if s.Batch.StartAt == "" {
-			r.Note(x.pos, app.Warning, "%s has no StartingPosition, without which AWS refuses it: LATEST is taken", what)
+			r.Note(x.pos, app.Warning, "%s has no StartingPosition, without which AWS refuses it: LATEST is used", what)
 			s.Batch.StartAt = "LATEST"
 		} else if s.Batch.StartAt != "LATEST" && s.Batch.StartAt != "TRIM_HORIZON" {
-			r.Note(x.pos, app.Warning, "%s begins at %s, and for a DynamoDB stream AWS takes only LATEST and TRIM_HORIZON: LATEST is taken", what, document.Clip(s.Batch.StartAt))
+			r.Note(x.pos, app.Warning, "%s begins at %s, and for a DynamoDB stream AWS takes only LATEST and TRIM_HORIZON: LATEST is used", what, document.Clip(s.Batch.StartAt))
 			s.Batch.StartAt = "LATEST"
 		}
 	default:

@@ -93,7 +93,7 @@ func (r *reader) subscribe(s subscription) (out app.Subscription, ok bool) {
 			why = "topic " + document.Clip(s.arn) + " is not in the template"
 		}
 	default:
-		why = "its protocol is " + document.Clip(protocol) + ", and only sqs and lambda are done here"
+		why = "its protocol is " + document.Clip(protocol) + ", and only sqs and lambda are supported here"
 	}
 	if why != "" {
 		part := &app.Unrunnable{What: s.what, Why: why, Position: s.pos}

@@ -33,7 +33,7 @@ func TestTheRegionOfTheProviderIsThatOfTheService(t *testing.T) {
 		{"an option that is not given", "region: \"${opt:region, 'eu-north-1'}\"", Options{}, "eu-north-1", "eu-north-1", ""},
 		{"custom", "region: ${self:custom.place.${sls:stage}}", Options{}, "sa-east-1", "sa-east-1", ""},
 		{"the environment", "region: ${env:AWS_REGION}", Options{Env: func(string) string { return "eu-west-3" }}, "eu-west-3", "eu-west-3", ""},
-		{"the environment without it", "region: ${env:AWS_REGION}", Options{}, "us-east-1", "", "serverless.yml:4: provider.region is not known here, and us-east-1 is taken: environment variable AWS_REGION is not set; give --region NAME"},
+		{"the environment without it", "region: ${env:AWS_REGION}", Options{}, "us-east-1", "", "serverless.yml:4: provider.region is not known here, and us-east-1 is used: environment variable AWS_REGION is not set; give --region NAME"},
 		{"none", "stage: dev", Options{}, "us-east-1", "us-east-1", ""},
 		{"a flag over what is written", "region: eu-central-1", Options{Region: "us-west-2"}, "us-west-2", "us-west-2", "provider.region is eu-central-1, but --region us-west-2 is given: it is us-west-2 in all variables here; Serverless keeps what is written in ${self:provider.region}"},
 		{"a flag", "stage: dev", Options{Region: "us-west-2"}, "us-west-2", "us-west-2", ""},

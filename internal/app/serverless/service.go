@@ -158,7 +158,7 @@ func (s *service) region() string {
 		}
 		return given
 	case written != nil && written.Kind == document.Unknown:
-		s.Note(written.Pos, app.Warning, "provider.region is not known here, and %s is taken: %s; give --region NAME", app.DefaultRegion, written.Text)
+		s.Note(written.Pos, app.Warning, "provider.region is not known here, and %s is used: %s; give --region NAME", app.DefaultRegion, written.Text)
 	}
 	return cmp.Or(written.ScalarText(), app.DefaultRegion)
 }
@@ -193,7 +193,7 @@ func (s *service) merged(v *value, what string) *value {
 	return out
 }
 
-// unread names what changes a service and is not done here.
+// unread names what changes a service and is not supported here.
 func (s *service) unread(root *value) {
 	s.sayDotenvPlugin(root)
 	if p := root.Get("plugins"); p != nil && (len(p.Items) > 0 || p.Kind != document.List) && s.otherPlugins(root) {

@@ -136,7 +136,7 @@ func (m *module) locate() {
 		if s := text(m.value(e, nil)); s != "" {
 			m.region = s
 		} else {
-			m.Note(p.where("region"), app.Warning, "the region of the provider is not known here, and %s is taken: give --region NAME", m.region)
+			m.Note(p.where("region"), app.Warning, "the region of the provider is not known here, and %s is used: give --region NAME", m.region)
 		}
 	}
 	if e := p.expr("allowed_account_ids"); e != nil && m.options.Account == "" {

@@ -26,7 +26,7 @@ export class Faults {
     this.custom = h("input", { id: "fault-rule", spellcheck: false, autocomplete: "off", placeholder: "post:429:p=0.5,delay=200ms" });
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     panel.append(
-      h("section", { class: "box" }, h("h3", {}, "What goes wrong"), h("p", { class: "sub" }, "Rules change at once, while clients stay connected. Of several that apply the first wins."), this.list,
+      h("section", { class: "box" }, h("h3", {}, "Faults"), h("p", { class: "sub" }, "Rules change at once, while clients stay connected. Of several that apply the first wins."), this.list,
         h("p", { class: "buttons" }, h("button", { id: "faults-clear", onclick: () => this.set([]) }, "All off"), h("button", { onclick: () => copy(() => wirepostFault(this.on.map((r) => r.rule))) }, "Copy as wirepost"))),
       h("section", { class: "box" }, h("h3", {}, "A rule of your own"),
         h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); this.add(this.custom.value.trim()); } },
