@@ -92,7 +92,7 @@ func (p *Publisher) Members(ctx context.Context, topic string) iter.Seq2[Member,
 	presence, ok := p.store.(Presence)
 	if !ok {
 		return func(yield func(Member, error) bool) {
-			yield(Member{}, fmt.Errorf("list the members of topic %q: %w", clip(topic), ErrNotSupported))
+			yield(Member{}, fmt.Errorf("list the members of topic %q: %w: use a store of this module", clip(topic), noPresence))
 		}
 	}
 	return presence.Members(ctx, topic, "")
@@ -249,7 +249,7 @@ func (p *Publisher) SweepPresence(ctx context.Context, o *PresenceOptions) (Pres
 	var s PresenceSwept
 	presence, ok := p.store.(Presence)
 	if !ok {
-		return s, fmt.Errorf("sweep presence: %w", ErrNotSupported)
+		return s, fmt.Errorf("sweep presence: %w: use a store of this module", noPresence)
 	}
 	now := p.o.Now()
 	var err error

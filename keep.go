@@ -211,7 +211,7 @@ func (p *Publisher) append(ctx context.Context, to Audience, data []byte, keep t
 func (p *Publisher) log(to Audience) (Log, error) {
 	l, ok := p.store.(Log)
 	if !ok {
-		return nil, fmt.Errorf("publish to %s: %w: leave Keep out, or use a store of this module", to, ErrNotSupported)
+		return nil, fmt.Errorf("publish to %s: %w: leave Keep out, or use a store of this module", to, noLog)
 	}
 	return l, nil
 }
@@ -233,7 +233,7 @@ func (p *Publisher) Read(ctx context.Context, topic string, after Position, limi
 	p.made("wirepost: Publisher.Read")
 	l, ok := p.store.(Log)
 	if !ok {
-		return Replay{}, fmt.Errorf("read the log of topic %s: %w: use a store of this module", topic, ErrNotSupported)
+		return Replay{}, fmt.Errorf("read the log of topic %s: %w: use a store of this module", topic, noLog)
 	}
 	return l.Read(ctx, topic, after, limit)
 }

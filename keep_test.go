@@ -236,11 +236,30 @@ func TestAPublishThatIsKeptHasThreeEnds(t *testing.T) {
 
 func TestAStoreWithoutALogKeepsNothingAndSaysSo(t *testing.T) {
 	p, seen := kept(t, struct{ wirepost.Store }{wirepost.NewMemStore(nil)}, wirepost.PublisherOptions{})
-	if _, err := p.Publish(t.Context(), lobby, frame(t, lobby, "m"), &wirepost.PublishOptions{Keep: time.Hour}); !errors.Is(err, wirepost.ErrNotSupported) || len(seen.frames) != 0 {
+	if _, err := p.Publish(t.Context(), lobby, frame(t, lobby, "m"), &wirepost.PublishOptions{Keep: time.Hour}); !errors.Is(err, wirepost.ErrNotSupported) || len(seen.frames) != 0 || err.Error() != "publish to topic:lobby: this store keeps no messages: leave Keep out, or use a store of this module" {
 		t.Errorf("published with %v, %d frames sent, want ErrNotSupported", err, len(seen.frames))
 	}
 	if _, err := p.Read(t.Context(), "lobby", wirepost.Position{}, wirepost.ReadLimit{}); !errors.Is(err, wirepost.ErrNotSupported) || !strings.HasPrefix(err.Error(), "read the log of topic lobby: ") {
 		t.Errorf("read with %v", err)
+	}
+}
+
+func TestAStoreWithoutPresenceSaysSoAndNotThatItKeepsNoMessages(t *testing.T) {
+	p, _ := kept(t, struct{ wirepost.Store }{wirepost.NewMemStore(nil)}, wirepost.PublisherOptions{})
+	_, sweep := p.SweepPresence(t.Context(), nil)
+	list := error(nil)
+	for _, list = range p.Members(t.Context(), "lobby") {
+	}
+	for err, want := range map[error]string{
+		sweep: "sweep presence: this store keeps no presence: use a store of this module",
+		list:  `list the members of topic "lobby": this store keeps no presence: use a store of this module`,
+	} {
+		if !errors.Is(err, wirepost.ErrNotSupported) || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if said := wirepost.ErrNotSupported.Error(); strings.Contains(said, "messages") {
+		t.Errorf("ErrNotSupported says %q, whatever the store lacks", said)
 	}
 }
 

@@ -28,7 +28,7 @@ const (
 var (
 	// ErrNotSupported is in the chain of the error of a call that needs a [Log] or a
 	// [Presence] if the store does not have it.
-	ErrNotSupported = errors.New("this store keeps no messages")
+	ErrNotSupported = errors.New("this store does not support it")
 	// ErrUnknown is in the chain of an error after which it is not known whether the
 	// message was appended: of an append, or of a publish that appends. It is safe to
 	// repeat the publish with the same ID and [PublishOptions].Again.
@@ -37,6 +37,17 @@ var (
 	// the end of the log. Nothing was appended.
 	ErrMoved = errors.New("the log has moved on")
 )
+
+// lacks is an [ErrNotSupported] that says what the store does not have.
+type lacks string
+
+const (
+	noLog      lacks = "this store keeps no messages"
+	noPresence lacks = "this store keeps no presence"
+)
+
+func (l lacks) Error() string { return string(l) }
+func (lacks) Unwrap() error   { return ErrNotSupported }
 
 // Position is a place in the log of a topic: behind the message with that offset.
 //

@@ -122,7 +122,7 @@ func (s *Stream) keeps() {
 	case s.o.Keep < 0 || !ok && s.o.Keep == 0:
 		return
 	case !ok:
-		s.end(fmt.Errorf("%w: leave Keep out, or use a store of this module", ErrNotSupported), streamInternal)
+		s.end(fmt.Errorf("%w: leave Keep out, or use a store of this module", noLog), streamInternal)
 		return
 	}
 	keep := s.o.Keep

@@ -161,7 +161,7 @@ func logCall[In any](f func(context.Context, wirepost.Log, In) (any, error)) met
 	return func(ctx context.Context, h *handler, body []byte) (any, error) {
 		l, ok := h.store.(wirepost.Log)
 		if !ok {
-			return nil, wirepost.ErrNotSupported
+			return nil, &answered{"this store keeps no messages", wirepost.ErrNotSupported}
 		}
 		var in In
 		if err := decode(body, &in); err != nil {

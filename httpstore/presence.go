@@ -329,7 +329,7 @@ func presenceCall[In any](f func(context.Context, wirepost.Presence, In) (any, e
 	return func(ctx context.Context, h *handler, body []byte) (any, error) {
 		p, ok := h.store.(wirepost.Presence)
 		if !ok {
-			return nil, wirepost.ErrNotSupported
+			return nil, &answered{"this store keeps no presence", wirepost.ErrNotSupported}
 		}
 		var in In
 		if err := decode(body, &in); err != nil {

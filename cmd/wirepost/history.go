@@ -88,7 +88,7 @@ func (c *command) withLog(ctx context.Context, url string, do func(wirepost.Log)
 	defer store.Close()
 	l, ok := store.(wirepost.Log)
 	if !ok {
-		err = wirepost.ErrNotSupported
+		err = hint.New(errors.New("this store keeps no messages"), "name another one with --store")
 	} else {
 		err = do(l)
 	}
