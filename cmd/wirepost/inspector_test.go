@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/wirepost/wirepost/wireposttest"
 )
@@ -183,6 +184,21 @@ wirepost fault --clear`; commands != want {
 	do(t, page, "name a topic without subscribers", fill("#log-topic", "quiet"), click("#log-show"), until(`document.querySelector("#log-messages").textContent.includes("nobody is here")`),
 		until(`document.querySelectorAll("#logs li").length === 2`))
 
+	// Who is present is there while it happens, with each session's lease.
+	members := `document.querySelector("#presence-members").textContent`
+	do(t, page, "enter a topic", click("#tab-compose"), fill("#client-message", `{"action":"subscribe","topic":"lobby","presence":true,"session":"0123456789abcdef","said":{"text":"<b>hi</b>","url":"https://example.com/?token=SECRETSAID"}}`), click("#client-send"), until(row("frame", "renew")))
+	do(t, page, "see who is present, by the keyboard", eval(`document.activeElement.blur()`), key("w"), until(`!document.querySelector("#panel-presence").hidden`), until(`document.querySelector("#presence-topics").textContent === "lobby 1"`),
+		until(`(t => t.includes("alice") && t.includes("1 session") && t.includes("lease ends in 9 m") && t.includes("<b>hi</b>") && t.includes("token=(masked)") && !t.includes("SECRETSAID"))(`+members+`)`),
+		until(`document.querySelector("#presence-changes li").textContent.includes("aliceis inlobby")`))
+	do(t, page, "go to the next tab and back by the arrows", eval(`document.querySelector("#tab-presence").focus()`), key(kb.ArrowRight), until(`document.activeElement.id === "tab-faults"`), key(kb.ArrowLeft), until(`document.activeElement.id === "tab-presence" && !document.querySelector("#panel-presence").hidden`))
+	do(t, page, "a second session", click("#tab-compose"), fill("#client-message", `{"action":"subscribe","topic":"hall","presence":true,"session":"0123456789abcdef"}`), click("#client-send"), click("#tab-presence"),
+		until(`document.querySelector("#presence-topics").textContent === "hall 1lobby 1"`), eval(`[...document.querySelectorAll("#presence-topics button")].find(b => b.innerText === "lobby").click()`),
+		until(`document.querySelector("#presence-title").textContent === "lobby: 1 member"`), until(members+`.includes("hi")`))
+	do(t, page, "show the connection of a session", eval(`document.querySelector("#presence-members .sessions button").click()`), until(`document.querySelector("#f-connection").value.length === 16`), click("#f-reset"))
+	do(t, page, "see who leaves", click("#tab-compose"), fill("#client-message", `{"action":"leave","topic":"lobby"}`), click("#client-send"), click("#tab-presence"),
+		until(`document.querySelector("#presence-changes li").textContent.includes("alicehas leftlobby")`), until(`document.querySelector("#presence-title").textContent === "lobby: 0 members"`))
+	do(t, page, "enter again", click("#tab-compose"), fill("#client-message", `{"action":"subscribe","topic":"lobby","presence":true,"session":"0123456789abcdef","said":{"typing":true}}`), click("#client-send"), click("#tab-presence"), until(members+`.includes("typing")`))
+
 	// Pause, go on, import what was exported, clear.
 	do(t, page, "pause", key("p"), until(`document.querySelector("#live-text").innerText.startsWith("paused")`), click("#tab-compose"), fill("#client-message", `{"action":"ping","ref":"while paused"}`), click("#client-send"),
 		until(`document.querySelector("#live-text").innerText.includes("new")`), until(`!`+row("while paused")), click("#pause"), until(row("message", "while paused")))
@@ -208,7 +224,7 @@ wirepost fault --clear`; commands != want {
 	} else {
 		do(t, page, "load axe", eval(string(axe)))
 		for _, theme := range []string{"light", "dark"} {
-			for _, tab := range []string{"exchange", "compose", "logs", "faults"} {
+			for _, tab := range []string{"exchange", "compose", "logs", "presence", "faults"} {
 				if theme == "dark" && tab == "compose" {
 					continue // its parts are those of the others
 				}

@@ -39,6 +39,7 @@ func (i *Inspector) routes() {
 		"GET connections":    i.getConnections,
 		"GET logs":           i.getLogs,
 		"GET log":            i.getLog,
+		"GET presence":       i.getPresence,
 		"GET faults":         i.getFaults,
 		"PUT faults":         i.putFaults,
 		"POST clear":         i.postClear,

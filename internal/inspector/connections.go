@@ -30,6 +30,7 @@ type rows struct {
 type row struct {
 	user   string
 	topics []string
+	marks  map[string]string // topics in which it is present: its session
 	at     time.Time
 }
 
@@ -115,7 +116,7 @@ func (i *Inspector) readRows(ctx context.Context, open []gateway.OpenConnection)
 				}
 				k := row{at: now}
 				if err == nil {
-					k.user, k.topics = c.User, c.Topics
+					k.user, k.topics, k.marks = c.User, c.Topics, c.Marks
 				}
 				mu.Lock()
 				next[id] = k

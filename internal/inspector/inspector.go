@@ -61,13 +61,14 @@ type Options struct {
 
 // Inspector is the page and its API. Close ends its clients.
 type Inspector struct {
-	o       Options
-	session string // what the cookie holds
-	page    fs.FS
-	mux     *http.ServeMux
-	clients clients
-	rows    rows
-	logs    logs
+	o         Options
+	session   string // what the cookie holds
+	page      fs.FS
+	mux       *http.ServeMux
+	clients   clients
+	rows      rows
+	logs      logs
+	presences presences
 
 	mu       sync.Mutex
 	imported *Recorder // nil: none

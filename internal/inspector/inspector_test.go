@@ -30,7 +30,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	store := wirepost.NewMemStore(nil)
+	return newWorldOf(t, wirepost.NewMemStore(nil))
+}
+
+func newWorldOf(t *testing.T, store *wirepost.MemStore) *world {
+	t.Helper()
 	publisher := wirepost.NewPublisher(store, nil)
 	t.Cleanup(func() { publisher.CloseIdleConnections() })
 	w := &world{recorder: inspector.NewRecorder(nil), store: store}
@@ -58,6 +62,13 @@ func newWorld(t *testing.T) *world {
 	}
 	w.cookie = answer.Cookies()[0]
 	return w
+}
+
+// serve is what the inspector answers to a request.
+func serve(i *inspector.Inspector, r *http.Request) string {
+	w := httptest.NewRecorder()
+	i.ServeHTTP(w, r)
+	return w.Body.String()
 }
 
 // ask makes a request as a program would: nothing is sent unasked.

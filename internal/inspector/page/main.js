@@ -5,6 +5,7 @@ import { Exchange } from "./exchange.js";
 import { Connections } from "./connections.js";
 import { Compose } from "./compose.js";
 import { Logs } from "./logs.js";
+import { Presence } from "./presence.js";
 import { Faults } from "./faults.js";
 import * as plots from "./plots.js";
 
@@ -12,7 +13,7 @@ let config = { connect: "", routes: [] };
 let stop = () => {};
 let state = "connecting";
 
-const tabs = ["exchange", "compose", "logs", "faults"];
+const tabs = ["exchange", "compose", "logs", "presence", "faults"];
 function showTab(name, focus) {
   for (const t of tabs) {
     const tab = $(`tab-${t}`), on = t === name;
@@ -24,6 +25,7 @@ function showTab(name, focus) {
   document.body.dataset.pane = "side";
   if (name === "faults") faults.refresh();
   if (name === "logs") logs.refresh();
+  if (name === "presence") presence.refresh();
   if (name === "compose") compose.refresh();
 }
 const shown = () => tabs.find((t) => !$(`panel-${t}`).hidden);
@@ -47,6 +49,7 @@ const exchange = new Exchange($("panel-exchange"), {
 const connections = new Connections({ filterBy: (id) => filterBy("connection", id), compose: doCompose, audiences: (...all) => compose.setAudiences(...all) });
 const compose = new Compose($("panel-compose"), { connect: () => config.connect, refresh: () => connections.refresh() });
 const logs = new Logs($("panel-logs"));
+const presence = new Presence($("panel-presence"), { filterBy: (id) => filterBy("connection", id) });
 const faults = new Faults($("panel-faults"));
 
 function say() {
@@ -179,7 +182,7 @@ document.addEventListener("keydown", (e) => {
     j: () => timeline.move(1), k: () => timeline.move(-1), g: () => timeline.newest(), p: pause,
     "/": () => { showPane("timeline"); $("q").focus(); $("q").select(); },
     e: () => filterBy("status", "failed"),
-    x: () => showTab("exchange"), c: () => showTab("compose"), l: () => showTab("logs"), f: () => showTab("faults"), "?": () => $("keys").showModal(),
+    x: () => showTab("exchange"), c: () => showTab("compose"), l: () => showTab("logs"), w: () => showTab("presence"), f: () => showTab("faults"), "?": () => $("keys").showModal(),
   }[e.key];
   if (act) { e.preventDefault(); act(); }
 });
@@ -189,6 +192,7 @@ setInterval(() => {
   connections.refresh();
   if (shown() === "faults") faults.refresh();
   if (shown() === "logs") logs.refresh();
+  if (shown() === "presence") presence.refresh();
   if (shown() === "compose") compose.refresh();
 }, 2000);
 
