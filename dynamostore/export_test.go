@@ -76,6 +76,9 @@ func Rows(t testing.TB, s *Store) []string {
 	}
 }
 
+// PresencePartition is the partition of a topic's members.
+func PresencePartition(topic string) string { return presencePartition(topic) }
+
 // DeleteRow removes one row, as nobody should.
 func DeleteRow(t *testing.T, s *Store, p, sort string) {
 	t.Helper()

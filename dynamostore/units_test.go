@@ -1,13 +1,11 @@
 package dynamostore_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -21,195 +19,6 @@ import (
 	"github.com/wirepost/wirepost/dynamostore"
 	"github.com/wirepost/wirepost/internal/dynamolocal"
 )
-
-// The sizes are AWS's (developer guide, "DynamoDB item sizes and formats"), and so
-// are the units (developer guide, "DynamoDB read and write operations").
-const (
-	readUnit  = 4 << 10
-	writeUnit = 1 << 10
-)
-
-// size is how many bytes a row has.
-func (r wireRow) size() (n int) {
-	for name, v := range r {
-		n += len(name) + v.size()
-	}
-	return n
-}
-
-func (a attribute) size() int {
-	switch {
-	case a.S != nil:
-		return len(*a.S)
-	case a.N != nil:
-		// Leading and trailing zeroes do not count.
-		digits := strings.Trim(strings.Replace(strings.TrimPrefix(*a.N, "-"), ".", "", 1), "0")
-		n := (len(digits)+1)/2 + 1
-		if strings.HasPrefix(*a.N, "-") {
-			n++
-		}
-		return n
-	case a.B != nil:
-		return len(a.B)
-	case a.M != nil:
-		n := 3
-		for name, v := range a.M {
-			n += 1 + len(name) + v.size()
-		}
-		return n
-	case a.L != nil:
-		n := 3
-		for _, v := range a.L {
-			n += 1 + v.size()
-		}
-		return n
-	}
-	return 1 // true, false or null
-}
-
-// unitsOf are the begun units of a number of bytes, and one at least.
-func unitsOf(bytes, unit int) float64 { return float64(max(1, (bytes+unit-1)/unit)) }
-
-// used is what requests have cost.
-type used struct {
-	reads, writes         float64 // by AWS's formula
-	saidReads, saidWrites float64 // by the server itself
-	requests, refused     int     // refused: by a failed condition, of which the server says no units
-}
-
-// meter counts the units of everything that passes a proxy, and knows every row
-// that it has seen written.
-type meter struct {
-	forward func(operation string, header http.Header, body []byte) (int, []byte, error)
-
-	mu   sync.Mutex
-	rows map[string]wireRow
-	used used
-}
-
-// newMeter puts a meter into a proxy. Nothing may have been written before.
-func newMeter(p *proxy) *meter {
-	m := &meter{forward: p.send, rows: map[string]wireRow{}}
-	p.send = m.send
-	return m
-}
-
-// of is what a piece of work costs.
-func (m *meter) of(t testing.TB, f func() error) used {
-	t.Helper()
-	m.mu.Lock()
-	m.used = used{}
-	m.mu.Unlock()
-	if err := f(); err != nil {
-		t.Fatal(err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.used
-}
-
-// request and answer are what a meter reads of all operations.
-type request struct {
-	Item, Key      wireRow
-	ConsistentRead bool
-	ReturnValues   string
-}
-
-type answer struct {
-	Item, Attributes wireRow
-	Items            []wireRow
-	Type             string `json:"__type"`
-	ConsumedCapacity json.RawMessage
-}
-
-func (m *meter) send(operation string, header http.Header, body []byte) (int, []byte, error) {
-	var b fields
-	var r request
-	if err := cmp.Or(json.Unmarshal(body, &b), json.Unmarshal(body, &r)); err != nil {
-		return 0, nil, err
-	}
-	b["ReturnConsumedCapacity"] = json.RawMessage(`"TOTAL"`)
-	if operation == "UpdateItem" { // whose result is not in the request
-		b["ReturnValues"] = json.RawMessage(`"ALL_NEW"`)
-	}
-	status, said, err := m.forward(operation, header, must(json.Marshal(b)))
-	if err != nil {
-		return 0, nil, err
-	}
-	var a answer
-	if err := json.Unmarshal(said, &a); err != nil {
-		return 0, nil, err
-	}
-	m.mu.Lock()
-	m.count(operation, b, r, a, status)
-	m.mu.Unlock()
-	if operation == "UpdateItem" && status == http.StatusOK && r.ReturnValues != "ALL_NEW" {
-		said = []byte("{}")
-	}
-	return status, said, nil
-}
-
-func (m *meter) count(operation string, b fields, r request, a answer, status int) {
-	refused := strings.HasSuffix(a.Type, "#ConditionalCheckFailedException")
-	m.used.requests++
-	if status != http.StatusOK && !refused {
-		return
-	}
-	said := &m.used.saidWrites
-	write := func(name string, after wireRow) {
-		before := m.rows[name]
-		m.used.writes += unitsOf(max(before.size(), after.size()), writeUnit)
-		if !refused {
-			m.rows[name] = after
-		}
-	}
-	read := func(bytes int) {
-		n := unitsOf(bytes, readUnit)
-		if !r.ConsistentRead {
-			n /= 2
-		}
-		m.used.reads += n
-		said = &m.used.saidReads
-	}
-	switch operation {
-	case "GetItem":
-		read(a.Item.size())
-	case "Query":
-		bytes := 0
-		for _, it := range a.Items {
-			bytes += it.size()
-		}
-		read(bytes)
-	case "PutItem":
-		write(r.Item.name(), r.Item)
-	case "DeleteItem":
-		write(r.Key.name(), nil)
-	case "UpdateItem":
-		write(r.Key.name(), a.Attributes)
-	case "BatchWriteItem":
-		for _, w := range writes(b) {
-			if w.Put != nil {
-				write(w.Put.Item.name(), w.Put.Item)
-			} else {
-				write(w.Delete.Key.name(), nil)
-			}
-		}
-	default:
-		m.used.requests-- // about the table
-	}
-	if refused {
-		m.used.refused++
-	}
-	var one struct{ CapacityUnits float64 }
-	var each []struct{ CapacityUnits float64 }
-	if json.Unmarshal(a.ConsumedCapacity, &each) != nil {
-		json.Unmarshal(a.ConsumedCapacity, &one)
-		each = append(each, one)
-	}
-	for _, c := range each {
-		*said += c.CapacityUnits
-	}
-}
 
 // measurement makes the lines of the table.
 type measurement struct {
@@ -233,10 +42,11 @@ const (
 	unitsBegin = "| operation | read units | write units | requests | DynamoDB Local, if it differs |\n| --- | ---: | ---: | ---: | --- |\n"
 )
 
-// metered is a table with a meter before it, whose clock and random numbers never
-// change, so that every row has the same size in each run.
+// metered is a table with a meter before it, whose clock and random numbers are the same
+// in each run, so that every row has the same size.
 type metered struct {
 	*meter
+	clock    time.Time
 	s        *dynamostore.Store
 	endpoint string
 	fault    fault // of the next request of the operation
@@ -247,8 +57,8 @@ type metered struct {
 // metersClock is far away: DynamoDB Local deletes what has expired by its own.
 var metersClock = time.Date(2080, 1, 1, 12, 0, 0, 123_000_000, time.UTC)
 
-func newMetered(t *testing.T, server string) *metered {
-	m := &metered{random: rand.New(rand.NewPCG(1, 2))}
+func newMetered(t testing.TB, server string) *metered {
+	m := &metered{clock: metersClock, random: rand.New(rand.NewPCG(1, 2))}
 	p := newProxy(t, server, func(operation string, _ fields) fault {
 		if operation != m.faultOf {
 			return noFault
@@ -264,7 +74,7 @@ func newMetered(t *testing.T, server string) *metered {
 
 func (m *metered) options() *dynamostore.Options {
 	// A server on a busy machine must not be asked twice because it is slow.
-	return &dynamostore.Options{Now: func() time.Time { return metersClock }, Random: func() float64 { return 0.7 }, AttemptTimeout: time.Minute}
+	return &dynamostore.Options{Now: func() time.Time { return m.clock }, Random: func() float64 { return 0.7 }, AttemptTimeout: time.Minute}
 }
 
 // process is another one, which knows nothing yet.
@@ -340,12 +150,22 @@ func TestTheUnitsOfEachOperationAreThoseInTheDoc(t *testing.T) {
 	}
 	measureListings(t, tables, all)
 	measureLog(t, newMetered(t, server), all)
+	measurePresence(t, newMetered(t, server), all)
+	all.add("a sweep over 10,000 members, of whom 100 have vanished", newMetered(t, server).sweepOf10000(t))
 
 	if u := all.by["connect, with a user and a topic"]; u.writes > 3 || u.reads > 0 {
 		t.Errorf("a connect costs %g read and %g write units, at most 0 and 3 are promised", u.reads, u.writes)
 	}
 	if u := all.by["publish to a topic of 10,000"]; u.reads > 200 || u.writes > 0 {
 		t.Errorf("a publish to a topic of 10,000 costs %g read and %g write units, at most 200 and 0 are promised", u.reads, u.writes)
+	}
+	for name, most := range map[string]float64{"join, with the note that it was announced": 2, "leave, with the note that it was announced": 2, "renew a lease": 1} {
+		if u := all.by[name]; u.writes != most || u.reads > 0 {
+			t.Errorf("%s costs %g read and %g write units, 0 and %g are promised", name, u.reads, u.writes, most)
+		}
+	}
+	if u := all.by["a sweep over 10,000 members, of whom 100 have vanished"]; u.reads > 350 {
+		t.Errorf("a sweep over 10,000 members costs %g read units, at most 350 are promised", u.reads)
 	}
 	doc, err := os.ReadFile(unitsDoc)
 	if err != nil {
