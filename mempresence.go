@@ -191,7 +191,7 @@ func (m *memMember) gone(now time.Time) bool {
 // Members implements [Presence].
 func (s *MemStore) Members(ctx context.Context, topic string, after Cursor) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
-		if err := cmp.Or(ctx.Err(), ValidateName(topic)); err != nil {
+		if err := cmp.Or(ctx.Err(), ValidateName(topic), ValidateMemberCursor(after)); err != nil {
 			yield(Member{}, err)
 			return
 		}

@@ -59,6 +59,18 @@ func ParseMemberKey(s string) (MemberID, error) {
 	return m, m.Validate()
 }
 
+// ValidateMemberCursor says what is wrong with the cursor of a [Presence].Members whose
+// cursors are the keys of members, as they are in the drivers of this module. It may be empty.
+func ValidateMemberCursor(after Cursor) error {
+	if after == "" {
+		return nil
+	}
+	if _, err := ParseMemberKey(string(after)); err != nil {
+		return invalidf("the cursor %q is not of a list of members", clip(string(after)))
+	}
+	return nil
+}
+
 // Validate says what is wrong with a member.
 func (m MemberID) Validate() error {
 	switch {
@@ -213,8 +225,10 @@ type Presence interface {
 	// Announced says that the change of this number went out. A member that left longer
 	// than GoneKept ago, with this change, is removed.
 	Announced(ctx context.Context, topic string, m MemberID, number int64) error
-	// Members lists who is present in a topic, each once, in an order of the driver's. An
-	// error is yielded once, as the last item. Nothing is locked while the body runs.
+	// Members lists who is present in a topic, each once, in an order of the driver's. after
+	// is empty, or the cursor of a member that was listed, who need not be there any more;
+	// what cannot be one is an [ErrInvalid]. An error is yielded once, as the last item.
+	// Nothing is locked while the body runs.
 	Members(ctx context.Context, topic string, after Cursor) iter.Seq2[Member, error]
 	// Due lists the members of all topics that need a sweep at that time. It may include
 	// one that another process has just handled.

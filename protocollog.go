@@ -230,23 +230,31 @@ func (p *protocol) check(ctx context.Context, m *Message, c Connection, f client
 		})
 	}
 	all.Wait()
+	return serverFrame{Type: "ack", Topics: new(p.behind(f.Topics, answers))}
+}
+
+// behind are the answers that tell the client something, as far as they fit.
+func (p *protocol) behind(asked map[string]topicCheck, answers map[string]topicAnswer) map[string]topicAnswer {
 	behind := map[string]topicAnswer{}
 	left := p.o.MaxAnswer
 	for _, topic := range sortedKeys(answers) {
-		a := answers[topic]
-		if at := f.Topics[topic].position(); a.presenceAnswer.isEmpty() && a.Wait == 0 && (a.Epoch == "" && at.Epoch == "" || a.UpTo != nil && a.Epoch == at.Epoch && *a.UpTo == at.Offset && !a.More) {
-			continue
-		}
+		a, at := answers[topic], asked[topic].position()
 		size := 0
 		for _, frame := range a.Messages {
 			size += len(frame)
 		}
 		if size > left && len(behind) > 0 { // what does not fit is asked for
-			a = topicAnswer{Epoch: a.Epoch, Offset: a.Offset, More: true, presenceAnswer: a.presenceAnswer}
-		} else {
-			left -= size
+			a, size = topicAnswer{Epoch: a.Epoch, Offset: a.Offset, More: true, presenceAnswer: a.presenceAnswer}, 0
+		}
+		left -= size
+		if len(behind) > 0 {
+			a.presenceAnswer.shorten(left, p.o.MaxAnswer-left)
+		}
+		left -= a.presenceAnswer.size()
+		if a.presenceAnswer.isEmpty() && a.Wait == 0 && (a.Epoch == "" && at.Epoch == "" || a.UpTo != nil && a.Epoch == at.Epoch && *a.UpTo == at.Offset && !a.More) {
+			continue
 		}
 		behind[topic] = a
 	}
-	return serverFrame{Type: "ack", Topics: &behind}
+	return behind
 }

@@ -18,6 +18,8 @@ const (
 const (
 	// membersAPage is how many members one answer has at most.
 	membersAPage = 100
+	// longestList bounds its bytes: kept messages may be in the same answer.
+	longestList = 24 << 10
 	// clockSlack is by how much clocks of functions may differ, and more.
 	clockSlack = 5 * time.Second
 )
@@ -43,15 +45,40 @@ type presenceAnswer struct {
 
 func (a presenceAnswer) isEmpty() bool { return a == presenceAnswer{} }
 
+// size is about how many bytes the list of an answer has.
+func (a presenceAnswer) size() (bytes int) {
+	if a.Members != nil {
+		for _, m := range *a.Members {
+			bytes += m.size()
+		}
+	}
+	return bytes
+}
+
+func (m Member) size() int { return len(m.User) + len(m.ID) + len(m.Info) + len(m.Said) + 40 }
+
+// shorten leaves of a list what fits: its first member, behind which the client asks for the
+// others, or nothing where the frame would become too long. The next check has it then.
+func (a *presenceAnswer) shorten(left, used int) {
+	if a.Members == nil || len(*a.Members) == 0 || a.size() <= left {
+		return
+	}
+	first := (*a.Members)[0]
+	if used+first.size() > maxAnswer {
+		*a = presenceAnswer{}
+		return
+	}
+	*a.Members, a.Next = []Member{first}, first.Cursor
+}
+
 // topicCheck is what a check says of a topic: where the client is in its log, or whom it
 // shows as present, or both.
 type topicCheck struct {
 	Epoch  *string `json:"epoch"`
 	Offset uint64  `json:"offset"`
-	// Here is true if the client is to be seen, Watch if it watches; Members are how many
-	// it shows and a sum of their numbers, absent where it shows none because they are many.
+	// Here is true if the client has entered; Members are how many it shows and a sum of
+	// their numbers, absent where it shows none because they are many.
 	Here    bool      `json:"here"`
-	Watch   bool      `json:"watch"`
 	Members *shownSum `json:"members"`
 }
 
@@ -66,7 +93,7 @@ func (t topicCheck) position() Position {
 // costs no read of it.
 func (t topicCheck) asksLog() bool { return t.Epoch != nil || !t.asksPresence() }
 
-func (t topicCheck) asksPresence() bool { return t.Here || t.Watch || t.Members != nil }
+func (t topicCheck) asksPresence() bool { return t.Here || t.Members != nil }
 
 // shownSum is [COUNT,"HEX"].
 type shownSum struct {
@@ -130,6 +157,10 @@ func (p *protocol) entryOf(ctx context.Context, c Connection, topic string, f cl
 	if o.Info != nil {
 		e.details.Info = o.Info(c)
 	}
+	if err := (Details{Info: e.details.Info}).Validate(); err != nil { // which is no mistake of the client's
+		p.mux.o.Logger.ErrorContext(ctx, "what PresenceOptions.Info returns of a connection cannot be shown", "connectionId", c.ID, "error", err)
+		e.details.Info = nil
+	}
 	if len(f.Session) < 16 || len(f.Session) > 128 {
 		return nil, `"session" is a secret of 16 to 128 characters that the client has made`
 	}
@@ -180,15 +211,17 @@ func (p *protocol) enter(ctx context.Context, m *Message, e *entry) (a presenceA
 		p.mux.tellPresence(ctx, p.publisher, e.session.Topic, []Change{change}, m.ConnectionID)
 	}
 	if e.look {
-		p.list(ctx, m, e.store, e.o, e.session.Topic, nil, "", &a)
+		if err := p.list(ctx, e.store, e.o, e.session.Topic, nil, "", &a); err != nil { // the next check has it
+			p.failed("who is present could not be read", m, err)
+		}
 	}
 	return a, false
 }
 
 // list adds to an answer who is present: the first of them behind a cursor, or how many
 // there are. shown is what the client shows, if it said so: an answer to that has a list
-// only if it differs. A list that cannot be read now is left out: the next check has it.
-func (p *protocol) list(ctx context.Context, m *Message, store Presence, o *PresenceOptions, topic string, check *topicCheck, after Cursor, a *presenceAnswer) {
+// only if it differs. A list that cannot be read is left out.
+func (p *protocol) list(ctx context.Context, store Presence, o *PresenceOptions, topic string, check *topicCheck, after Cursor, a *presenceAnswer) error {
 	began := p.publisher.o.Now().Add(-clockSlack)
 	members, size, sessions := []Member{}, 0, 0
 	var next Cursor
@@ -199,14 +232,13 @@ func (p *protocol) list(ctx context.Context, m *Message, store Presence, o *Pres
 	}
 	for member, err := range store.Members(ctx, topic, after) {
 		if err != nil {
-			p.failed("who is present could not be read", m, err)
-			return
+			return err
 		}
 		if sum.add(member.Number); after == "" {
 			sessions += member.Sessions
 		}
-		bytes := len(member.User) + len(member.ID) + len(member.Info) + len(member.Said) + 40
-		if full = full || len(members) == membersAPage || len(members) > 0 && size+bytes > p.o.MaxAnswer; full {
+		bytes := member.size()
+		if full = full || len(members) == membersAPage || len(members) > 0 && size+bytes > min(p.o.MaxAnswer, longestList); full {
 			if after != "" || sum.count > countAtMost || p.publisher.crowds.is(topic+crowdOfMembers, time.Now()) {
 				break
 			}
@@ -227,15 +259,16 @@ func (p *protocol) list(ctx context.Context, m *Message, store Presence, o *Pres
 	case a.Many:
 		a.Count = &sum.count
 		if check != nil {
-			return
+			return nil
 		}
 	case check != nil && check.Members != nil && *check.Members == sum:
-		return
+		return nil
 	}
 	a.AsOf, a.Members = began.UnixMilli(), &members
 	if full {
 		a.Next = next
 	}
+	return nil
 }
 
 const (
@@ -255,7 +288,7 @@ func (p *protocol) checkPresence(ctx context.Context, m *Message, c Connection, 
 	ctx, cancel := context.WithTimeout(ctx, p.mux.o.WriteTimeout)
 	defer cancel()
 	mark := c.Marks[topic]
-	if t.Here {
+	if t.Here && mark != OnlyWatches { // who only looks has no lease
 		here := false
 		if session := markSession(mark); session != "" {
 			var err error
@@ -274,7 +307,9 @@ func (p *protocol) checkPresence(ctx context.Context, m *Message, c Connection, 
 		return a
 	}
 	if MarkWatches(mark) {
-		p.list(ctx, m, store, o, topic, &t, "", &a)
+		if err := p.list(ctx, store, o, topic, &t, "", &a); err != nil { // the next check has it
+			p.failed("who is present could not be read", m, err)
+		}
 	}
 	return a
 }
@@ -296,8 +331,13 @@ func (p *protocol) members(ctx context.Context, m *Message, c Connection, f clie
 		return p.forbid(ctx, m, actionMembers, ToTopic(topic))
 	}
 	a := serverFrame{Type: "ack", Topic: topic}
-	p.list(ctx, m, store, o, topic, nil, f.Members, &a.presenceAnswer)
-	if a.presenceAnswer.Members == nil {
+	switch err := p.list(ctx, store, o, topic, nil, f.Members, &a.presenceAnswer); {
+	case errors.Is(err, ErrNotSupported):
+		return refuse("unknown-action", p.actions())
+	case errors.Is(err, ErrInvalid):
+		return refuse("bad-presence", `"from" is the "next" of an answer`)
+	case err != nil:
+		p.failed("who is present could not be read", m, err)
 		return refuse("internal", "")
 	}
 	return a

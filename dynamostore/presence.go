@@ -389,7 +389,7 @@ func (s *Store) Members(ctx context.Context, topic string, after wirepost.Cursor
 		fail := func(err error) {
 			yield(wirepost.Member{}, fmt.Errorf("list the members of topic %q: %w", topic, err))
 		}
-		if err := cmp.Or(ctx.Err(), wirepost.ValidateName(topic)); err != nil {
+		if err := cmp.Or(ctx.Err(), wirepost.ValidateName(topic), wirepost.ValidateMemberCursor(after)); err != nil {
 			fail(err)
 			return
 		}

@@ -251,7 +251,7 @@ func (s *Store) Members(ctx context.Context, topic string, after wirepost.Cursor
 	s.made()
 	return func(yield func(wirepost.Member, error) bool) {
 		what := "list the members of topic " + topic
-		if err := cmp.Or(ctx.Err(), wirepost.ValidateName(topic)); err != nil {
+		if err := cmp.Or(ctx.Err(), wirepost.ValidateName(topic), wirepost.ValidateMemberCursor(after)); err != nil {
 			yield(wirepost.Member{}, s.wrap(ctx, what, err))
 			return
 		}

@@ -170,6 +170,14 @@ var brokenPresences = []struct {
 			return b.Presence.Members(ctx, topic, "")
 		}
 	}},
+	{"a list does not go on behind what is no cursor", "it does", func(b *brokenPresence) {
+		b.members = func(ctx context.Context, topic string, after wirepost.Cursor) iter.Seq2[wirepost.Member, error] {
+			if wirepost.ValidateMemberCursor(after) != nil {
+				after = ""
+			}
+			return b.Presence.Members(ctx, topic, after)
+		}
+	}},
 	{"a lease that is over is due, and lapses", "a minute late", func(b *brokenPresence) {
 		b.due = func(ctx context.Context, now time.Time) iter.Seq2[wirepost.Lapsed, error] {
 			return b.Presence.Due(ctx, now.Add(-time.Minute))

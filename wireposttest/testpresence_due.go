@@ -3,8 +3,10 @@ package wireposttest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,6 +114,17 @@ var memberChecks = []presenceCheck{
 		}
 		if slices.Sort(all); len(slices.Compact(all)) != 30 {
 			return fmt.Errorf("in pages of 7 there are %q", all)
+		}
+		return nil
+	}},
+	{"a list does not go on behind what is no cursor", func(ctx context.Context, p *testedPresence) error {
+		if _, err := p.enter(ctx, session("alice", "s1", 1), noDetails, joined); err != nil {
+			return err
+		}
+		for _, after := range []wirepost.Cursor{"\uffff", "?", wirepost.Cursor("u" + strings.Repeat("x", 5000))} {
+			if err := firstOf(p.Members(ctx, "t", after)); !errors.Is(err, wirepost.ErrInvalid) {
+				return fmt.Errorf("Members behind %.10q: %v, want an ErrInvalid", after, err)
+			}
 		}
 		return nil
 	}},
