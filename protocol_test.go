@@ -123,38 +123,48 @@ func TestAnEnvelopeIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// Frames are answered by a mux without presence and by one with it.
 func FuzzProtocolFrame(f *testing.F) {
-	for _, s := range []string{`{"action":"ping","ref":1}`, `{"action":"send","to":"topic:x","data":[1]}`, `{"action":"subscribe","topic":"\u0000"}`, `{"ref":`, `[[[`, "\xff"} {
+	for _, s := range []string{`{"action":"ping","ref":1}`, `{"action":"send","to":"topic:x","data":[1]}`, `{"action":"subscribe","topic":"\u0000"}`, `{"ref":`, `[[[`, "\xff",
+		`{"action":"subscribe","topic":"x","presence":true,"session":"0123456789abcdef","said":{"a":[1]}}`, `{"action":"subscribe","topic":"x","presence":true,"session":"short","said":null}`,
+		`{"action":"check","topics":{"x":{"here":true,"members":[1,"ffffffff"]},"y":{"here":true},"z":{"epoch":"e","offset":1,"here":true}}}`, `{"action":"check","topics":{"x":{"members":[-1,"g"]}}}`,
+		`{"action":"members","topic":"x","from":"ualice"}`, `{"action":"members","topic":"x","from":"\uffff"}`, `{"action":"leave","topic":"x"}`} {
 		f.Add([]byte(s))
 	}
-	store := wirepost.NewMemStore(nil)
 	now := time.Now().UnixMilli()
 	identity := wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}
-	if err := store.Put(f.Context(), wirepost.Connection{ID: "A=", Endpoint: identity, ConnectedAt: time.UnixMilli(now), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
-		f.Fatal(err)
+	var muxes []*wirepost.Mux
+	for _, presence := range []*wirepost.PresenceOptions{nil, {Info: func(c wirepost.Connection) json.RawMessage { return json.RawMessage(`{"of":"` + c.User + `"}`) }}} {
+		store := wirepost.NewMemStore(nil)
+		if err := store.Put(f.Context(), wirepost.Connection{ID: "A=", User: "alice", Endpoint: identity, ConnectedAt: time.UnixMilli(now), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+			f.Fatal(err)
+		}
+		publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})})
+		mux := wirepost.NewMux(store, &wirepost.MuxOptions{Presence: presence, Publisher: publisher})
+		mux.HandleProtocol(publisher, nil)
+		muxes = append(muxes, mux)
 	}
-	publisher := wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
-	})})
-	mux := wirepost.NewMux(store, nil)
-	mux.HandleProtocol(publisher, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		event, err := json.Marshal(map[string]any{"body": string(body),
 			"requestContext": map[string]any{"eventType": "MESSAGE", "routeKey": "$default", "connectionId": "A=", "apiId": "abc", "stage": "dev", "domainName": "localhost:1", "connectedAt": now, "requestTimeEpoch": now}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := mux.Invoke(t.Context(), event)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answer struct {
-			StatusCode int
-			Body       string
-		}
-		var frame struct{ Type, Code string }
-		if err := json.Unmarshal(out, &answer); err != nil || json.Unmarshal([]byte(answer.Body), &frame) != nil || answer.StatusCode != 200 || frame.Code == "internal" {
-			t.Errorf("%q is answered with %s", body, out)
+		for _, mux := range muxes {
+			out, err := mux.Invoke(t.Context(), event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var answer struct {
+				StatusCode int
+				Body       string
+			}
+			var frame struct{ Type, Code string }
+			if err := json.Unmarshal(out, &answer); err != nil || json.Unmarshal([]byte(answer.Body), &frame) != nil || answer.StatusCode != 200 || frame.Code == "internal" {
+				t.Errorf("%q is answered with %s", body, out)
+			}
 		}
 	})
 }

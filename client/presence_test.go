@@ -2,9 +2,12 @@ package client
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestTheClientDoesWhatTheScriptOfPresenceSays(t *testing.T) {
@@ -44,6 +47,52 @@ func TestTheClientDoesWhatTheScriptOfPresenceSays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// said takes the actions that were sent, with their topics.
+func (s *server) said() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.sent {
+		said := fmt.Sprint(f["action"])
+		if topic, ok := f["topic"]; ok {
+			said += fmt.Sprint(" ", topic)
+		}
+		all = append(all, said)
+	}
+	s.sent = nil
+	slices.Sort(all)
+	return all
+}
+
+func TestWhoLeavesATopicOrClosesSaysGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{conns: map[*fake]bool{}}
+		c := Connect("ws://server/dev", &Options{Random: func() float64 { return 0.5 }, Dial: s.dial})
+		defer c.Close()
+		all := map[string]*Presence{}
+		for _, topic := range []string{"hall", "lobby", "other"} {
+			p, err := c.Presence(topic, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[topic] = p
+		}
+		synctest.Wait()
+		if got := fmt.Sprint(s.said()); got != "[subscribe hall subscribe lobby subscribe other]" {
+			t.Errorf("at the beginning it says %s", got)
+		}
+		all["lobby"].Leave()
+		synctest.Wait()
+		if got := fmt.Sprint(s.said()); got != "[leave lobby]" {
+			t.Errorf("to leave a topic it says %s", got)
+		}
+		began := time.Now()
+		c.Close() // the server does not answer
+		if got := fmt.Sprint(s.said()); got != "[leave hall leave other]" || time.Since(began) != goodbyeTime {
+			t.Errorf("to close it says %s and waits %v", got, time.Since(began))
+		}
+	})
 }
 
 // tellPresence adds a change in the script's words.

@@ -53,3 +53,54 @@ for (const { name, presence: topics, steps } of script) {
     assert.equal(clock.size, world.connections.size * 2, "timers are left");
   });
 }
+
+/** A client that is present in topics, at a server that takes everything. */
+async function present(...topics) {
+  const world = new World();
+  world.latency = () => 1;
+  const { clock } = world;
+  const frames = [];
+  world.handle = (c, frame) => {
+    frames.push(frame);
+    if (frame.action === "subscribe") return { type: "ack", ref: frame.ref, topic: frame.topic, renew: 240_000, asOf: 1, members: [] };
+    if (frame.action === "check") return { type: "ack", ref: frame.ref, topics: Object.fromEntries(topics.map((topic) => [topic, { here: false }])) };
+    return { type: "ack", ref: frame.ref };
+  };
+  const events = new EventTarget();
+  const client = connect("ws://server/dev", { WebSocket: world.WebSocket, clock, random: () => 0.5, events });
+  const all = topics.map((topic) => presence(client, topic));
+  await clock.advance(10);
+  const said = () => frames.splice(0).map(({ action, topic }) => (topic ? `${action} ${topic}` : action));
+  assert.deepEqual(said(), topics.map((topic) => `subscribe ${topic}`));
+  return { world, clock, events, client, all, said };
+}
+
+test("close says goodbye to each topic before the connection ends without a code", async () => {
+  const { world, clock, client, said } = await present("lobby", "hall");
+  let code;
+  world.latest.finish = (c) => (code = c ?? "none");
+  client.close();
+  await clock.advance(10);
+  assert.deepEqual(said(), ["leave lobby", "leave hall"]);
+  assert.equal(code, "none");
+});
+
+test("a page that is left says goodbye, and enters anew if it comes back", async () => {
+  const { clock, events, client, said } = await present("lobby", "hall");
+  events.dispatchEvent(new Event("pagehide"));
+  await clock.advance(10);
+  assert.deepEqual(said(), ["leave lobby", "leave hall"]);
+  await clock.advance(240_000);
+  assert.deepEqual(said().filter((s) => s !== "ping"), ["check", "subscribe lobby", "subscribe hall"]);
+  client.close();
+});
+
+test("leave ends the presence in one topic, and stays subscribed", async () => {
+  const { clock, client, all, said } = await present("lobby", "hall");
+  all[0].leave();
+  await clock.advance(10);
+  assert.deepEqual(said(), ["leave lobby"]);
+  await clock.advance(240_000);
+  assert.deepEqual(said().filter((s) => s !== "ping"), ["check", "subscribe hall"]);
+  client.close();
+});
