@@ -108,10 +108,27 @@ func (f *fanOut) run() (Result, error) {
 		f.failure = fmt.Errorf("publish to %s: no time was left to start: %w", f.to, context.DeadlineExceeded)
 	}
 	result := f.result.end()
+	if err := unsigned(f.to, result); err != nil && f.failure == nil {
+		result, f.failure = Result{}, err
+	}
 	if log := f.o.Logger; log.Enabled(f.ctx, slog.LevelDebug) {
 		log.Debug("published", "to", f.to.String(), "bytes", f.request.Size(), "result", result, "took", time.Since(start), "error", f.failure)
 	}
 	return result, f.failure
+}
+
+// unsigned is the error of a publish of which no request was sent, for want of
+// credentials: that is no matter of its connections. It is nil if one was sent.
+func unsigned(to Audience, r Result) error {
+	if r.Failed == 0 || r.Sent+r.Gone > 0 || r.Problems[ProblemCredentialsMissing] != r.Failed {
+		return nil
+	}
+	var first *Error
+	if !errors.As(r.Errors[0], &first) {
+		return nil
+	}
+	return &Error{Problem: ProblemCredentialsMissing, Endpoint: first.Endpoint, FixText: first.FixText, Err: first.Err,
+		Detail: fmt.Sprintf("no request for %s was sent, because there are no AWS credentials to sign with", to)}
 }
 
 // rows are those of the audience that the publish is for.

@@ -196,7 +196,8 @@ type PublishOptions struct {
 //
 // The error is for what concerns the whole. It is an [ErrInvalid] if the audience, the
 // data or the options cannot be, has the [Problem] [ProblemStore] if the audience could
-// not be read, and wraps the context's error if that had ended. The result of each post
+// not be read, or [ProblemCredentialsMissing] if no post could be signed for want of
+// credentials, and wraps the context's error if that had ended. The result of each post
 // is in the Result, which is complete as far as the publish came even with an error.
 //
 // Gone is no error. The row of a gone connection is removed if the post went to

@@ -87,7 +87,7 @@ type Result struct {
 	// want of time or because the audience could not be read to its end: the same
 	// publish with [PublishOptions].After set to it sends to the others, and to nobody
 	// twice. It is empty if every post was started. If Publish returned an error and
-	// Sent, Gone and Failed are 0, it may be empty, too: then no post was started, and
+	// Sent, Gone and Failed are 0, it may be empty, too: then nothing was sent, and
 	// the publish is to be done again as it was.
 	Next Cursor `json:"next,omitempty"`
 	// Position is that of a message that was kept, also with an error. The rest of such
