@@ -105,7 +105,25 @@ func (d *run) parse(region string) {
 	} else {
 		d.ok("endpoint", ep.URL)
 	}
-	d.ok("region", ep.Region)
+	d.regions()
+}
+
+// regions says the region, unless another was given than the store's record of the API
+// has: one of the two is a mistake, and the doctor cannot tell which.
+func (d *run) regions() {
+	r := d.record
+	for i := range d.records {
+		if r == nil && d.o.APIID != "" && d.records[i].APIID == d.o.APIID && d.records[i].Stage == d.endpoint.Stage {
+			r = &d.records[i]
+		}
+	}
+	if d.o.Region == "" || r == nil || r.Region == d.o.Region {
+		d.ok("region", d.endpoint.Region)
+		return
+	}
+	d.warn("region", wirepost.ProblemSigningRegion,
+		fmt.Sprintf("the region that was given is %s, and the store's record of the API is %s: programs with this store post by the record and sign for %s", d.o.Region, r.Identity, r.Region),
+		fmt.Sprintf("give --region %s, or none; if %s is right, let a client connect to the API there, which makes another record", r.Region, d.o.Region))
 }
 
 // refuse says what is wrong with the string.

@@ -80,6 +80,15 @@ func storeRows() []row {
 			w.options.Store = w.store
 			w.learn(identity, "https://"+customHost)
 		}, want: problems(wirepost.ProblemStoreMoved), says: []string{"https://ws.example.com"}, fine: true},
+		{name: "a region that is not that of the record", make: with(func(w *world) { w.options.Region = "us-east-1" }), want: problems(wirepost.ProblemSigningRegion),
+			says: []string{"the region that was given is us-east-1, and the store's record of the API is abc123/prod@eu-west-1", "sign for eu-west-1", "give --region eu-west-1, or none"}, fine: true},
+		{name: "a region that is not that of the record, and no endpoint", make: with(func(w *world) { w.options.Endpoint, w.options.Region = "", "us-east-1" }), want: problems(wirepost.ProblemSigningRegion),
+			says: []string{"the store's record of the API is abc123/prod@eu-west-1"}, fine: true},
+		{name: "an API by its ID in a region that is not that of the record", make: with(func(w *world) {
+			w.options.Endpoint, w.options.APIID, w.options.Stage, w.options.Region = "", "abc123", "prod", "us-east-1"
+			w.names["dynamodb.us-east-1.amazonaws.com"] = []string{otherIP}
+		}), want: problems(wirepost.ProblemSigningRegion, wirepost.ProblemEndpointUnresolved), says: []string{"the region that was given is us-east-1, and the store's record of the API is abc123/prod@eu-west-1"}},
+		{name: "the region of the record", make: with(func(w *world) { w.options.Region = "eu-west-1" })},
 		{name: "a topic that others keep and this program does not", make: with(func(w *world) { w.keep("lobby") }), want: problems(wirepost.ProblemKeptAndNot),
 			says: []string{"a message to topic lobby was kept ", ", for 24h0m0s, and WIREPOST_KEEP here keeps none of them", "such as lobby=24h0m0s"}, fine: true},
 		{name: "a topic that this program keeps, too", make: with(func(w *world) {
