@@ -30,6 +30,9 @@ type devFlags struct {
 	routes      many // KEY=FUNCTION
 	authorizers many // FUNCTION, or NAME=FUNCTION with a template
 	envFile     string
+	envVars     string
+	env         many // NAME=VALUE or FUNCTION.NAME=VALUE
+	overrides   app.Overrides
 	names       string
 	faults      many
 	seed        uint64
@@ -79,7 +82,7 @@ it as PublisherOptions.Credentials.`},
 	grouped(cmd, "A template", d.templateFlags)
 	grouped(cmd, "Faults", d.faultFlags)
 	grouped(cmd, "What is seen of it", d.viewFlags)
-	for _, flag := range []string{"template", "env-file", "page"} {
+	for _, flag := range []string{"template", "env-file", "env-vars", "page"} {
 		completeFlag(cmd, flag, files)
 	}
 	completeFlag(cmd, "credentials", oneOf("dev", "inherit"))
@@ -131,6 +134,8 @@ func (d *devFlags) runtimeFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.Freeze, "freeze", false, "stop processes between invocations, as Lambda does")
 	flags.BoolVar(&p.Watch, "watch", false, "restart a function when its files change, but for files other than source that change while it works: those it writes itself")
 	flags.StringVar(&d.envFile, "env-file", "", "`FILE` more environment of the functions, NAME=VALUE lines; a NAME that the template misses is a --value too")
+	flags.StringArrayVar(&d.env, "env", nil, "`NAME=VALUE` a variable of all functions, or FUNCTION.NAME=VALUE of one, before what the template and --env-file say; may be given more than once")
+	flags.StringVar(&d.envVars, "env-vars", "", "`FILE` the same for many, in the JSON of sam local's --env-vars; --env comes before it")
 	flags.StringVar(&d.credentials, "credentials", "dev", "`dev|inherit` what functions sign with: the development pair, which no AWS service takes, or yours; default dev")
 }
 
@@ -167,6 +172,9 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 	if err := c.readEnvFile(d); err != nil {
 		return c.notStarted(ctx, err)
 	}
+	if err := c.readEnvVars(d); err != nil {
+		return c.notStarted(ctx, err)
+	}
 	if err := c.readTemplate(ctx, d); err != nil {
 		return c.notStarted(ctx, err)
 	}
@@ -190,7 +198,7 @@ func (c *command) dev(ctx context.Context, d *devFlags) int {
 
 // check says what is wrong with the flags; empty if nothing is.
 func (d *devFlags) check() (mistake, cure string) {
-	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes, d.parseStandIns} {
+	for _, check := range []func() (mistake, cure string){d.checkCombination, d.checkAddresses, d.parseFaults, d.parseRoutes, d.parseStandIns, d.parseEnv} {
 		if mistake, cure = check(); mistake != "" {
 			return mistake, cure
 		}
@@ -235,7 +243,7 @@ func (d *devFlags) namesFunctions() bool {
 // needsFunctions reports whether a flag is given that says how functions run.
 func (d *devFlags) needsFunctions() bool {
 	p, n := d.config.Processes, d.named
-	return d.envFile != "" || d.credentials == "inherit" || d.names == "aws" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
+	return d.envFile != "" || d.envVars != "" || len(d.env) > 0 || d.credentials == "inherit" || d.names == "aws" || p.Watch || p.Freeze || p.NoTimeout || p.DebugPort != 0 || p.Timeout != 0 ||
 		len(d.authorizers)+len(n.RouteResponses)+len(n.IdentitySources) > 0
 }
 

@@ -48,7 +48,7 @@ func (s Severity) String() string {
 
 // A Note says one thing about a template: what was rewritten, what was not
 // understood, what is not supported here. It never holds the value of a function's
-// variable, except an address that was rewritten.
+// variable, except an address that was rewritten and a placeholder.
 type Note struct {
 	Position Position
 	Severity Severity

@@ -13,10 +13,17 @@ type Table struct {
 	Read, Write   int64       // capacity units, for PROVISIONED
 	TTL           string      // the attribute, empty if off
 	Stream        string      // the view type, empty if off
+	Items         []Item      // that it has from the beginning
 
 	// Unrunnable says why the table cannot be created; nil if it can.
 	Unrunnable *Unrunnable
 
+	Position Position
+}
+
+// Item is a row of a table, in the JSON of DynamoDB: {"id": {"S": "a"}}.
+type Item struct {
+	JSON     string
 	Position Position
 }
 

@@ -95,6 +95,10 @@ type Config struct {
 	// of a function comes before them.
 	More Environment
 
+	// Given are variables that come before all others, also those of an app: of its
+	// functions they are in the app itself.
+	Given Environment
+
 	// Inherit lets functions sign with the credentials of AWS's own chain in this
 	// process. Otherwise they have the development pair, and nothing of the caller's.
 	Inherit bool

@@ -26,7 +26,17 @@ type functionEnv struct {
 	nothingToStop
 
 	vars Environment
-	more Environment // of vars, what Config.More has
+}
+
+// flagged is an environment with the flag that has it.
+type flagged struct {
+	flag string
+	env  Environment
+}
+
+// fromFlags are the variables that the caller has written down.
+func (f *functionEnv) fromFlags() []flagged {
+	return []flagged{{"--env-file", f.c.More}, {"--env", f.c.Given}}
 }
 
 func (f *functionEnv) start(context.Context) error {
@@ -44,7 +54,7 @@ func (f *functionEnv) start(context.Context) error {
 	env := functionEnvironment(c.Env, f.credentials.functions, c.Inherit, c.Region, f.listener.endpoint(), f.control.at.StoreURL(), more, bundle)
 	env = append(env, f.engines.endpoints()...)
 	env = env.Set("AWS_ENDPOINT_URL_LAMBDA", f.lambda.url())
-	env = append(env, c.More...)
+	env = append(append(env, c.More...), c.Given...)
 	if f.interception.at != nil {
 		options, err := f.interception.nodeOptions(env.value("NODE_OPTIONS"))
 		if err != nil {
@@ -56,10 +66,11 @@ func (f *functionEnv) start(context.Context) error {
 	if c.App != nil {
 		orTemplate = " or of the template"
 	}
-	if not := reserved(c.More, c.Region); len(not) > 0 {
-		c.Report.Hint(fmt.Sprintf("not taken from --env-file, because Lambda sets it: %s; the region is that of --region%s, %s", strings.Join(not, ", "), orTemplate, c.Region))
+	for _, from := range f.fromFlags() {
+		if not := reserved(from.env, c.Region); len(not) > 0 {
+			c.Report.Hint(fmt.Sprintf("not taken from %s, because Lambda sets it: %s; the region is that of --region%s, %s", from.flag, strings.Join(not, ", "), orTemplate, c.Region))
+		}
 	}
-	f.more = c.More
 	f.vars = env
 	return nil
 }

@@ -57,7 +57,9 @@ type restartable interface {
 func (all *functions) start(context.Context) error {
 	p := all.c.Processes
 	all.bySpec, all.known, all.names = map[string]gateway.Function{}, map[string]gateway.Function{}, map[string]bool{}
-	all.calls.variables("--env-file", all.env.more)
+	for _, from := range all.env.fromFlags() {
+		all.calls.variables(from.flag, from.env)
+	}
 	all.config = lambdart.Config{
 		Concurrency: p.Concurrency, Timeout: p.Timeout, NoTimeout: p.NoTimeout, DebugPort: p.DebugPort, Freeze: p.Freeze,
 		Region: all.c.Region, AccountID: all.c.account(), Folder: string(all.c.Folder), Env: all.env.vars, Output: all.c.Output, Logger: all.c.Logger,

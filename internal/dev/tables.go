@@ -115,6 +115,9 @@ func (t *tables) create(ctx context.Context, a *app.App) error {
 		if !of {
 			t.c.Report.Hint(fmt.Sprintf("created table %s at %s", table.Name, at))
 		}
+		if err := t.fill(ctx, db, table); err != nil {
+			return fmt.Errorf("%s: put the template's items into table %s at %s: %s", table.Position, table.Name, at, cause(err))
+		}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (r *reader) describe(stage *resource) app.API {
 		r.Note(x.pos, app.Warning, "the execute-api endpoint of %s is disabled: on AWS only a custom domain leads to it, here only the local address does", document.Clip(x.id))
 	}
 	if stage != nil {
-		r.stageVariables = r.variables(stage.props.Get("StageVariables"), "stage variable", x.id)
+		r.stageVariables = r.variables(stage.props.Get("StageVariables"), "stage variable", x.id, nil)
 	}
 	if r.names != nil {
 		api.StageVariables = r.stageVariables

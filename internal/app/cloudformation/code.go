@@ -100,17 +100,21 @@ func lineOf(v *value) int {
 
 // asset is where CDK put what its template has in a bucket: a folder or a zip file
 // next to the template. Without the metadata that 'cdk synth' adds, as where the app
-// itself was run or with --no-asset-metadata, the object's key has the hash that is in
-// the name.
+// itself was run or with --no-asset-metadata, the manifest of assets says it, or the
+// object's key has the hash that is in the name.
 func (r *reader) asset(metadata, key *value) string {
 	if s := r.text(metadata.Get("aws:asset:path"), "the asset"); s != "" {
 		return r.path(metadata.Pos, s)
 	}
-	m := assetKey.FindStringSubmatch(r.eval(key).ScalarText())
+	text := r.eval(key).ScalarText()
+	m := assetKey.FindStringSubmatch(text)
 	if m == nil {
 		return ""
 	}
-	for _, name := range []string{"asset." + m[1], "asset." + m[1] + m[2]} {
+	for _, name := range []string{r.assets.path(r.dirOf(key.Pos.File), text), "asset." + m[1], "asset." + m[1] + m[2]} {
+		if name == "" {
+			continue
+		}
 		path := r.path(key.Pos, name)
 		if _, err := os.Stat(path); err == nil {
 			return path

@@ -70,7 +70,7 @@ func (r *reader) function(x *resource) app.Function {
 	}
 	f.StandIn = cmp.Or(r.options.StandIns.Functions[f.LogicalID], r.options.StandIns.Functions[f.Name])
 	// The variables are read in both steps, so that Read finds their mistakes.
-	if env := r.environment(x); r.names != nil {
+	if env := r.environment(x, f.Name); r.names != nil {
 		f.Env = env
 	}
 	if a := r.texts(p.Get("Architectures"), "the architecture of "+what); len(a) > 0 {
@@ -107,11 +107,11 @@ func (r *reader) invokedBy(function, by string) {
 	r.invokers[function] = append(r.invokers[function], by)
 }
 
-// environment is the variables of a function.
-func (r *reader) environment(x *resource) map[string]string {
+// environment is the variables of a function with that name.
+func (r *reader) environment(x *resource, name string) map[string]string {
 	e := x.props.Get("Environment")
 	if _, _, ok := e.Intrinsic(); ok {
 		e = r.eval(e)
 	}
-	return r.variables(e.Get("Variables"), "variable", x.id)
+	return r.variables(e.Get("Variables"), functionVariable, x.id, r.options.Overrides.Of(x.id, name))
 }

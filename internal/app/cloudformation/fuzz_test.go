@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,23 @@ func FuzzEvaluate(f *testing.F) {
 		}
 		if e := (*app.Error)(nil); err != nil && (!errors.As(err, &e) || e.Position.File == "" || e.Text == "") {
 			t.Errorf("error %#v, want an *app.Error with its file", err)
+		}
+	})
+}
+
+// FuzzAssets: whatever a manifest of assets is, a template is found by it without a
+// panic, and only under a path that it has.
+func FuzzAssets(f *testing.F) {
+	f.Add([]byte(`{"files": {"x": {"source": {"path": "n.json"}, "destinations": {"d": {"objectKey": "a/b.json"}}}}}`), "https://s3.amazonaws.com/bucket/a/b.json")
+	f.Add([]byte(`{"files": {"x": {"source": {}, "destinations": []}}}`), "/.json")
+	f.Add([]byte("files: [\n"), "//.json")
+	f.Fuzz(func(t *testing.T, manifest []byte, url string) {
+		known := map[string]string{}
+		addAssets("t", manifest, known)
+		a := assets{"dir": known}
+		got := a.template("dir", document.NewText(app.Position{}, url))
+		if got != "" && !strings.HasSuffix(url, ".json") || strings.ContainsRune(got, 0) {
+			t.Errorf("%q is found at %q", url, got)
 		}
 	})
 }

@@ -136,7 +136,7 @@ func (r *reader) httpStage(api *app.HTTPAPI, all []*resource, otherwise string) 
 func (r *reader) httpStageVariables(api *app.HTTPAPI, stage *resource, path ...string) {
 	r.httpVariables = map[string]string{}
 	if stage != nil {
-		r.httpVariables = r.variables(stage.props.Get(path...), "stage variable", api.LogicalID)
+		r.httpVariables = r.variables(stage.props.Get(path...), "stage variable", api.LogicalID, nil)
 	}
 	if r.names != nil {
 		api.StageVariables = r.httpVariables

@@ -165,7 +165,7 @@ func TestTheStageThatIsAskedForRunsOfAnHTTPAPIToo(t *testing.T) {
 func TestAddressesOfHTTPAPIsBecomeThoseOfThisMachine(t *testing.T) {
 	text := variable("!Sub 'https://${H}.execute-api.${AWS::Region}.amazonaws.com/x/y?a=b', B: !Sub '${H.ApiEndpoint}', C: !Sub '${W}.execute-api.us-east-1.amazonaws.com/prod/', D: !GetAtt U.FunctionUrl, E: !Ref H, G: !Sub 'https://${H9}.execute-api.us-east-1.amazonaws.com/'",
 		httpLine+restLine+"  U: {Type: AWS::Lambda::Url, Properties: {TargetFunctionArn: !GetAtt F.Arn, AuthType: NONE}}\n  H9: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}\n")
-	read, _, err := readOnly(text, Options{Values: map[string]string{"H9": "a1b2c3"}})
+	read, _, err := readOnly(text, Options{Values: map[string]string{"H9": "a1b2c3d4e6"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestAddressesOfHTTPAPIsBecomeThoseOfThisMachine(t *testing.T) {
 	}
 	want := map[string]string{
 		"V": "http://127.0.0.1:3003/x/y?a=b", "B": "http://127.0.0.1:3003", "C": "127.0.0.1:3004/prod/", "D": "http://127.0.0.1:3005/",
-		"E": "H", "G": "https://a1b2c3.execute-api.us-east-1.amazonaws.com/",
+		"E": "H", "G": "https://a1b2c3d4e6.execute-api.us-east-1.amazonaws.com/",
 	}
 	if got := a.Functions[0].Env; !maps.Equal(got, want) {
 		t.Errorf("variables %v, want %v", got, want)
@@ -185,7 +185,7 @@ func TestAddressesOfHTTPAPIsBecomeThoseOfThisMachine(t *testing.T) {
 	said := noteLines(notes)
 	for _, want := range []string{
 		"t.yaml:3: variable V of F: https://H.execute-api.us-east-1.amazonaws.com is http://127.0.0.1:3003 here\n", "t.yaml:3: variable D of F: https://u.lambda-url.us-east-1.on.aws is http://127.0.0.1:3005 here\n",
-		"t.yaml:3: variable E of F is the ID of the API: a call of a function to an address that is made of it arrives here\n", "t.yaml:3: variable G of F is an address of another API, a1b2c3, and stays\n",
+		"t.yaml:3: variable E of F is the ID of the API: a call of a function to an address that is made of it arrives here\n", "t.yaml:3: variable G of F is an address of another API, a1b2c3d4e6, and stays\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("notes %s, want %s", said, want)

@@ -27,6 +27,7 @@ type links struct {
 	bound    map[string]binding // parameters of nested stacks
 	optional map[string]string  // parameters of other stacks, to the name that the stack has for them
 	dirs     map[string]string  // file to the directory from which its paths are
+	assets   assets
 }
 
 // An export is one of a stack's Outputs.
@@ -63,11 +64,11 @@ type linker struct {
 // that stands alone is returned as it is, with nil links.
 func link(root *value, reading *document.Reading, o Options) (*value, *links) {
 	l := &linker{
-		Reading: reading, links: &links{bound: map[string]binding{}, optional: map[string]string{}, dirs: map[string]string{}},
+		Reading: reading, links: &links{bound: map[string]binding{}, optional: map[string]string{}, dirs: map[string]string{}, assets: assets{}},
 		files: &linkedFiles{}, used: map[string]bool{}, sections: map[string][]field{}, active: []string{filepath.Clean(reading.File())},
 	}
 	root = l.include(root, filepath.Dir(reading.File()), 0)
-	if len(o.Others) == 0 && !hasNested(root) {
+	if len(o.Others) == 0 && !l.hasNested(root) {
 		return root, nil
 	}
 	l.add(root, l.newScope(root, "", ""), false)
@@ -104,9 +105,9 @@ func isNested(resource *value) bool {
 	return typ == "AWS::CloudFormation::Stack" || typ == "AWS::Serverless::Application"
 }
 
-func hasNested(root *value) bool {
+func (l *linker) hasNested(root *value) bool {
 	for _, f := range root.Get("Resources").Each() {
-		if isNested(f.Value) && nestedFile(f.Value) != "" {
+		if isNested(f.Value) && l.nestedFile(f.Value, filepath.Dir(l.File())) != "" {
 			return true
 		}
 	}

@@ -44,13 +44,16 @@ func (f *linkedFiles) open(file string, reading *document.Reading) (root *value,
 	return nil, "cannot be opened"
 }
 
-// nestedFile is the file of a nested stack's template as the parent has it, or empty
-// for one that is not on this machine.
-func nestedFile(resource *value) string {
+// nestedFile is the file of a nested stack's template as the parent, in that folder, has
+// it, or empty for one that is not on this machine.
+func (l *linker) nestedFile(resource *value, dir string) string {
 	if asset := resource.Get("Metadata", "aws:asset:path").ScalarText(); asset != "" {
 		return asset
 	}
 	p := resource.Get("Properties")
+	if file := l.assets.template(dir, p.Get("TemplateURL")); file != "" {
+		return file
+	}
 	for _, name := range []string{"TemplateURL", "Location"} {
 		if text := p.Get(name).ScalarText(); text != "" && !strings.Contains(text, "://") && !strings.ContainsRune(text, 0) {
 			return text
@@ -62,7 +65,7 @@ func nestedFile(resource *value) string {
 // nest reads a nested stack and adds it before its parent. One that cannot be read
 // stays a resource.
 func (l *linker) nest(f field, parent *scope) {
-	name := nestedFile(f.Value)
+	name := l.nestedFile(f.Value, l.dirOf(f.Pos.File))
 	if name == "" {
 		return
 	}

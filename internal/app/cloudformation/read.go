@@ -39,6 +39,10 @@ type Options struct {
 	// StandIns are the parts that the caller runs in its own way.
 	StandIns app.StandIns
 
+	// Overrides are variables of functions that the caller gives. One of a function that
+	// the template does not have is an error.
+	Overrides app.Overrides
+
 	// API and Stage choose one where the template has several: an API by its
 	// logical ID or its name, a stage by its name or its logical ID.
 	API, Stage string
@@ -145,6 +149,7 @@ type reader struct {
 	httpVariables  map[string]string // stage variables of the HTTP API that is read
 
 	leftOut, rewritten map[app.Position]string // what a note has said already
+	told               told
 }
 
 func newReader(t *template, names *app.Names) *reader {
@@ -156,6 +161,7 @@ func newReader(t *template, names *app.Names) *reader {
 		functionIDs: map[string][]string{}, layers: map[string]*resource{},
 		invokers: map[string][]string{}, answers: map[string]*resource{},
 		leftOut: map[app.Position]string{}, rewritten: map[app.Position]string{},
+		told: told{mentions: map[string]*mention{}, fillIns: map[string]*fillIn{}, values: map[string]map[string]bool{}},
 	}
 }
 
@@ -183,6 +189,7 @@ func (r *reader) app() *app.App {
 	a.Sources, a.Functions, a.Tables = r.sources, r.functions(), r.tables()
 	a.APIs = []app.API{api}
 	r.checkStandIns(a)
+	r.tell(a)
 	r.leftOutProperties()
 	r.unread()
 	return a

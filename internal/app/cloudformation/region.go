@@ -24,6 +24,7 @@ func (t *template) locate() {
 			continue
 		}
 		region, account := placeOf(s)
+		t.asked[x.id] = t.asked[x.id] || region != ""
 		if o.Region == "" {
 			o.Region = region
 		}

@@ -41,11 +41,27 @@ func (r *reader) table(x *resource) app.Table {
 	if x.typ == "AWS::DynamoDB::GlobalTable" {
 		r.Note(x.pos, app.Info, "%s is global: here it is in one place", what)
 	}
+	if r.options.Origin.Format != "" { // CloudFormation has no rows
+		t.Items = r.rows(x.metadata.Get("Items"), what)
+	}
 	if why := uncreatable(t); why != "" {
 		t.Unrunnable = &app.Unrunnable{What: what, Why: why, Position: x.pos}
 		r.Add(t.Unrunnable.Note(true))
 	}
 	return t
+}
+
+// rows are those of a table that another language has.
+func (r *reader) rows(v *value, what string) []app.Item {
+	var out []app.Item
+	for _, item := range r.items(v, "the items of "+what) {
+		if e := r.eval(item); e.Kind == document.Scalar {
+			out = append(out, app.Item{JSON: e.Text, Position: item.Pos})
+		} else {
+			r.Note(item.Pos, app.Warning, "an item of %s is left out: %s", what, document.OrUnknown(e, item.Pos, "it is not a string").Text)
+		}
+	}
+	return out
 }
 
 // uncreatable is why a table cannot be created, or empty.

@@ -34,7 +34,8 @@ type template struct {
 	unsure                           int                     // conditions that could not be known
 	short                            []app.Source            // of SAM's events that become no resource
 	urlIDs                           map[string]string       // of the URLs of functions, to the function's name
-	engines                          bool                    // queues and topics have their own names
+	assets                           assets
+	engines                          bool // queues and topics have their own names
 	queueURL                         func(name string) string
 }
 
@@ -45,7 +46,7 @@ func newTemplate(reading *document.Reading, o Options) *template {
 	return &template{
 		Reading: reading, options: o, dir: cmp.Or(o.Origin.Dir, filepath.Dir(reading.File())), format: cmp.Or(o.Origin.Format, Format),
 		decided: map[string]bool{}, resources: map[string]*resource{}, samStages: map[string]string{}, apiIDs: map[string]string{},
-		unset: map[string]app.Position{}, urlIDs: map[string]string{}, placeholders: map[string]*resource{}, asked: map[string]bool{},
+		unset: map[string]app.Position{}, urlIDs: map[string]string{}, placeholders: map[string]*resource{}, asked: map[string]bool{}, assets: assets{},
 	}
 }
 

@@ -169,9 +169,12 @@ func (t *template) checkValue(name string, ids []string) {
 			}
 		}
 	}
-	if near := app.Nearest(name, open); near != "" {
+	switch near := app.Nearest(name, open); {
+	case near != "":
 		t.Fail(file, "nothing uses the value %s: did you mean %s?", document.Clip(name), document.Clip(near))
-	} else if special {
+	case !special && t.apiIDs[name] != "":
+		t.Note(t.resources[name].pos, app.Warning, "nothing uses the value %s: that is the API that runs here, and its ID is %s; for functions that have its address on AWS, give --deployed-api ID", document.Clip(name), t.apiIDs[name])
+	default:
 		t.Note(file, app.Warning, "nothing uses the value %s", document.Clip(name))
 	}
 }

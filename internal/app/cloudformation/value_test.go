@@ -90,7 +90,8 @@ func TestAValueThatNothingAsksForIsTold(t *testing.T) {
 		{"ssm:/app/scret", "t.yaml: nothing uses the value ssm:/app/scret: did you mean ssm:/app/secret?", ""},
 		{"Elsewhere", "t.yaml: there is no resource Elsewhere, for which a value is given", ""},
 		{"Stage", `t.yaml: Stage is a parameter: give --parameter Stage=VALUE`, ""},
-		{"B.Arn", "", ""},
+		{"B.Arn", "", "t.yaml: nothing uses the value B.Arn"},
+		{"A", "", "t.yaml:2: nothing uses the value A: that is the API that runs here, and its ID is local; for functions that have its address on AWS, give --deployed-api ID"},
 		{"ssm:/elsewhere", "", "t.yaml: nothing uses the value ssm:/elsewhere"},
 	} {
 		_, notes, err := readText(text, Options{Values: map[string]string{c.name: "x"}})

@@ -30,6 +30,10 @@ type Options struct {
 	// the template does not have is an error.
 	StandIns app.StandIns
 
+	// Overrides are variables of functions in the place of what the template says of
+	// them. Those of a function that the template does not have are an error.
+	Overrides app.Overrides
+
 	// API and Stage choose one where the template has several: an API by its
 	// logical ID or its name. For serverless.yml Stage is also ${opt:stage},
 	// unless CLI has one.
@@ -93,7 +97,7 @@ func Read(file string, o *Options) (*app.App, []app.Note, error) {
 // stack is the options for CloudFormation, with what is known of the deployment.
 func (o *Options) stack(d deployment) cloudformation.Options {
 	return cloudformation.Options{
-		Parameters: o.Parameters, Defaults: d.parameters, Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, API: o.API, Stage: o.Stage,
+		Parameters: o.Parameters, Defaults: d.parameters, Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, Overrides: o.Overrides, API: o.API, Stage: o.Stage,
 		Region: cmp.Or(o.Region, d.region), Account: cmp.Or(o.Account, d.account), Stack: d.stack,
 	}
 }

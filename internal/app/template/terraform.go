@@ -36,7 +36,7 @@ func readTerraform(file, dir string, o *Options) (*app.App, []app.Note, error) {
 		return nil, reading.Notes(), err
 	}
 	a, notes, err := cloudformation.Read(made.Template, reading, cloudformation.Options{
-		Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, API: o.API, Stage: o.Stage, Region: made.Region, Account: made.Account,
+		Values: o.Values, MoreValues: o.MoreValues, StandIns: o.StandIns, Overrides: o.Overrides, API: o.API, Stage: o.Stage, Region: made.Region, Account: made.Account,
 		Origin: &cloudformation.Origin{Format: terraform.Format, Asked: made.Asked, Dir: dir, Placeholders: made.Placeholders},
 	})
 	if err != nil {

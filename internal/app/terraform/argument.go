@@ -38,7 +38,11 @@ var kinds = sync.OnceValue(func() map[string]*kind {
 
 // isRead reports whether resources of a type are read.
 func isRead(typ string) bool {
-	return kinds()[typ] != nil || typ == "aws_cloudwatch_event_target" || typ == "aws_api_gateway_integration" || typ == "aws_sqs_queue_redrive_policy"
+	switch typ {
+	case "aws_cloudwatch_event_target", "aws_api_gateway_integration", "aws_sqs_queue_redrive_policy", "aws_dynamodb_table_item":
+		return true
+	}
+	return kinds()[typ] != nil
 }
 
 // isArgument reports whether a type has an argument, or a block, of that name, which

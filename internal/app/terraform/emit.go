@@ -42,7 +42,8 @@ func (c *configuration) emit() *value {
 		properties = append(properties, x.special()...)
 		out.Fields = append(out.Fields, field{Key: x.address, Pos: x.block.pos, Value: document.NewMap(x.block.pos,
 			field{Key: "Type", Value: document.NewText(x.block.pos, k.typ)},
-			field{Key: "Properties", Value: document.NewMap(x.block.pos, properties...)})})
+			field{Key: "Properties", Value: document.NewMap(x.block.pos, properties...)},
+			field{Key: "Metadata", Value: x.rows()})})
 		x.placeholder()
 	}
 	return out
@@ -60,10 +61,6 @@ func (x *instance) placeholder() {
 // notRun says that resources of a type are not run here.
 func (m *module) notRun(b *block) {
 	typ := b.labels[0]
-	if typ == "aws_dynamodb_table_item" {
-		m.Note(b.pos, app.Warning, "%s is not put into its table here", document.Clip(m.path+typ+"."+b.labels[1]))
-		return
-	}
 	if strings.HasPrefix(typ, "aws_") && !slices.ContainsFunc(quiet, func(q string) bool { return strings.HasPrefix(typ, q) }) {
 		m.Note(b.pos, app.Info, "%s is not run here", document.Clip(m.path+typ+"."+b.labels[1]))
 	}

@@ -32,6 +32,25 @@ func (x *instance) table(b *body) []field {
 	return out
 }
 
+// rows are those that a table has from the beginning, which are resources of their own;
+// or nil.
+func (x *instance) rows() *value {
+	if x.typ != "aws_dynamodb_table" {
+		return nil
+	}
+	list := document.NewList(x.block.pos)
+	for _, row := range x.byType["aws_dynamodb_table_item"] {
+		o := row.content()
+		if a, ok := o.attrs["item"]; ok && o.text("table_name") == text(x.object.GetAttr("name")) {
+			list.Items = append(list.Items, row.document(a.value, a.expr, a.pos))
+		}
+	}
+	if len(list.Items) == 0 {
+		return nil
+	}
+	return document.NewMap(x.block.pos, field{Key: "Items", Value: list})
+}
+
 // keys is the key of a table, or of an index, which may have blocks for it.
 func (x *instance) keys(b *body) *value {
 	out := document.NewList(b.pos)
