@@ -56,12 +56,14 @@ release: ## What the workflow for releases runs: a draft of the release of this 
 
 # The tests run also when a check before them has failed: one run tells everything.
 .PHONY: test
-test: ## Install what the tests need, check, and run all tests with the race detector
+test: ## Install what the tests need, check, and run all tests, with the race detector
 	@status=0
 	scripts/test-needs || status=1
 	$(MAKE) lint || status=1
 	echo "go test -race ./..."
 	go test -race -timeout 20m $(GOTESTFLAGS) ./... || status=1
+	echo "go test -run TestEachBreak . ./dynamostore"
+	go test -run TestEachBreak -timeout 20m . ./dynamostore || status=1
 	exit $$status
 
 .PHONY: test-needs

@@ -51,6 +51,26 @@
 // [Publisher.Publish] allow it. A post that fails is counted under the
 // [Problem] that explains it, and [Result.Err] makes one error of all of them.
 //
+// # Messages that are kept
+//
+// With [PublishOptions].Keep a message to a topic is appended to the topic's log before it
+// is sent. A client that was away reads what it missed, in order and once, or is told how
+// much is no longer kept. The store must be a [Log]; the stores of this module are. [Mux.HandleProtocol]
+// answers the clients, package client and clients/js ask.
+//
+// # Answers in pieces
+//
+// [Publisher.Stream] sends an answer that grows, such as that of a language model, with one
+// post in flight for each connection: what is written meanwhile goes into the next. Its
+// context ends when nobody reads any more. A handler of [Mux.HandleLong] has such a stream,
+// and more time than the 29 seconds of an integration.
+//
+// # Who is present
+//
+// With [MuxOptions].Presence clients can be present in a topic and see who else is.
+// [Publisher.Members] lists them. [Publisher.SweepPresence], called every minute, ends those
+// that vanished; [PresenceOptions].Within is the bound.
+//
 // # When it fails
 //
 // An error is an [ErrInvalid] if the caller gave what can never work, has the [Problem]
@@ -66,6 +86,8 @@
 //	WIREPOST_STORE     the store that OpenStore opens
 //	WIREPOST_ENDPOINT  an explicit management endpoint, for APIs whose default
 //	                   execute-api endpoint is disabled
+//	WIREPOST_KEEP      for how long messages to topics are kept, such as
+//	                   lobby=24h,orders/*=10m; see ParseKeep
 //	WIREPOST_LONG_FUNCTION
 //	                   the function that Mux.HandleLong hands work to, by its ARN
 //	                   with its alias or by its name; default: this one

@@ -565,33 +565,3 @@ func TestInChaosEveryClientHasEachKeptMessageOnceAndInOrder(t *testing.T) {
 		fmt.Printf("log: %d seeds, %d messages, 0 lost, 0 twice, 0 out of order, %d gaps, all told\n", *chaosSeeds, messages, gaps)
 	}
 }
-
-func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
-	for name, breaks := range map[string]chaosBreaks{
-		"a client that comes back gets nothing":         {noReplay: true},
-		"an append that is unknown is repeated blindly": {blindRetry: true},
-		"an append that is unknown counts as done":      {unknownIsDone: true},
-		"an append that is unknown counts as refused":   {unknownIsRefused: true},
-		"clients do not check":                          {noCheck: true},
-		"rows are written after the log is read":        {staleReplay: true, noCheck: true},
-		"gaps are not told":                             {quietGaps: true},
-		"an answer says that there is no more":          {shortReplay: true, noCheck: true},
-		"an answer goes as far as the head":             {headIsUpTo: true},
-		"what has expired is returned":                  {expiredToo: true},
-		"an answer has a message twice":                 {doubled: true},
-		"an answer is out of order":                     {disordered: true},
-		"an answer leaves out a message":                {skips: true},
-		"an own put counts as another's":                {log: logBreaks{repeatsPuts: true}},
-		"vanished items are passed over":                {log: logBreaks{holesUntold: true}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(20) {
-				if c := runChaos(t, seed, breaks); len(c.faults) > 0 {
-					t.Logf("seed %d: %s", seed, c.faults[0])
-					return
-				}
-			}
-			t.Error("20 seeds have shown no fault")
-		})
-	}
-}

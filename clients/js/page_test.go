@@ -242,6 +242,7 @@ func TestTheChatPageShowsWhatWasSaidWhileOneWasAwayAndWhatIsMissing(t *testing.T
 	}
 	said(t, alice, "a program", "short-lived")
 	say("four")
+	until(t, alice, "document.querySelector('#log li:last-child .note')?.textContent === 'nobody else is here'") // it is kept
 	d.kill()
 	d.start(t, "--listen", d.where(t).Host)
 	must(t, bob, chromedp.Navigate(d.said["page"]+"#name=bob"))

@@ -15,7 +15,7 @@ import (
 )
 
 func TestEachClientGetsEveryLineOnceAndInOrder(t *testing.T) {
-	const lines, clients = 10_000, 10
+	const lines, clients = 2_000, 10
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "store.db")

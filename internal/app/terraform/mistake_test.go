@@ -68,7 +68,7 @@ func TestAMistakeIsOneSentenceWithItsPlace(t *testing.T) {
 			dir := folder(t, map[string]string{"main.tf": c.text})
 			start := time.Now()
 			made, notes, err := expand(t, dir, Options{})
-			if took := time.Since(start); took > 20*time.Second {
+			if took := time.Since(start); took > 5*time.Minute {
 				t.Errorf("it took %v", took)
 			}
 			if why, ok := strings.CutPrefix(c.want, "unknown: "); ok {
@@ -118,7 +118,7 @@ func FuzzExpand(f *testing.F) {
 		start := time.Now()
 		reading := document.NewReading(dir)
 		made, err := Expand(reading, Options{Dir: dir})
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > 5*time.Minute {
 			t.Errorf("%d bytes took %v", len(data), took)
 		}
 		if (made == nil) == (err == nil) {

@@ -1,0 +1,70 @@
+//go:build !race
+
+package dynamostore
+
+import "testing"
+
+// The breaks run without the race detector, under which they take ten times as long: each
+// needs up to 20 seeds, and the same simulations run with it.
+
+func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
+	for name, breaks := range map[string]chaosBreaks{
+		"a client that comes back gets nothing":         {noReplay: true},
+		"an append that is unknown is repeated blindly": {blindRetry: true},
+		"an append that is unknown counts as done":      {unknownIsDone: true},
+		"an append that is unknown counts as refused":   {unknownIsRefused: true},
+		"clients do not check":                          {noCheck: true},
+		"rows are written after the log is read":        {staleReplay: true, noCheck: true},
+		"gaps are not told":                             {quietGaps: true},
+		"an answer says that there is no more":          {shortReplay: true, noCheck: true},
+		"an answer goes as far as the head":             {headIsUpTo: true},
+		"what has expired is returned":                  {expiredToo: true},
+		"an answer has a message twice":                 {doubled: true},
+		"an answer is out of order":                     {disordered: true},
+		"an answer leaves out a message":                {skips: true},
+		"an own put counts as another's":                {log: logBreaks{repeatsPuts: true}},
+		"vanished items are passed over":                {log: logBreaks{holesUntold: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				if c := runChaos(t, seed, breaks); len(c.faults) > 0 {
+					t.Logf("seed %d: %s", seed, c.faults[0])
+					return
+				}
+			}
+			t.Error("20 seeds have shown no fault")
+		})
+	}
+}
+
+func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
+	for name, breaks := range map[string]presenceChaosBreaks{
+		"nobody sweeps":                          {noSweep: true},
+		"nobody sweeps, and lists have the dead": {noSweep: true, store: presenceBreaks{listsDead: true}},
+		"a lease is shorter than a check":        {shortLease: true},
+		"a renewal is shorter than a check":      {shortRenew: true},
+		"a renewal does nothing":                 {store: presenceBreaks{renewsNothing: true}},
+		"each $disconnect is a goodbye":          {anyGoodbye: true},
+		"nobody is given a list":                 {noList: true},
+		"a list ends too soon":                   {shortLists: true},
+		"nobody is told that it is not here":     {neverAnew: true},
+		"numbers of events do not grow":          {oldEvents: true},
+		"numbers are the time":                   {store: presenceBreaks{numberFalls: true}},
+		"rows have no marks":                     {noMarks: true},
+		"no leave is a leave":                    {store: presenceBreaks{neverLast: true}},
+		"one session that leaves is the last":    {store: presenceBreaks{oneIsAll: true}},
+		"what nobody has announced is forgotten": {store: presenceBreaks{tellsNothing: true}},
+		"nobody notes what was announced":        {notesNone: true},
+		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(12) {
+				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
+					t.Logf("seed %d: %s", seed, c.faults[0])
+					return
+				}
+			}
+			t.Error("12 seeds have shown no fault")
+		})
+	}
+}
