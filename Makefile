@@ -18,6 +18,8 @@ GORELEASER_VERSION := v2.15.1
 FUZZTIME ?= 30s
 # More flags for go test, for example GOTESTFLAGS='-run Interop -v'.
 GOTESTFLAGS ?=
+# What builds the images: docker, podman or buildah. Empty makes only the folders for it.
+ENGINE ?=
 
 .PHONY: help
 help: ## Say what can be made
@@ -40,6 +42,20 @@ completions: ## Write the scripts that complete words in shells into bin/complet
 	bin/wirepost completion zsh >bin/completions/_wirepost
 	bin/wirepost completion fish >bin/completions/wirepost.fish
 	bin/wirepost completion powershell >bin/completions/wirepost.ps1
+
+.PHONY: images
+images: ## Build the container images with ENGINE (docker, podman or buildah)
+	@scripts/images "$(ENGINE)"
+
+# buildah has a store of its own here; with vfs and chroot it needs nothing of the kernel
+# but the rights of root.
+.PHONY: images-check
+images-check: ## Build the images for two processors with buildah and start them; as root, on Linux
+	@mkdir -p .tools/containers
+	export CONTAINERS_STORAGE_CONF=$(CURDIR)/.tools/containers/storage.conf BUILDAH_ISOLATION=chroot
+	printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' $(CURDIR)/.tools/containers/{graph,run} >$$CONTAINERS_STORAGE_CONF
+	scripts/images buildah amd64 arm64
+	go run ./images/check
 
 # Nothing is published: docs/releasing.md says what this checks, and what nothing does.
 .PHONY: release-check
