@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/accept"
 )
 
 // lastWords is how long the output and the requests of a process that has ended are
@@ -105,18 +103,7 @@ func (p *process) live(l *launch) (state string, err error) {
 		return "", fmt.Errorf("listen for the Runtime API: %w", err)
 	}
 	address := listener.Addr().String()
-	server := p.server()
-	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(accept.Patient(listener, p.f.c.Logger)) }()
-	defer func() {
-		// What the child has sent before its end still counts.
-		ctx, cancel := context.WithTimeout(context.Background(), lastWords)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			server.Close()
-		}
-		<-served
-	}()
+	defer p.serveAPI(listener).end()
 
 	// One pipe for both, so that lines keep their order.
 	r, w, err := os.Pipe()
@@ -313,14 +300,33 @@ func (p *process) invoke(ctx context.Context, payload []byte, o *InvokeOptions) 
 		return nil, errNotGiven
 	}
 	p.current = i
+	to := p.hand(i) // there is room: the caller has the process for itself
 	p.mu.Unlock()
-	p.given <- i // has room: the caller has the process for itself
+	if to != nil {
+		to.event(i)
+	}
 	select {
 	case o := <-i.done:
 		return o.answer, o.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("invoke function %s: request %s has not been answered: %w", p.f.c.Name, i.id, ctx.Err())
 	}
+}
+
+// hand gives an invocation to the request for /next that waits, or keeps it for the one
+// that comes. If it returns a connection, the caller has to write the event to that when
+// it has let go of mu, which it holds.
+func (p *process) hand(i *invocation) (to *apiConn) {
+	q := p.poll
+	if q == nil || q.conn == nil || p.isEnded || p.endWanted {
+		p.given <- i
+		return nil
+	}
+	p.poll = nil
+	q.given = true
+	close(q.over)
+	p.beginLocked(i)
+	return q.conn
 }
 
 // begin marks an invocation as given and starts its time. It reports false if the
@@ -331,15 +337,19 @@ func (p *process) begin(i *invocation) bool {
 		p.mu.Unlock()
 		return false
 	}
+	p.beginLocked(i)
+	p.mu.Unlock()
+	p.f.served()
+	return true
+}
+
+func (p *process) beginLocked(i *invocation) {
 	i.isGiven, p.offered = true, false
 	p.served++
 	p.tail.begin(i.ctx, i.id)
 	if !p.f.c.NoTimeout {
 		i.stopTime = p.f.c.after(p.f.timeout(i.options), func() { p.timeOut(i) })
 	}
-	p.mu.Unlock()
-	p.f.served()
-	return true
 }
 
 // finish gives an invocation its outcome, unless it has one.

@@ -119,9 +119,29 @@ func (p *process) where() string {
 
 // poll is a request for /next that waits.
 type poll struct {
+	conn     *apiConn      // nil: it is net/http's
 	replaced chan struct{} // closed when the same process asks again
 	over     chan struct{} // closed when it waits no longer
 	given    bool          // it got an invocation; set before over is closed
+}
+
+// replace tells a poll that the same process asks again. The caller holds the process's
+// lock, and another one takes its place.
+func (q *poll) replace() {
+	close(q.replaced)
+	if q.conn != nil {
+		close(q.over)
+		q.conn.nc.SetReadDeadline(time.Unix(1, 0)) // it waits in a read
+	}
+}
+
+func (q *poll) isReplaced() bool {
+	select {
+	case <-q.replaced:
+		return true
+	default:
+		return false
+	}
 }
 
 // next waits for an invocation and answers with it. The one before ends here.
@@ -134,20 +154,13 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	if !p.firstInLine(w, r) {
 		return
 	}
-	if i := p.current; i != nil && i.isGiven {
-		if !i.isDone {
-			p.mu.Unlock()
-			// UNCERTAIN: the status for a call in the wrong state.
-			refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation "+i.id+" has not been answered")
-			return
-		}
-		if i.stopTime != nil {
-			i.stopTime()
-		}
-		p.current = nil
+	if i := p.current; i != nil && i.isGiven && !i.isDone {
+		p.mu.Unlock()
+		// UNCERTAIN: the status for a call in the wrong state.
+		refuse(w, http.StatusForbidden, "InvalidStateTransition", "the invocation "+i.id+" has not been answered")
+		return
 	}
-	fresh := !p.offered
-	p.offered = true
+	fresh := p.back()
 	mine := &poll{replaced: make(chan struct{}), over: make(chan struct{})}
 	p.poll = mine
 	p.mu.Unlock()
@@ -165,13 +178,18 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	if last {
 		p.poll = nil
 	}
+	var other *invocation
+	var to *apiConn
 	if i != nil && (!last || r.Context().Err() != nil) {
-		p.given <- i // has room, as i came from there
-		i = nil
+		to = p.hand(i) // there is room, as i came from there
+		other, i = i, nil
 	}
 	mine.given = i != nil
 	close(mine.over)
 	p.mu.Unlock()
+	if to != nil {
+		to.event(other)
+	}
 	if i == nil { // its place is kept
 		if !last {
 			refuse(w, http.StatusForbidden, "InvalidStateTransition", secondNext)
@@ -182,23 +200,42 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done() // the process is ending: an empty 200 would be an event to it
 		return
 	}
+	h := w.Header()
+	h.Set("Content-Length", strconv.Itoa(len(i.payload)))
+	p.eventFields(i, h.Set)
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the invocation has a limit
+	_, _ = w.Write(i.payload)                                   // a process that has gone fails its invocation itself
+}
+
+// eventFields sets the header fields of an event.
+func (p *process) eventFields(i *invocation, set func(name, value string)) {
 	now := p.f.c.Now()
 	deadline := now.Add(p.f.timeout(i.options))
 	if p.f.c.NoTimeout {
 		deadline = now.Add(farDeadline)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(i.payload)))
-	h.Set("Lambda-Runtime-Aws-Request-Id", i.id)
-	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
-	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn()+i.options.qualifier())
+	set("Content-Type", "application/json")
+	set("Lambda-Runtime-Aws-Request-Id", i.id)
+	set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
+	set("Lambda-Runtime-Invoked-Function-Arn", p.f.arn()+i.options.qualifier())
 	if i.options.ClientContext != "" {
-		h.Set("Lambda-Runtime-Client-Context", i.options.ClientContext)
+		set("Lambda-Runtime-Client-Context", i.options.ClientContext)
 	}
-	h.Set("Lambda-Runtime-Trace-Id", traceID(i.payload, now.Unix()))
-	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the invocation has a limit
-	_, _ = w.Write(i.payload)                                   // a process that has gone fails its invocation itself
+	set("Lambda-Runtime-Trace-Id", traceID(i.payload, now.Unix()))
+}
+
+// back takes a process that has come to /next back from its invocation, and reports
+// whether the pool does not have it yet. The caller holds mu.
+func (p *process) back() (fresh bool) {
+	if i := p.current; i != nil && i.isGiven {
+		if i.stopTime != nil {
+			i.stopTime()
+		}
+		p.current = nil
+	}
+	fresh = !p.offered
+	p.offered = true
+	return fresh
 }
 
 // secondNext is why a request for the next invocation is refused. (UNCERTAIN: what
@@ -214,7 +251,7 @@ func (p *process) firstInLine(w http.ResponseWriter, r *http.Request) bool {
 	for p.poll != nil {
 		first := p.poll
 		if peerIn(r.Context()).own {
-			close(first.replaced)
+			first.replace()
 			p.poll = nil
 			return true
 		}
@@ -330,18 +367,26 @@ func acknowledge(w http.ResponseWriter) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusedTime))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
-	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
+	_, _ = io.WriteString(w, accepted)
 }
+
+// accepted is the answer to an answer.
+const accepted = `{"status":"OK"}` + "\n"
 
 // refuse answers at once and closes: net/http would first wait for the body, and then
 // for as long as the client does not take the answer.
 func refuse(w http.ResponseWriter, status int, kind, reason string) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusedTime))
 	w.Header().Set("Connection", "close")
-	text, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": reason}) // never fails
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text)
+	_, _ = w.Write(refusal(kind, reason))
+}
+
+// refusal is the body of an answer that refuses.
+func refusal(kind, reason string) []byte {
+	text, _ := json.Marshal(map[string]string{"errorType": kind, "errorMessage": reason}) // never fails
+	return text
 }
 
 // parseFunctionError reads what a runtime says of an error. What is not the object
