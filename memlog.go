@@ -41,6 +41,9 @@ func (s *MemStore) Append(ctx context.Context, topic string, entries []LogEntry,
 		if s.logs == nil {
 			s.logs = map[string]memLog{}
 		}
+		if isReserved(topic) {
+			s.forgetStreams()
+		}
 		s.logs[topic] = log
 	}
 	now := milliseconds(s.now())
@@ -51,6 +54,25 @@ func (s *MemStore) Append(ctx context.Context, topic string, entries []LogEntry,
 		e.messages = append(e.messages, LogMessage{Position{e.name, e.head}, slices.Clone(entry.Data), entry.ID, now, milliseconds(now.Add(entry.Keep))})
 	}
 	return Position{e.name, e.head - uint64(len(entries)) + 1}, nil
+}
+
+// forgetStreams removes the logs of streams whose time is over: nobody appends to them,
+// which is when others are purged. It looks once in so many streams that looking costs
+// each of them little. The caller holds mu.
+func (s *MemStore) forgetStreams() {
+	if s.streams++; s.streams < 64+len(s.logs)/2 {
+		return
+	}
+	s.streams = 0
+	now := s.now().UnixMilli()
+	for topic, log := range s.logs {
+		if isReserved(topic) {
+			e := log[len(log)-1]
+			if e.purge(now); len(e.messages) == 0 {
+				delete(s.logs, topic)
+			}
+		}
+	}
 }
 
 // Read implements [Log].

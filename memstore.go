@@ -25,6 +25,8 @@ type MemStore struct {
 	logs   map[string]memLog // by topic
 	puts   int
 
+	streams int // whose logs were begun since those that are over were removed
+
 	presence memPresence
 }
 

@@ -44,6 +44,8 @@ import (
 // that is proved; the first append at 1. A process that meets a seal whose second step was not
 // done does it.
 //
+// The log of a stream is apart from all this: see streamEpoch.
+//
 // Readers keep an end that is about to become uncertain from it: three days after z they
 // seal the epoch, and an empty one is noted to be empty still.
 
@@ -177,6 +179,9 @@ func (s *Store) Restart(ctx context.Context, topic string) (wirepost.Position, e
 	}
 	if err := cmp.Or(ctx.Err(), wirepost.ValidateName(topic)); err != nil {
 		return fail(err)
+	}
+	if streamEpoch(topic, s.o.Now()) != nil {
+		return fail(fmt.Errorf("%w: it is that of a stream, which has one epoch", wirepost.ErrInvalid))
 	}
 	l := s.log(topic)
 	l.forget() // a restored table is not the one that this process remembers

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/dynamodb"
 )
 
@@ -19,6 +20,25 @@ type logEpoch struct {
 	last     int64 // the last offset of previous; -1 if it is not proved
 
 	read time.Time // when this process has read it
+
+	only bool // it is the log of a stream: see streamEpoch
+}
+
+// streamTopics begins the names of the topics that streams have for their logs, which
+// package wirepost reserves.
+const streamTopics = "$stream/"
+
+// streamEpoch is the epoch of a stream's log: it has one, whose name is the stream's ID,
+// and no row. The rules for what is missing are not for it: a stream lives for minutes or
+// hours, no client has a position in it, and its pieces say where they begin. An ID that
+// comes again after its time goes on behind what is still in the table. It is nil for
+// another topic.
+func streamEpoch(topic string, now time.Time) *logEpoch {
+	id, ok := strings.CutPrefix(topic, streamTopics)
+	if !ok || id == "" || (wirepost.Position{Epoch: id}).Validate() != nil {
+		return nil
+	}
+	return &logEpoch{name: id, number: 1, made: now.UnixMilli(), last: -1, read: now, only: true}
 }
 
 // newEpoch is a name that no epoch has had.
@@ -66,6 +86,10 @@ func (l *topicLog) epoch(ctx context.Context) (*logEpoch, error) {
 // readEpoch reads the epoch row, and renews it if its time comes to an end.
 func (l *topicLog) readEpoch(ctx context.Context) (*logEpoch, error) {
 	now := l.s.o.Now()
+	if e := streamEpoch(l.topic, now); e != nil {
+		l.learnEpoch(*e)
+		return e, nil
+	}
 	k := epochKey(l.topic)
 	it, err := l.s.get(ctx, k, true)
 	if err != nil || it == nil {

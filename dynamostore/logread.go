@@ -324,7 +324,7 @@ func (v *view) atEnd(ctx context.Context, e **logEpoch, r *wirepost.Replay) (don
 // atCertainEnd completes the replay. It sees to it that the end stays certain: that it
 // is proved tomorrow, too, is worth a write.
 func (v *view) atCertainEnd(ctx context.Context, e **logEpoch, h logHead, r *wirepost.Replay) (done bool, err error) {
-	if v.now-h.since() > renewed.Milliseconds() {
+	if v.now-h.since() > renewed.Milliseconds() && !h.epoch.only {
 		if h.newest == nil {
 			v.l.confirm(ctx, h.epoch, v.now)
 		} else if !v.tells() {

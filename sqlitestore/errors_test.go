@@ -298,6 +298,34 @@ func TestWhatAStoreWroteIsThereWhenItIsOpenedAgain(t *testing.T) {
 	}
 }
 
+func TestTheLogOfAStreamThatIsOverLeavesTheFile(t *testing.T) {
+	var now moved
+	now.set(time.Now())
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, &sqlitestore.Options{Now: now.get})
+	for _, topic := range []string{"$stream/short", "lobby", "$stream/long"} {
+		keep := time.Hour
+		if topic == "$stream/long" {
+			keep = 3 * time.Hour
+		}
+		if _, err := s.Append(t.Context(), topic, []wirepost.LogEntry{{Data: []byte("{}"), ID: "1", Keep: keep}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now.set(now.get().Add(2 * time.Hour))
+	for range 2 { // a write is answered before its purge
+		if err := s.Put(t.Context(), connection("c1", "alice", "a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := database(t, path)
+	defer db.Close()
+	var left string
+	if err := db.QueryRow("SELECT group_concat(topic, ' ') FROM (SELECT topic FROM epochs ORDER BY topic)").Scan(&left); err != nil || left != "$stream/long lobby" {
+		t.Errorf("the logs of %q are in the file, %v", left, err)
+	}
+}
+
 func TestExpiredRowsLeaveTheFileAMinuteLater(t *testing.T) {
 	start := time.Now()
 	var now moved

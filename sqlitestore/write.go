@@ -165,7 +165,7 @@ type writer struct {
 	subscribeOne, unsubscribeOne, unsubscribeAll, live *sql.Stmt
 	putStage, deleteStage, stage, expired              *sql.Stmt
 
-	epoch, newEpoch, keep, moveHead, forgetMessages, forgetEpochs, expiredMessages *sql.Stmt
+	epoch, newEpoch, keep, moveHead, forgetMessages, forgetEpochs, expiredMessages, expiredStreams *sql.Stmt
 
 	member, putMember, removeMember, toldMember, sessions, putSession, renewSession, removeSession, mark, takeSweep *sql.Stmt
 
@@ -229,6 +229,8 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		{&w.forgetMessages, `DELETE FROM messages WHERE epoch IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
 		{&w.forgetEpochs, `DELETE FROM epochs WHERE number IN (SELECT number FROM epochs WHERE topic = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`},
 		{&w.expiredMessages, `DELETE FROM messages WHERE (epoch, position) IN (SELECT epoch, position FROM messages WHERE expires <= ? ORDER BY expires LIMIT ?)`},
+		// A stream has a topic of its own, which nobody appends to when it is over.
+		{&w.expiredStreams, `DELETE FROM epochs WHERE topic >= '$stream/' AND topic < '$stream0' AND NOT EXISTS (SELECT 1 FROM messages WHERE epoch = epochs.number)`},
 		{&w.member, `SELECT change, told, info, said FROM members WHERE topic = ? AND member = ?`},
 		{&w.putMember, `INSERT INTO members (topic, member, change, told, info, said) VALUES (?1, ?2, ?3, 0, ?4, ?5)
 			ON CONFLICT DO UPDATE SET change = ?3, info = ?4, said = ?5`},
@@ -441,7 +443,9 @@ func (w *writer) purge() {
 			return err
 		}
 		messages, err := done.RowsAffected()
-		removed = max(len(ids), int(messages))
+		if removed = max(len(ids), int(messages)); err == nil && messages > 0 {
+			_, err = w.expiredStreams.Exec()
+		}
 		return err
 	})
 	if err != nil {
