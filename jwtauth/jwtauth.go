@@ -4,7 +4,7 @@
 //
 //	v, err := jwtauth.New(&jwtauth.Options{JWKSURL: "https://id.example.com/jwks.json", Issuer: "https://id.example.com", Audience: "chat"})
 //	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: v.Connect})
-//	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: jwtauth.Allow})
+//	mux.HandleProtocol(publisher, &wirepost.ProtocolOptions{Allow: jwtauth.Allow, MayCancel: jwtauth.MayCancel})
 //
 // # What a token has to be
 //
@@ -39,7 +39,6 @@ package jwtauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -380,12 +379,8 @@ func find(r *wirepost.ConnectRequest) (token, subprotocol string, err error) {
 // [Verifier.Connect] kept with the connection. Claims that are not such rights
 // allow nothing.
 func Allow(_ context.Context, c wirepost.Connection, action wirepost.Action, to wirepost.Audience) bool {
-	var raw any
-	if json.Unmarshal([]byte(c.Claims), &raw) != nil {
-		return false
-	}
-	r, err := rightsOf(raw)
-	if err != nil {
+	r, ok := kept(c)
+	if !ok {
 		return false
 	}
 	switch action {
@@ -395,6 +390,12 @@ func Allow(_ context.Context, c wirepost.Connection, action wirepost.Action, to 
 		return r.MaySend(to)
 	}
 	return false
+}
+
+// MayCancel is the hook [wirepost.ProtocolOptions].MayCancel: it asks the same rights.
+func MayCancel(_ context.Context, c wirepost.Connection, to wirepost.Audience) bool {
+	r, ok := kept(c)
+	return ok && r.MayCancel(to)
 }
 
 // parseOrigin makes an origin what browsers send.

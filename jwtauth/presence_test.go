@@ -27,3 +27,25 @@ func TestATokenSaysWhoIsSeenAndWhoMayLook(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenSaysWhoseStreamsItMayStop(t *testing.T) {
+	for _, tt := range []struct {
+		claims string
+		to     wirepost.Audience
+		want   bool
+	}{
+		{`{"cancel":["room.*"]}`, wirepost.ToTopic("room.1"), true},
+		{`{"cancel":["room.*"]}`, wirepost.ToTopic("lobby"), false},
+		{`{"cancel":["user:bob"]}`, wirepost.ToUser("bob"), true},
+		{`{"cancel":["*"]}`, wirepost.ToUser("bob"), false},
+		{`{"cancel":["everyone"]}`, wirepost.Everyone(), true},
+		{`{"cancel":["*","everyone"]}`, wirepost.ToConnection("c1"), false},
+		{`{"publish":["*"],"subscribe":["*"]}`, wirepost.ToTopic("lobby"), false},
+		{`{"cancel":["a*b"]}`, wirepost.ToTopic("lobby"), false},
+		{``, wirepost.ToTopic("lobby"), false},
+	} {
+		if got := jwtauth.MayCancel(t.Context(), wirepost.Connection{Claims: tt.claims}, tt.to); got != tt.want {
+			t.Errorf("%s: it may cancel a stream to %s: %v, want %v", tt.claims, tt.to, got, tt.want)
+		}
+	}
+}

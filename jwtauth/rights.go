@@ -29,6 +29,9 @@ type Rights struct {
 	Subscribe []string `json:"subscribe,omitempty"`
 	Publish   []string `json:"publish,omitempty"`
 	Deny      Denials  `json:"deny,omitzero"`
+	// Cancel are audiences whose streams the connection may stop, besides those that its
+	// user asked for: patterns as in publish.
+	Cancel []string `json:"cancel,omitempty"`
 	// Seen and Look are topics where the connection is seen as present, and where it may
 	// look who is. Without one, it is each topic that it may subscribe to; an empty list
 	// is none.
@@ -64,6 +67,12 @@ func (r Rights) present(patterns *[]string, topic string) bool {
 func (r Rights) MaySend(to wirepost.Audience) bool {
 	return to.Kind != wirepost.KindConnection && to.Validate() == nil &&
 		matches(r.Publish, to, false) && !matches(r.Deny.Publish, to, true)
+}
+
+// MayCancel reports whether the connection may stop a stream to an audience, whoever asked
+// for it. A stream to a connection is for who asked alone.
+func (r Rights) MayCancel(to wirepost.Audience) bool {
+	return to.Kind != wirepost.KindConnection && to.Validate() == nil && matches(r.Cancel, to, false)
 }
 
 func matches(patterns []string, to wirepost.Audience, deny bool) bool {
@@ -157,7 +166,7 @@ func rightsOf(claim any) (Rights, error) {
 	if err := (wirepost.Details{Info: r.Info}).Validate(); err != nil {
 		return Rights{}, err
 	}
-	lists := []patternList{{r.Subscribe, true}, {r.Deny.Subscribe, true}, {r.Publish, false}, {r.Deny.Publish, false}}
+	lists := []patternList{{r.Subscribe, true}, {r.Deny.Subscribe, true}, {r.Publish, false}, {r.Deny.Publish, false}, {r.Cancel, false}}
 	for _, patterns := range []*[]string{r.Seen, r.Look} {
 		if patterns != nil {
 			lists = append(lists, patternList{*patterns, true})

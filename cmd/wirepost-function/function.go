@@ -53,7 +53,7 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 		return f, nil
 	}
 	presence := &wirepost.PresenceOptions{}
-	connect, allow := believe, (func(context.Context, wirepost.Connection, wirepost.Action, wirepost.Audience) bool)(nil)
+	connect, protocol := believe, &wirepost.ProtocolOptions{Unfinished: f.restOfSend(), Margin: reserve}
 	if c.tokens != nil {
 		o := *c.tokens
 		o.Logger = logger
@@ -61,12 +61,13 @@ func newFunction(ctx context.Context, c settings, logger *slog.Logger) (*functio
 		if err != nil {
 			return nil, err
 		}
-		connect, allow, presence = v.Connect, jwtauth.Allow, jwtauth.Presence()
+		connect, presence = v.Connect, jwtauth.Presence()
+		protocol.Allow, protocol.MayCancel = jwtauth.Allow, jwtauth.MayCancel
 	} else {
 		logger.Warn("NOBODY IS AUTHENTICATED: no key for tokens is set, and this is wirepost dev; everybody is who the URL says, and may do everything")
 	}
 	f.mux = wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Presence: c.presence(presence), Publisher: f.publisher, Logger: logger})
-	f.mux.HandleProtocol(f.publisher, &wirepost.ProtocolOptions{Allow: allow, Unfinished: f.restOfSend(), Margin: reserve})
+	f.mux.HandleProtocol(f.publisher, protocol)
 	return f, nil
 }
 

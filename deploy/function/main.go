@@ -96,7 +96,8 @@ func authenticate(o *wirepost.MuxOptions, protocol *wirepost.ProtocolOptions, lo
 	if err != nil {
 		return err
 	}
-	o.Connect, protocol.Allow = tokens.Connect, jwtauth.Allow
+	o.Connect = tokens.Connect
+	protocol.Allow, protocol.MayCancel = jwtauth.Allow, jwtauth.MayCancel
 	return nil
 }
 
