@@ -69,6 +69,20 @@ const (
 	ProblemKeptAndNot        Problem = "kept-and-not"
 	ProblemFunctionTimeout   Problem = "function-timeout-short"
 	ProblemPoolSmall         Problem = "connection-pool-small"
+	ProblemLongUnset         Problem = "long-function-unset"
+	ProblemLongUnknown       Problem = "long-function-unknown"
+	ProblemLongNoAlias       Problem = "long-function-no-alias"
+	ProblemLongDenied        Problem = "long-function-denied"
+	ProblemLongTimeout       Problem = "long-function-timeout"
+	ProblemLongRetried       Problem = "long-function-retried"
+	ProblemHandlerTooLong    Problem = "handler-too-long"
+	ProblemStreamNotKept     Problem = "stream-not-kept"
+	ProblemStreamUnknown     Problem = "stream-unknown"
+	ProblemStreamLost        Problem = "stream-lost"
+	ProblemStreamSlow        Problem = "stream-slow"
+	ProblemStreamExpired     Problem = "stream-expired"
+	ProblemStreamNotSent     Problem = "stream-not-sent"
+	ProblemStreamInternal    Problem = "stream-internal"
 	ProblemConnectFailed     Problem = "connect-failed"
 	ProblemConnectRefused    Problem = "connect-refused"
 	ProblemConnectThrottled  Problem = "connect-throttled"
@@ -268,6 +282,48 @@ var problems = map[Problem]problemText{
 	ProblemPoolSmall: {"AWS's client keeps fewer idle connections than it has posts in flight, so most posts open a connection of their own",
 		"use sdkclient.New, or set MaxIdleConnsPerHost of the client's transport to the number of posts in flight",
 		"a fan-out is several times slower than it could be"},
+	ProblemLongUnset: {"a route has a long handler, and it is not known which function does its work",
+		"set WIREPOST_LONG_FUNCTION to the ARN of that function with its alias; outside Lambda set MuxOptions.Later",
+		"every question is answered `{\"type\":\"error\",\"code\":\"not-sent\"}`"},
+	ProblemLongUnknown: {"the function that WIREPOST_LONG_FUNCTION names, or its alias, does not exist",
+		"set it to the ARN of a function that exists, with an alias of it: aws lambda list-aliases --function-name <function>",
+		"every question is answered `{\"type\":\"error\",\"code\":\"not-sent\"}`; Lambda answers the Invoke with 404 `ResourceNotFoundException`"},
+	ProblemLongNoAlias: {"WIREPOST_LONG_FUNCTION names a function without its alias, so what is set for the alias does not count: its version, MaximumRetryAttempts and permissions",
+		"append the alias, such as :live",
+		"403 `not authorized to perform: lambda:InvokeFunction` for a role that may invoke the alias; or an answer that failed is made again a minute later"},
+	ProblemLongDenied: {"the function of a route may not invoke the one that does its long work",
+		"allow its role lambda:InvokeFunction on exactly what WIREPOST_LONG_FUNCTION names; without that variable, on itself",
+		"every question is answered `{\"type\":\"error\",\"code\":\"not-sent\"}`; Lambda answers the Invoke with 403 `not authorized to perform: lambda:InvokeFunction`"},
+	ProblemLongTimeout: {"the function that does long work has no more time than a route has",
+		"set its Timeout to as long as an answer may take, 900 s at most",
+		"answers end in the middle with `\"error\":\"timeout\"`, 2 s before the function's timeout; or with `\"error\":\"lost\"`, where the timeout ends the process"},
+	ProblemLongRetried: {"Lambda has delivered work that was handed on a second time, and its stream has begun before",
+		"set MaximumRetryAttempts to 0, and MaximumEventAgeInSeconds to 60, for the alias in WIREPOST_LONG_FUNCTION (aws lambda put-function-event-invoke-config)",
+		"invocations of the long function that do nothing; without a log in the store, an answer that comes twice"},
+	ProblemHandlerTooLong: {"a handler took longer than the 29 s that API Gateway waits for a route",
+		"answer with a stream, by Mux.HandleLong, or hand the work on by a queue and answer at once",
+		"a frame `{\"message\":\"Endpoint request timed out\",\"connectionId\":…,\"requestId\":…}` on the socket after 29 s, while the function goes on and its answer is dropped"},
+	ProblemStreamNotKept: {"the store has no log, so a stream in it cannot be kept: nobody can resume or cancel it",
+		"use a store of this module, or one that implements wirepost.Log; or leave StreamOptions.Keep out, if nobody has to come back",
+		"`unknown-stream` after a reload, and a stop button that does nothing"},
+	ProblemStreamUnknown: {"a client resumes or cancels a stream that is not in the store",
+		"see that the function that writes it and the one that answers the client have the same store, and that the stream is kept (StreamOptions.Keep) for as long as clients come back",
+		"`{\"type\":\"error\",\"code\":\"unknown-stream\"}`"},
+	ProblemStreamLost: {"the writer of a stream has appended nothing for 15 s and no end: its process has died, or nobody has begun the work",
+		"look for the end of that invocation in the function's log: its timeout, its memory, a crash; if it never began, look for throttles of the function and at MaximumEventAgeInSeconds",
+		"`\"error\":\"lost\"` in the answer to a resume, after the beginning of the text"},
+	ProblemStreamSlow: {"a reader of a stream is 256 KB behind the fastest one",
+		"nothing, with a client that resumes; many of them at once are a network or a page that cannot take what is written: write less",
+		"a piece with `\"error\":\"slow\"`"},
+	ProblemStreamExpired: {"the token of a reader has ended in the middle of a stream",
+		"connect with a new token, and resume: the clients of this project do both; give tokens more time if it happens often",
+		"a piece with `\"error\":\"expired\"`, or `{\"type\":\"error\",\"code\":\"expired\"}` as the answer to a question"},
+	ProblemStreamNotSent: {"the work of a message was not handed on, for certain: to ask again does no harm",
+		"look at the error in the log of the route's function: most often the function is not found, not allowed or throttled, or the store cannot be written",
+		"`{\"type\":\"error\",\"code\":\"not-sent\"}` as the answer to a question"},
+	ProblemStreamInternal: {"the handler of a stream has failed, or it is not known whether its work was handed on",
+		"look at the error in the log of the function that does the work; without one there, in that of the route's function",
+		"a piece with `\"error\":\"internal\"`, or `{\"type\":\"error\",\"code\":\"internal\"}` as the answer to a question"},
 	ProblemConnectFailed: {"a client cannot connect: the $connect function failed",
 		"look at the log of the $connect function: it panicked, took too long, returned no statusCode, or may not be invoked",
 		"`Unexpected server response: 502` or `500`"},

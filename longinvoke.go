@@ -44,7 +44,7 @@ func (i *invoker) target() (target, region string, err error) {
 	qualifier := ""
 	if name == "" {
 		if name = i.getenv("AWS_LAMBDA_FUNCTION_NAME"); name == "" {
-			return "", "", fmt.Errorf("no function is known that does long work: set %s to its ARN with its alias, or MuxOptions.Later", longFunction)
+			return "", "", &Error{Problem: ProblemLongUnset, Detail: "no function is known that does long work: set " + longFunction + " to its ARN with its alias, or MuxOptions.Later"}
 		}
 		if version := i.getenv("AWS_LAMBDA_FUNCTION_VERSION"); version != "$LATEST" {
 			qualifier = version
@@ -144,14 +144,27 @@ func invokeOnce(ctx context.Context, client *http.Client, target, region string,
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 2<<10)) // what it says is for the log
-	if resp.StatusCode != http.StatusAccepted {
-		err := fmt.Errorf("invoke by %s: answered %d: %s", target, resp.StatusCode, said(string(body)))
-		if resp.StatusCode >= 500 {
-			return &Error{Problem: ProblemNoAnswer, Endpoint: target, Detail: "an asynchronous Invoke failed", Err: err}
-		}
-		return err
+	if resp.StatusCode == http.StatusAccepted {
+		return nil
 	}
-	return nil
+	return refusedInvoke(target, resp.StatusCode, resp.Header.Get("X-Amzn-Errortype"), string(body))
+}
+
+// refusedInvoke is the error of an Invoke that Lambda has not accepted (AWS, Lambda API
+// reference, "Invoke", errors).
+func refusedInvoke(target string, status int, code, body string) error {
+	e := &Error{Endpoint: target, Status: status, Body: body}
+	switch {
+	case status >= 500:
+		e.Problem, e.Detail = ProblemNoAnswer, "an asynchronous Invoke failed"
+	case status == http.StatusNotFound && strings.Contains(code+body, "ResourceNotFound"):
+		e.Problem, e.Detail = ProblemLongUnknown, "Lambda knows no function of this name, or not this alias of it"
+	case status == http.StatusForbidden && strings.Contains(code+body, "AccessDenied"):
+		e.Problem, e.Detail = ProblemLongDenied, "the role of this function may not invoke the one that does long work"
+	default:
+		return fmt.Errorf("invoke by %s: answered %d: %s", target, status, said(body))
+	}
+	return e
 }
 
 func newInvoker() *invoker { return &invoker{getenv: os.Getenv} }

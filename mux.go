@@ -382,7 +382,11 @@ func (m *Mux) message(ctx context.Context, r *Request) response {
 		m.o.Logger.ErrorContext(ctx, "no handler for a route that the API sends here", "routeKey", clip(key))
 		return response{StatusCode: http.StatusNotFound}
 	}
+	began := time.Now()
 	body, err := h(ctx, &Message{Request: *r, RouteKey: key, Body: []byte(r.Event.Body), mux: m})
+	if took := time.Since(began); took >= synchronousTime {
+		m.o.Logger.WarnContext(ctx, "a handler took longer than API Gateway waits for its answer", "problem", string(ProblemHandlerTooLong), "fix", ProblemHandlerTooLong.Fix(), "routeKey", key, "connectionId", r.ConnectionID, "took", took.Round(time.Millisecond).String())
+	}
 	if err != nil {
 		m.o.Logger.ErrorContext(ctx, "a handler failed", "routeKey", key, "connectionId", r.ConnectionID, "error", err)
 		return response{StatusCode: http.StatusInternalServerError}

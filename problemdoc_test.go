@@ -28,6 +28,7 @@ var problemSections = []struct {
 	{ProblemAPIUnknown, "How the API is set up"},
 	{ProblemStoreDeadAPI, "The store"},
 	{ProblemFunctionTimeout, "The program that sends"},
+	{ProblemLongUnset, "Answers that come in pieces"},
 	{ProblemConnectFailed, "A client that connects"},
 }
 

@@ -79,6 +79,9 @@ func (p *protocol) resume(ctx context.Context, m *Message, c Connection, f clien
 		return refuse("internal", "")
 	}
 	answer := r.answer(*f.Stream, p.publisher.o.Now())
+	if answer.streamAnswer.Error == streamLost {
+		p.mux.o.Logger.WarnContext(ctx, "the writer of a stream has died, or never began", "problem", string(ProblemStreamLost), "fix", ProblemStreamLost.Fix(), "stream", *f.Stream, "begun", r.begun, "silent", p.publisher.o.Now().Sub(r.newest).Round(time.Second).String())
+	}
 	if answer.End || answer.Error != "" {
 		_ = p.mux.store.Unsubscribe(ctx, m.ConnectionID, topic) // it ends with the connection
 	}
@@ -105,17 +108,20 @@ func (p *protocol) cancelStream(ctx context.Context, m *Message, c Connection, f
 
 // stream finds who asked for a stream and who reads it.
 func (p *protocol) stream(ctx context.Context, m *Message, f clientFrame) (Log, streamEntryFrame, *serverFrame) {
-	unknown := refuse("unknown-stream", "")
 	l, ok := p.mux.store.(Log)
-	if !ok || f.Stream == nil || !isStreamID(*f.Stream) {
+	if f.Stream == nil || !isStreamID(*f.Stream) {
+		unknown := refuse("unknown-stream", "")
 		return nil, streamEntryFrame{}, &unknown
+	}
+	if !ok {
+		return nil, streamEntryFrame{}, p.unknownStream(ctx, m, *f.Stream, ProblemStreamNotKept)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.mux.o.WriteTimeout)
 	defer cancel()
 	r, err := l.Read(ctx, streamTopic(*f.Stream), Position{}, ReadLimit{})
 	switch {
 	case errors.Is(err, ErrNotSupported):
-		return nil, streamEntryFrame{}, &unknown
+		return nil, streamEntryFrame{}, p.unknownStream(ctx, m, *f.Stream, ProblemStreamNotKept)
 	case err != nil:
 		p.failed("the log of a stream could not be read", m, err)
 		internal := refuse("internal", "")
@@ -127,7 +133,14 @@ func (p *protocol) stream(ctx context.Context, m *Message, f clientFrame) (Log, 
 			return l, e, nil
 		}
 	}
-	return nil, streamEntryFrame{}, &unknown
+	return nil, streamEntryFrame{}, p.unknownStream(ctx, m, *f.Stream, ProblemStreamUnknown)
+}
+
+// unknownStream refuses a frame, and says why in the log.
+func (p *protocol) unknownStream(ctx context.Context, m *Message, id string, why Problem) *serverFrame {
+	p.mux.o.Logger.InfoContext(ctx, "refused a frame: its stream is not known", "problem", string(why), "fix", why.Fix(), "stream", id, "connectionId", m.ConnectionID)
+	unknown := refuse("unknown-stream", "")
+	return &unknown
 }
 
 // asked reports whether a connection is that of who asked for a stream: the user, or one

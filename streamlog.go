@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -122,7 +121,7 @@ func (s *Stream) keeps() {
 	case s.o.Keep < 0 || !ok && s.o.Keep == 0:
 		return
 	case !ok:
-		s.end(fmt.Errorf("%w: leave Keep out, or use a store of this module", noLog), streamInternal)
+		s.end(streamNotKept(noLog), streamInternal)
 		return
 	}
 	keep := s.o.Keep
@@ -130,6 +129,11 @@ func (s *Stream) keeps() {
 		keep = DefaultStreamKeep
 	}
 	s.log = &streamLog{s: s, log: l, keep: keep + streamSpare, writer: rand.Text()}
+}
+
+// streamNotKept is the error of a stream that is to be kept in a store that has no log.
+func streamNotKept(err error) error {
+	return &Error{Problem: ProblemStreamNotKept, Detail: "the store has no log, and StreamOptions.Keep asks for one: leave Keep out, or use a store of this module", Err: err}
 }
 
 // begin appends who the writer is, and finds out whether it is. The stream has no log
@@ -159,6 +163,8 @@ func (l *streamLog) begin() error {
 		})
 	}
 	switch {
+	case errors.Is(err, ErrNotSupported):
+		return streamNotKept(err)
 	case err != nil:
 		return &Error{Problem: ProblemStore, Detail: "the log of the stream could not be begun, and nothing was sent", Err: err}
 	case first != l.writer:

@@ -15,11 +15,22 @@ var elsewhere = map[wirepost.Problem]string{
 	wirepost.ProblemDeadline:       "of a publish whose time is up",
 	wirepost.ProblemEventMalformed: "of an event, refused by the Mux",
 	wirepost.ProblemUnexpected:     "of an answer that nobody has documented",
+
+	wirepost.ProblemLongUnset:      "of a message whose work is handed on",
+	wirepost.ProblemLongDenied:     "of a message whose work is handed on: another role's rights take another call to see",
+	wirepost.ProblemLongRetried:    "of work that comes twice: what is set for it takes another call to see",
+	wirepost.ProblemHandlerTooLong: "of a handler, by the Mux",
+	wirepost.ProblemStreamUnknown:  "of a frame, by the Mux",
+	wirepost.ProblemStreamLost:     "of a stream that is resumed",
+	wirepost.ProblemStreamSlow:     "of a reader, by its stream",
+	wirepost.ProblemStreamExpired:  "of a reader, by its stream",
+	wirepost.ProblemStreamNotSent:  "of a message whose work is handed on",
+	wirepost.ProblemStreamInternal: "of a stream or a message, by the Mux",
 }
 
 func TestEveryProblemOfTheCatalogueIsMadeForReal(t *testing.T) {
 	made := map[wirepost.Problem]bool{}
-	for _, rows := range [][]row{configurationRows(), networkRows(), sendRows(), storeRows(), runtimeRows(), liveRows(), controlRows()} {
+	for _, rows := range [][]row{configurationRows(), networkRows(), sendRows(), storeRows(), runtimeRows(), liveRows(), longRows(), controlRows()} {
 		for _, r := range rows {
 			for _, p := range r.want {
 				made[p] = true
@@ -44,9 +55,9 @@ var order = []string{
 	"version", "endpoint", "region", "override", "variant",
 	"dns", "address", "tcp", "tls", "answers", "clock",
 	"identity", "account", "send", "get", "delete",
-	"api", "execute-api", "stage", "deployed", "changes", "throttle", "default-route", "route-responses", "invoke", "log-role", "mapping", "connect-auth", "keep",
-	"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep",
-	"timeout", "pool",
+	"api", "execute-api", "stage", "deployed", "changes", "throttle", "default-route", "route-responses", "invoke", "log-role", "mapping", "connect-auth", "keep", "long-functions",
+	"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep", "store-streams",
+	"timeout", "long", "pool",
 	"connect", "subprotocol", "connection-id", "live-get", "receive", "live-delete",
 }
 

@@ -17,6 +17,7 @@ import (
 const (
 	functionARN    = "arn:aws:lambda:eu-west-1:111122223333:function:chat"
 	functionsPath  = "/2015-03-31/functions/"
+	longARN        = "arn:aws:lambda:eu-west-1:111122223333:function:push-long"
 	functionPolicy = "/2015-03-31/functions/chat/policy"
 )
 
@@ -41,6 +42,14 @@ var deployed = time.Date(2026, 1, 1, 11, 50, 0, 0, time.UTC)
 // function is one in a listing of Lambda's.
 func function(name, store, keep string) object {
 	return object{"FunctionName": name, "Environment": object{"Variables": object{"WIREPOST_STORE": store, "WIREPOST_KEEP": keep, "WIREPOST_JWT_KEY": "hmac:c2VjcmV0"}}}
+}
+
+// longWork are a function and the one that does its long work.
+func longWork(long string, timeout int) object {
+	asks := function("push-websocket", "dynamodb://t", "")
+	asks["FunctionArn"] = "arn:aws:lambda:eu-west-1:111122223333:function:push-websocket"
+	asks["Environment"].(object)["Variables"].(object)["WIREPOST_LONG_FUNCTION"] = long
+	return object{"Functions": []any{asks, object{"FunctionName": "push-long", "Timeout": timeout}}}
 }
 
 func newAWS() awsAPI {
@@ -177,6 +186,16 @@ func controlRows() []row {
 			w.options.StoreName = "dynamodb://t"
 			a[functionsPath] = object{"Functions": []any{function("push-publish", "dynamodb://t", "lobby=24h")}}
 		}), want: problems(wirepost.ProblemKeptAndNot), says: []string{"it is not set in this environment"}, fine: true},
+		{name: "a function that does long work", make: controlled(func(_ *world, a awsAPI) { a[functionsPath] = longWork(longARN+":live", 900) })},
+		{name: "a function that does long work in another region", make: controlled(func(_ *world, a awsAPI) {
+			a[functionsPath] = longWork("arn:aws:lambda:us-east-1:111122223333:function:other:live", 900)
+		})},
+		{name: "a function that does long work is not there", make: controlled(func(_ *world, a awsAPI) { a[functionsPath] = longWork("push-lang:live", 900) }), want: problems(wirepost.ProblemLongUnknown),
+			says: []string{`WIREPOST_LONG_FUNCTION of push-websocket is "push-lang:live", and there is no function push-lang in eu-west-1`}},
+		{name: "a variable that was not replaced", make: controlled(func(_ *world, a awsAPI) { a[functionsPath] = longWork("${LongAlias}", 900) }), want: problems(wirepost.ProblemLongUnknown), says: []string{"no name of a function"}},
+		{name: "a function that does long work has no more time than a route", make: controlled(func(_ *world, a awsAPI) { a[functionsPath] = longWork(longARN+":live", 10) }), want: problems(wirepost.ProblemLongTimeout),
+			says: []string{"whose timeout is 10s; a route has 29s"}, fine: true},
+		{name: "a function that does long work without its alias", make: controlled(func(_ *world, a awsAPI) { a[functionsPath] = longWork(longARN, 900) }), want: problems(wirepost.ProblemLongNoAlias), fine: true},
 		{name: "no $default route", make: controlled(func(_ *world, a awsAPI) { a["/v2/apis/abc123/routes"] = items(routes(a)[:2]...) }), want: problems(wirepost.ProblemDefaultRoute), fine: true},
 		{name: "a route that is half two-way", make: controlled(func(_ *world, a awsAPI) {
 			a["/v2/apis/abc123/routes"] = items(append(routes(a), object{"routeId": "r9", "routeKey": "ask", "target": "integrations/i1", "routeResponseSelectionExpression": "$default"})...)

@@ -96,6 +96,15 @@ func storeRows() []row {
 			w.env["WIREPOST_KEEP"] = "lob*=1h"
 		})},
 		{name: "rules that cannot be read", make: with(func(w *world) { w.env["WIREPOST_KEEP"] = "lobby" }), want: problems(wirepost.ProblemKeptAndNot), says: []string{"a rule is TOPIC=TIME"}},
+		{name: "streams in a store without a log", make: with(func(w *world) {
+			w.options.Store = tableStore{w.store, nil}
+			w.env["WIREPOST_LONG_FUNCTION"] = longARN + ":live"
+		}), want: problems(wirepost.ProblemStreamNotKept), fine: true},
+		{name: "streams in a store that is lent, and has no log behind it", make: with(func(w *world) {
+			w.options.Store = lentStore{w.store}
+			w.env["WIREPOST_LONG_FUNCTION"] = longARN + ":live"
+		}), want: problems(wirepost.ProblemStreamNotKept), fine: true},
+		{name: "a store without a log and no streams", make: with(func(w *world) { w.options.Store = lentStore{w.store} })},
 		{name: "a store that cannot be opened", make: func(w *world) { w.options.StoreErr = fmt.Errorf("no such table") }, want: problems(wirepost.ProblemStore), says: []string{"no such table"}},
 	}
 }
@@ -121,6 +130,13 @@ type tableStore struct {
 }
 
 func (s tableStore) CheckTable(context.Context) error { return s.err }
+
+// lentStore is a store over HTTP with none behind it that has a log.
+type lentStore struct{ *wirepost.MemStore }
+
+func (lentStore) Head(context.Context, string) (wirepost.Position, error) {
+	return wirepost.Position{}, wirepost.ErrNotSupported
+}
 
 // notAllowed is an error of AWS's client.
 type notAllowed struct{}

@@ -392,7 +392,7 @@ func TestEveryWayToBeWrongIsCalledByItsName(t *testing.T) {
 		rows []row
 	}{
 		{"configuration", configurationRows()}, {"network", networkRows()}, {"send", sendRows()},
-		{"store", storeRows()}, {"runtime", runtimeRows()}, {"live", liveRows()},
+		{"store", storeRows()}, {"runtime", runtimeRows()}, {"live", liveRows()}, {"long", longRows()},
 	} {
 		for _, r := range group.rows {
 			t.Run(group.name+"/"+r.name, func(t *testing.T) {

@@ -37,6 +37,7 @@ func (d *run) runtime(timeout time.Duration) {
 	default:
 		d.ok("timeout", timeout.Round(time.Second).String())
 	}
+	d.longFunction()
 
 	idle, known := defaultIdle, true
 	switch {

@@ -35,7 +35,7 @@ type kept struct {
 
 // store looks at what the store has of this API and of others.
 func (d *run) store(ctx context.Context) {
-	names := []string{"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep"}
+	names := []string{"store", "store-endpoints", "store-apis", "store-age", "presence", "store-table", "store-hosts", "store-moved", "store-keep", "store-streams"}
 	if d.o.Store == nil {
 		reason := "no store was named"
 		if d.o.StoreErr != nil {
@@ -73,6 +73,7 @@ func (d *run) store(ctx context.Context) {
 	d.storeHosts()
 	d.storeMoved()
 	d.storeKeep(ctx)
+	d.storeStreams(ctx)
 }
 
 // unsweptAfter is how long a lease may be over before somebody should have ended it: sweeps

@@ -49,6 +49,10 @@ type asking struct {
 	ctx    context.Context
 	target doctor.Target
 	checks []doctor.Check
+
+	functions    []lambdaFunction
+	functionsCut bool // there are more
+	functionsErr error
 }
 
 // Check implements doctor.ControlPlane.
@@ -74,7 +78,9 @@ func (API) Check(ctx context.Context, t doctor.Target) []doctor.Check {
 	i := slices.IndexFunc(a.checks, func(c doctor.Check) bool { return c.Name == "connect-auth" })
 	auth := a.checks[i]
 	a.checks = append(slices.Delete(a.checks, i, i+1), auth)
+	a.listFunctions()
 	a.keep()
+	a.long()
 	return a.checks
 }
 

@@ -12,22 +12,30 @@ import (
 )
 
 // lambdaFunction is what is read of a function's configuration (AWS, Lambda API
-// reference, ListFunctions). Of its environment two variables are looked at.
+// reference, ListFunctions). Of its environment three variables are looked at.
 type lambdaFunction struct {
 	FunctionName string
+	FunctionArn  string
+	Timeout      int // seconds
 	Environment  struct {
 		Variables struct {
 			Store string `json:"WIREPOST_STORE"`
 			Keep  string `json:"WIREPOST_KEEP"`
+			Long  string `json:"WIREPOST_LONG_FUNCTION"`
 		}
 	}
 }
 
+// account is the one in a function's ARN.
+func (f lambdaFunction) account() string {
+	n, _ := doctor.ParseLambdaName(f.FunctionArn)
+	return n.Account
+}
+
 // keep compares what the functions of one store keep, and what is kept here.
 func (a *asking) keep() {
-	functions, err := a.functions()
-	if err != nil {
-		a.skip("keep", reason(err))
+	if a.functionsErr != nil {
+		a.skip("keep", reason(a.functionsErr))
 		return
 	}
 	byStore := map[string]map[string][]string{} // who has which rules, by store
@@ -38,7 +46,7 @@ func (a *asking) keep() {
 		byStore[store][sameRules(keep)] = append(byStore[store][sameRules(keep)], who)
 	}
 	n := 0
-	for _, f := range functions {
+	for _, f := range a.functions {
 		if store := f.Environment.Variables.Store; store != "" {
 			add(store, f.Environment.Variables.Keep, f.FunctionName)
 			n++
@@ -83,8 +91,8 @@ func sameRules(keep string) string {
 	return strings.Join(all, ",")
 }
 
-// functions are those of the account in the API's region.
-func (a *asking) functions() (all []lambdaFunction, err error) {
+// listFunctions reads those of the account in the API's region, 500 at most.
+func (a *asking) listFunctions() {
 	marker := ""
 	for range maxPages {
 		var page struct {
@@ -95,13 +103,13 @@ func (a *asking) functions() (all []lambdaFunction, err error) {
 		if marker != "" {
 			query += "&Marker=" + url.QueryEscape(marker)
 		}
-		if err := a.get("lambda", "/2015-03-31/functions/"+query, "lambda:ListFunctions", &page); err != nil {
-			return nil, err
+		if a.functionsErr = a.get("lambda", "/2015-03-31/functions/"+query, "lambda:ListFunctions", &page); a.functionsErr != nil {
+			return
 		}
-		all = append(all, page.Functions...)
+		a.functions = append(a.functions, page.Functions...)
 		if marker = page.NextMarker; marker == "" {
-			break
+			return
 		}
 	}
-	return all, nil
+	a.functionsCut = true
 }
