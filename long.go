@@ -104,7 +104,11 @@ func (m *Mux) handOn(ctx context.Context, msg *Message) ([]byte, error) {
 		return encodeFrame(f)
 	}
 	failed := func(code, what string, err error) ([]byte, error) {
-		m.o.Logger.ErrorContext(ctx, what, "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "error", err)
+		problem := ProblemOf(err)
+		if problem == "" || problem == ProblemNoAnswer { // which speaks of posts
+			problem = map[string]Problem{"not-sent": ProblemStreamNotSent, "internal": ProblemStreamInternal}[code]
+		}
+		m.o.Logger.ErrorContext(ctx, what, "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "problem", string(problem), "fix", problem.Fix(), "error", err)
 		return answer(refuse(code, ""))
 	}
 	if refused, ok := errors.AsType[*FrameError](err); ok {
@@ -206,8 +210,11 @@ func (m *Mux) runLong(ctx context.Context, p longPayload) (out []byte, err error
 	cancel()
 	route, h := m.find(req.Event.RequestContext.RouteKey, []byte(req.Event.Body))
 	msg := &Message{Request: *req, RouteKey: route, Body: []byte(req.Event.Body), mux: m}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < synchronousTime {
+		m.o.Logger.WarnContext(ctx, "work that was handed on has no more time than a route has", "problem", string(ProblemLongTimeout), "fix", ProblemLongTimeout.Fix(), "routeKey", route, "time", time.Until(deadline).Round(time.Second).String())
+	}
 	o := m.o.Stream
-	o.ID, o.Key = id, key
+	o.ID, o.Key, o.sender = id, key, req.ConnectionID
 	if row, err := msg.Connection(ctx); err == nil {
 		o.User = row.User
 	}
@@ -215,7 +222,11 @@ func (m *Mux) runLong(ctx context.Context, p longPayload) (out []byte, err error
 	m.tell(publisher, req)
 	s := publisher.Stream(ctx, ToConnection(req.ConnectionID), &o)
 	if err := s.isWriter(ctx); err != nil {
-		m.o.Logger.WarnContext(ctx, "work that was handed on is not begun", "routeKey", route, "stream", id, "error", err)
+		attributes := []any{"routeKey", route, "stream", id, "error", err}
+		if errors.Is(err, ErrStreamTaken) {
+			attributes = append(attributes, "problem", string(ProblemLongRetried), "fix", ProblemLongRetried.Fix())
+		}
+		m.o.Logger.WarnContext(ctx, "work that was handed on is not begun", attributes...)
 		s.Close()
 		return json.Marshal(response{StatusCode: http.StatusConflict})
 	}
@@ -248,7 +259,7 @@ func (m *Mux) answerLong(s *Stream, msg *Message, h Handler) {
 	}
 	if err != nil {
 		code = streamInternal
-		m.o.Logger.Error("a handler failed", "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "stream", s.ID(), "error", err)
+		m.o.Logger.Error("a handler failed", "routeKey", msg.RouteKey, "connectionId", msg.ConnectionID, "stream", s.ID(), "problem", string(ProblemStreamInternal), "error", err)
 	}
 	closed := s.finish(code)
 	switch {

@@ -79,8 +79,9 @@ type Stream struct {
 	items    bool          // it was Send
 	content  streamContent
 	ended    bool
-	code     string // of the end; empty for one by Close
-	failure  error  // what Close returns
+	over     chan struct{} // closed then
+	code     string        // of the end; empty for one by Close
+	failure  error         // what Close returns
 	panicked *goroutinePanic
 	readers  map[string]*streamReader // by connection ID
 	past     map[string]pastReader
@@ -88,6 +89,7 @@ type Stream struct {
 	compared int64          // how far that was when the slow were looked for
 	reading  sync.WaitGroup // of their goroutines
 	alone    time.Time      // since when there has been no reader; zero if there is one
+	rowless  bool           // its one reader is not in the store
 
 	began   chan struct{} // closed when it is known who the writer is
 	decided func()        // closes it
@@ -111,7 +113,7 @@ func (p *Publisher) Stream(ctx context.Context, to Audience, o *StreamOptions) *
 		o = &StreamOptions{}
 	}
 	err := cmp.Or(to.Validate(), checkReserved(to), o.Validate())
-	s := &Stream{p: p, to: to, o: o.withDefaults(), done: make(chan struct{}), began: make(chan struct{}), changed: make(chan struct{}),
+	s := &Stream{p: p, to: to, o: o.withDefaults(), done: make(chan struct{}), began: make(chan struct{}), changed: make(chan struct{}), over: make(chan struct{}),
 		readers: map[string]*streamReader{}, past: map[string]pastReader{}}
 	s.topic = streamTopic(s.o.ID)
 	s.decided = sync.OnceFunc(func() { close(s.began) })
@@ -334,6 +336,7 @@ func (s *Stream) end(reason error, code string) {
 		return
 	}
 	s.ended, s.code = true, code
+	close(s.over)
 	if reason != nil {
 		s.failure = fmt.Errorf("stream %s: %w", s.o.ID, reason)
 		s.cancel(reason)
@@ -372,8 +375,10 @@ func (s *Stream) run(ctx context.Context) {
 	if s.log != nil {
 		s.log.keepUp()
 		s.log.finish()
+	} else {
+		s.leaveNobody()
+		s.watch()
 	}
-	s.leaveNobody()
 	s.reading.Wait()
 }
 

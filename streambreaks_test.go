@@ -20,6 +20,7 @@ func TestEachBreakOfAStreamIsFoundByTheChaos(t *testing.T) {
 		"an append that failed counts as done":          {failedIsKept: true},
 		"a client takes what it has":                    {overlapTwice: true},
 		"a client goes on behind a gap":                 {gapUnnoticed: true},
+		"a 410 before $connect has returned is the end": {youngIsGone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(300) {

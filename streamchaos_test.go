@@ -34,6 +34,7 @@ type streamBreaks struct {
 	failedIsKept  bool // an append that failed counts as done
 	overlapTwice  bool // a client takes what it has
 	gapUnnoticed  bool // a client takes what comes behind a gap
+	youngIsGone   bool // nobody knows that a connection is young
 }
 
 // streamChaos is a stream with its writers and readers while everything goes wrong that
@@ -53,8 +54,9 @@ type streamChaos struct {
 	tabs    []*chaosTab
 	byID    map[string]*chaosTab
 	rows    map[string]Connection
-	pressed time.Time // when the cancel was in the log
-	stopped time.Time // when the writer's Context ended by it
+	open    map[string]bool // connections that have taken a post or sent a message
+	pressed time.Time       // when the cancel was in the log
+	stopped time.Time       // when the writer's Context ended by it
 	faults  []string
 }
 
@@ -194,6 +196,9 @@ func (v *chaosView) Connections(ctx context.Context, a Audience, o ListOptions) 
 			v.mu.Lock()
 			late := v.c.breaks.lateListing && isReserved(a.Name) && !v.shown[l.ID]
 			v.mu.Unlock()
+			if v.c.breaks.youngIsGone {
+				l.ConnectedAt = l.ConnectedAt.Add(-time.Hour)
+			}
 			if !skip && !late && !yield(l, err) {
 				return
 			}
@@ -220,7 +225,7 @@ func (c *streamChaos) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	c.mu.Lock()
-	dead, tab, row := c.dead, c.byID[id], c.rows[id]
+	dead, tab, row, open := c.dead, c.byID[id], c.rows[id], c.open[id]
 	c.mu.Unlock()
 	if dead {
 		return nil, errors.New("connection reset by peer")
@@ -230,11 +235,15 @@ func (c *streamChaos) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(410)
 	case c.hits(5):
 		return answer(429)
-	case young && c.hits(3):
+	case young && !open && c.hits(25): // its $connect has not returned
+		return answer(410)
+	case young && open && c.hits(0.2): // and nobody knows why: only a resume mends it
+		tab.lose(id)
 		return answer(410)
 	case c.hits(3):
 		return answer(500) // without effect
 	}
+	c.opens(id)
 	if c.hits(2) { // a post that was answered 200 is not a message that arrived
 		tab.lose(id)
 	} else {
@@ -259,6 +268,7 @@ func (c *streamChaos) process(writer bool) *Publisher {
 func (c *streamChaos) run(t *testing.T) (text, end string) {
 	c.random = rand.New(rand.NewPCG(c.seed, 11))
 	c.shared, c.byID, c.rows = at(t, "http://localhost:1/dev", 0), map[string]*chaosTab{}, map[string]Connection{}
+	c.open = map[string]bool{}
 	c.mux = speaking(c.process(false), nil)
 	var readers sync.WaitGroup
 	for i := range 1 + c.dice(3) {
@@ -285,6 +295,14 @@ func (c *streamChaos) run(t *testing.T) (text, end string) {
 	length := 3*time.Second + c.span(20*time.Second)
 	event := time.Second + c.span(length)
 	readers.Go(func() { c.happens(t, plan, event, s) })
+	if c.dice(2) == 0 { // somebody comes back just before the end
+		late := c.tabs[c.dice(len(c.tabs))]
+		readers.Go(func() {
+			sleep(t.Context(), length-c.span(1200*time.Millisecond))
+			late.reload.Store(true)
+			late.wake()
+		})
+	}
 	text, err := c.write(t, s, length, plan)
 	switch {
 	case errors.Is(err, ErrStreamCancelled):

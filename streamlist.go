@@ -3,8 +3,60 @@ package wirepost
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 )
+
+// list finds the readers of a stream that is not kept, once.
+func (s *Stream) list(first bool) error {
+	if s.log != nil {
+		return s.log.list(first)
+	}
+	rows, err := collect(s.work, s.p.store, s.to)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 && s.to.Kind == KindConnection && endpointOverride(s.p.o.Endpoint, os.Getenv) != "" {
+		rows, s.rowless = []Listed{{ID: s.to.Name}}, true // as in Publish
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range rows {
+		s.join(l, s.to, streamPlace{})
+	}
+	return nil
+}
+
+// collect is a whole listing.
+func collect(ctx context.Context, store Store, to Audience) (rows []Listed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, streamStoreTime)
+	defer cancel()
+	for l, err := range store.Connections(ctx, to, ListOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, l)
+	}
+	return rows, nil
+}
+
+// watch ends a stream that is not kept for readers whose tokens end, or who leave its
+// audience, until it ends itself.
+func (s *Stream) watch() {
+	tick := time.NewTicker(streamTick * streamRarely)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.over:
+			return
+		}
+		if rows, err := collect(s.work, s.p.store, s.to); err == nil && !s.rowless { // else at the next tick
+			listed := idsOf(rows)
+			s.depart(func(id string) bool { return listed[id] })
+		}
+	}
+}
 
 // listings is how many listings of those who have resumed were begun.
 func (s *Stream) listings() int {
@@ -54,7 +106,7 @@ func (l *streamLog) list(always bool) error {
 	s.mu.Lock()
 	l.before = appended
 	s.mu.Unlock()
-	l.depart()
+	s.depart(func(id string) bool { return l.audience[id] || l.resumed[id] })
 	return nil
 }
 
@@ -82,6 +134,9 @@ func (l *streamLog) arrive(audience, resumed []Listed, number int) {
 			delete(s.past, r.ID)
 			s.join(r, ToTopic(s.topic), l.before)
 		}
+		if reader := s.readers[r.ID]; reader != nil {
+			reader.open.Store(true) // it has sent a resume
+		}
 	}
 	if len(s.readers) == 0 && s.alone.IsZero() {
 		s.alone = time.Now()
@@ -90,12 +145,11 @@ func (l *streamLog) arrive(audience, resumed []Listed, number int) {
 
 // depart ends the stream for readers who are listed no more: one whose row has ended is
 // told, and one that has left the topic is not.
-func (l *streamLog) depart() {
-	s := l.s
+func (s *Stream) depart(isListed func(id string) bool) {
 	var absent []string
 	s.mu.Lock()
 	for id, r := range s.readers {
-		if !l.audience[id] && !l.resumed[id] && r.notice == "" {
+		if !isListed(id) && r.notice == "" {
 			absent = append(absent, id)
 		}
 	}

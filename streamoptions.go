@@ -39,6 +39,8 @@ type StreamOptions struct {
 	// not sent. Nothing is sent twice then: a post whose outcome is not known ends the
 	// stream for its reader. It is called by many goroutines at once.
 	Frame func(StreamPiece) ([]byte, error)
+
+	sender string // a connection that has sent a message
 }
 
 func (o StreamOptions) withDefaults() StreamOptions {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/management"
@@ -24,6 +24,7 @@ type streamReader struct {
 	err     error       // of the last post
 	told    bool        // it has the end
 	removed bool        // s.mu: it is no reader any more, and may be one again
+	open    atomic.Bool // its $connect has returned: a 410 says that it has ended
 	ctx     *management.Context
 }
 
@@ -45,6 +46,7 @@ const streamPause = time.Second
 // join makes a connection a reader from a place on. The caller holds mu.
 func (s *Stream) join(l Listed, to Audience, from streamPlace) {
 	r := &streamReader{s: s, row: l, to: to, place: from}
+	r.open.Store(l.ID == s.o.sender)
 	s.readers[l.ID] = r
 	s.alone, s.fast = time.Time{}, max(s.fast, from.bytes)
 	s.reading.Go(func() { // ends with the stream
@@ -73,6 +75,7 @@ func (r *streamReader) run() {
 			if past.returns {
 				past.after = s.listings()
 			}
+			r.logNotice()
 			return
 		case sent:
 			continue
@@ -80,7 +83,7 @@ func (r *streamReader) run() {
 			return
 		case !gone && s.o.Frame != nil && !certainlyNot(out.Err):
 			return // it may have it, and cannot drop it if it comes again
-		case r.hasStalled():
+		case gone && r.open.Load(), r.hasStalled():
 			if past = s.unsubscribe(r); past.returns {
 				past.after = s.listings()
 			}
@@ -115,6 +118,17 @@ func (r *streamReader) isSlow() bool {
 	return r.notice == streamSlow
 }
 
+// logNotice says why a reader was told that it gets no more, if it was.
+func (r *streamReader) logNotice() {
+	s := r.s
+	s.mu.Lock()
+	notice := r.notice
+	s.mu.Unlock()
+	if problem := map[string]Problem{streamSlow: ProblemStreamSlow, streamExpired: ProblemStreamExpired}[notice]; problem != "" {
+		s.p.o.Logger.Info("a reader of a stream gets no more until it resumes", "problem", string(problem), "fix", problem.Fix(), "stream", s.o.ID, "connectionId", r.row.ID)
+	}
+}
+
 // post posts the next piece when its turn has come: what is written until then is in it.
 func (r *streamReader) post() (out Outcome, sent bool) {
 	s, p := r.s, r.s.p
@@ -143,6 +157,9 @@ func (r *streamReader) post() (out Outcome, sent bool) {
 		if !r.ctx.End() { // with this post
 			r.ctx.Close()
 			r.ctx = management.NewContext(s.work)
+		}
+		if out.Err == nil {
+			r.open.Store(true)
 		}
 	}
 	if r.err = out.Err; out.Err != nil {
@@ -234,7 +251,13 @@ func (r *streamReader) hasStalled() bool {
 }
 
 // isYoung reports whether a connection that answered 410 may be one whose $connect still
-// runs, as in [Publisher.Publish].
+// runs, as in [Publisher.Publish], by its age.
+//
+// One that has taken a post of the stream or sent a message is none: API Gateway has a
+// connection for posts and for messages when its $connect has returned (AWS, re:Post,
+// "410 GoneException"). Its 410 ends it at once, whatever its age, because a function that
+// closes a stream is paid for while it waits. That no live connection ever answers 410
+// then is UNCERTAIN: one user has reported it. So the reader may resume.
 func isYoung(out Outcome) bool { return out.Kept == KeptTooYoung || out.Kept == KeptNoDate }
 
 // certainlyNot reports whether a post was not delivered, for certain.
@@ -270,8 +293,9 @@ func (s *Stream) leave(r *streamReader, past pastReader) {
 	s.compared = min(s.compared, s.fast)
 	s.forget()
 	s.makeRoom()
+	hasEnd := r.told && r.notice == ""
 	s.mu.Unlock()
-	if none && s.log == nil && !r.told {
+	if none && s.log == nil && !hasEnd {
 		err := ErrGone
 		if r.err != nil && !errors.Is(r.err, ErrGone) {
 			err = fmt.Errorf("%w: the last reader took nothing: %w", ErrGone, r.err)
@@ -284,7 +308,7 @@ func (s *Stream) leave(r *streamReader, past pastReader) {
 // leaveNobody ends a stream that is not kept and that has no reader.
 func (s *Stream) leaveNobody() {
 	s.mu.Lock()
-	none := s.log == nil && len(s.readers) == 0 && len(s.past) == 0
+	none := len(s.readers) == 0 && len(s.past) == 0
 	s.mu.Unlock()
 	if none {
 		s.end(ErrGone, streamUnread)
@@ -303,37 +327,4 @@ func (r *streamReader) enterUntil(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// list finds the readers of a stream that is not kept, once.
-func (s *Stream) list(first bool) error {
-	if s.log != nil {
-		return s.log.list(first)
-	}
-	rows, err := collect(s.work, s.p.store, s.to)
-	if err != nil {
-		return err
-	}
-	if len(rows) == 0 && s.to.Kind == KindConnection && endpointOverride(s.p.o.Endpoint, os.Getenv) != "" {
-		rows = []Listed{{ID: s.to.Name}} // as in Publish
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range rows {
-		s.join(l, s.to, streamPlace{})
-	}
-	return nil
-}
-
-// collect is a whole listing.
-func collect(ctx context.Context, store Store, to Audience) (rows []Listed, err error) {
-	ctx, cancel := context.WithTimeout(ctx, streamStoreTime)
-	defer cancel()
-	for l, err := range store.Connections(ctx, to, ListOptions{}) {
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, l)
-	}
-	return rows, nil
 }

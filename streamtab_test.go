@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // chaosTab is a reader: it does what a client of the protocol does.
 type chaosTab struct {
-	c    *streamChaos
-	user string
-	id   string // of its connection now
-	at   int    // how many it had
+	c      *streamChaos
+	user   string
+	reload atomic.Bool // it is to come back on another connection
+	id     string      // of its connection now
+	at     int         // how many it had
 
 	mu      sync.Mutex
 	state   streamClient
@@ -35,6 +37,10 @@ func (b *chaosTab) take(id string, body []byte) {
 	defer b.mu.Unlock()
 	b.heard = time.Now()
 	b.piece(f)
+	b.wake()
+}
+
+func (b *chaosTab) wake() {
 	select {
 	case b.changed <- struct{}{}:
 	default:
@@ -105,6 +111,13 @@ func (b *chaosTab) connect(t *testing.T) Connection {
 	return row
 }
 
+// opens notes that the $connect of a connection has returned.
+func (c *streamChaos) opens(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[id] = true
+}
+
 // cut ends the connection. Its row stays, as often as not.
 func (b *chaosTab) cut(t *testing.T, row Connection) {
 	b.c.mu.Lock()
@@ -135,6 +148,10 @@ func (b *chaosTab) run(t *testing.T, row Connection) {
 		case time.Since(began) > 15*time.Minute:
 			b.c.fault("%s was never told of the end", b.user)
 			return
+		case b.reload.Swap(false):
+			b.cut(t, row)
+			sleep(t.Context(), b.c.span(200*time.Millisecond))
+			row, resume = b.connect(t), true
 		case b.c.hits(0.7):
 			b.cut(t, row)
 			sleep(t.Context(), b.c.span(4*time.Second))
@@ -169,6 +186,7 @@ func (b *chaosTab) resume(t *testing.T, row Connection) bool {
 		b.mu.Lock()
 		at := utf16Len(b.state.text)
 		b.mu.Unlock()
+		b.c.opens(row.ID)
 		f := tell(t, b.c.mux, row, fmt.Sprintf(`{"action":"resume","stream":"chaos","at":%d}`, at))
 		if f.Type != "ack" {
 			if f.Code == "unknown-stream" || f.Code == "forbidden" || f.Code == "bad-position" {
