@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,17 @@ import (
 
 	"github.com/wirepost/wirepost"
 )
+
+// costs counts the operations of a table by name.
+type costs struct {
+	http.RoundTripper
+	n map[string]int
+}
+
+func (c *costs) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n[strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.")]++
+	return c.RoundTripper.RoundTrip(r)
+}
 
 // logStore has its logs in one store, and all else in another.
 type logStore struct {
