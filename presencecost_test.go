@@ -144,10 +144,10 @@ func TestPresenceCostsNothingWhereNobodyAsksForIt(t *testing.T) {
 	if !maps.Equal(without.calls, with.calls) || without.posts != with.posts || without.posts != 2 || without.calls["Connections"] != 2 || without.calls["Connection"] != 5 {
 		t.Errorf("with presence there are the calls %v and %d posts, without it %v and %d", with.calls, with.posts, without.calls, without.posts)
 	}
-	if d := with.allocations - without.allocations; d > 1 || d < -1 {
+	if with.allocations != without.allocations && !raceEnabled { // which empties pools now and then
 		t.Errorf("with presence there are %.0f allocations, without it %.0f", with.allocations, without.allocations)
 	}
-	t.Logf("%v, %d posts, %.0f allocations", with.calls, with.posts, with.allocations)
+	t.Logf("%v, %d posts, %.0f allocations, and %.0f without", with.calls, with.posts, with.allocations, without.allocations)
 	if got := fmt.Sprint(without.disconnect, with.disconnect); got != "map[Delete:1] map[Connection:1 Delete:1]" {
 		t.Errorf("a $disconnect makes the calls %s", got)
 	}

@@ -146,8 +146,11 @@ type entry struct {
 // entryOf reads what a subscribe asks for; nil if that is not presence, or nobody keeps
 // it. wrong says what is wrong with it.
 func (p *protocol) entryOf(ctx context.Context, c Connection, topic string, f clientFrame) (e *entry, wrong string) {
+	if !f.Presence {
+		return nil, ""
+	}
 	store, o := p.presence()
-	if !f.Presence || store == nil {
+	if store == nil {
 		return nil, ""
 	}
 	e = &entry{store: store, o: o, details: Details{Said: f.Said}}
@@ -281,8 +284,11 @@ const (
 
 // checkPresence renews a session, and says what the client does not know.
 func (p *protocol) checkPresence(ctx context.Context, m *Message, c Connection, topic string, t topicCheck) (a presenceAnswer) {
+	if !t.asksPresence() {
+		return a
+	}
 	store, o := p.presence()
-	if store == nil || !t.asksPresence() {
+	if store == nil {
 		return a
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.mux.o.WriteTimeout)

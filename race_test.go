@@ -1,0 +1,5 @@
+//go:build race
+
+package wirepost_test
+
+const raceEnabled = true
