@@ -23,7 +23,7 @@ ENGINE ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## Build everything, and the command as bin/wirepost
@@ -64,6 +64,11 @@ release-check: ## Make the files of a release in dist, and publish none
 	export WIREPOST_VERSION=$$(sed -n 's/^const Version = "\(.*\)"$$/\1/p' wirepost.go)
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish,sign
 	scripts/release-files dist
+	$(MAKE) npm-check
+
+.PHONY: npm-check
+npm-check: test-needs ## Pack clients/js as npm does, check the package, and use it from an empty folder
+	CI=true go test -count=1 -run 'TestThePackage|TestTheTypesOfThePackage|TestTheCommitted' ./clients/js
 
 .PHONY: release
 release: ## What the workflow for releases runs: a draft of the release of this commit's tag

@@ -59,7 +59,14 @@ func TestTheCommittedClientIsBuiltFromItsSourceAndSmall(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "./build", fresh).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"wirepost.js", "wirepost.d.ts", "stream.js", "stream.d.ts", "presence.js", "presence.d.ts"} {
+	made, err := filepath.Glob(filepath.Join(fresh, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made) != len(builtFiles) {
+		t.Errorf("clients/js/build makes %d files, and the package has %d of them", len(made), len(builtFiles))
+	}
+	for _, name := range builtFiles {
 		committed, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
