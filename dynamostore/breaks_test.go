@@ -5,7 +5,7 @@ package dynamostore
 import "testing"
 
 // The breaks run without the race detector, under which they take ten times as long: each
-// needs up to 20 seeds, and the same simulations run with it.
+// needs up to 100 seeds, and the same simulations run with it.
 
 func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
 	for name, breaks := range map[string]chaosBreaks{
@@ -26,13 +26,13 @@ func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
 		"vanished items are passed over":                {log: logBreaks{holesUntold: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(20) {
+			for seed := range uint64(100) {
 				if c := runChaos(t, seed, breaks); len(c.faults) > 0 {
 					t.Logf("seed %d: %s", seed, c.faults[0])
 					return
 				}
 			}
-			t.Error("20 seeds have shown no fault")
+			t.Error("100 seeds have shown no fault")
 		})
 	}
 }
@@ -58,13 +58,13 @@ func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
 		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(12) {
+			for seed := range uint64(100) {
 				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
 					t.Logf("seed %d: %s", seed, c.faults[0])
 					return
 				}
 			}
-			t.Error("12 seeds have shown no fault")
+			t.Error("100 seeds have shown no fault")
 		})
 	}
 }
