@@ -344,6 +344,12 @@ func (s *Stream) end(reason error, code string) {
 	s.change()
 }
 
+// abort ends the stream for an error, which Close returns also if it has ended it before.
+func (s *Stream) abort(err error) {
+	s.end(err, streamInternal)
+	s.fail(err)
+}
+
 // fail notes what Close returns, if there is nothing yet.
 func (s *Stream) fail(err error) {
 	s.mu.Lock()
@@ -360,7 +366,7 @@ func (s *Stream) run(ctx context.Context) {
 	defer s.endWith(ctx)()
 	if s.log != nil {
 		if err := s.log.begin(); err != nil {
-			s.end(err, streamInternal)
+			s.abort(err)
 			return // without a post: who the writer is, is not known, or it is another
 		}
 	}
@@ -370,7 +376,7 @@ func (s *Stream) run(ctx context.Context) {
 		list = func() error { return s.log.persist(func() error { return s.list(true) }) }
 	}
 	if err := list(); err != nil {
-		s.end(&Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", s.to), Err: err}, streamInternal)
+		s.abort(&Error{Problem: ProblemStore, Detail: fmt.Sprintf("the connections of %s could not be listed", s.to), Err: err})
 	}
 	if s.log != nil {
 		s.log.keepUp()

@@ -97,6 +97,23 @@ func TestAReaderThatA410HasRemovedIsOneAgainWhenItResumes(t *testing.T) {
 	})
 }
 
+func TestCloseSaysWhatFailedAfterItWasCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := streaming(t, 1, &streamAPI{latency: 20 * time.Millisecond})
+		first := p.Stream(t.Context(), ToTopic("t"), &StreamOptions{ID: "twice"})
+		synctest.Wait()
+		second := p.Stream(t.Context(), ToTopic("t"), &StreamOptions{ID: "twice"})
+		if err := second.Close(); !errors.Is(err, ErrStreamTaken) {
+			t.Errorf("another has begun: %v", err)
+		}
+		first.Close()
+		unframed := p.Stream(t.Context(), ToTopic("t"), &StreamOptions{Frame: func(StreamPiece) ([]byte, error) { return nil, errors.New("no frame") }})
+		if err := unframed.Close(); err == nil {
+			t.Error("the end could not be framed, and Close has no error")
+		}
+	})
+}
+
 func TestAStreamThatIsNotKeptEndsForReadersWhoseTokensEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &streamAPI{latency: 20 * time.Millisecond}

@@ -144,7 +144,7 @@ func (r *streamReader) post() (out Outcome, sent bool) {
 	last := piece.End || piece.Error != ""
 	frame, err := s.frame(piece)
 	if err != nil {
-		s.end(err, streamInternal)
+		s.abort(err)
 		r.told = true
 		return Outcome{Err: err}, false
 	}
