@@ -21,14 +21,13 @@ type listening struct {
 	topic, after, url, user, store string
 	last                           int
 	json                           bool
-	heard                          heard
 }
 
 // maxLast is how many of the newest messages a client may ask for (docs/protocol.md).
 const maxLast = 300
 
 func (c *command) listenCommand() *cobra.Command {
-	l := listening{heard: heard{}}
+	var l listening
 	cmd := &cobra.Command{
 		Use:   "listen --topic NAME [--last N | --after EPOCH:N] [--json]",
 		Short: "print the messages of a topic as a client gets them",
@@ -36,7 +35,8 @@ func (c *command) listenCommand() *cobra.Command {
 connected, over limits and restarts of the server: of a topic with a log it prints
 each kept message once and in order, and says what is gone for good. The position
 that each begins with is what --after takes. A stream is a line for each piece, with
-its ID and how much was before it. Ends with Ctrl-C.
+its ID and how much was before it; one that is kept goes on where it was after a
+restart. Ends with Ctrl-C.
 
 Without --url it connects to the API whose endpoint the store has learned last, which
 is that of the running 'wirepost dev'. $WIREPOST_TOKEN is the token that it gives.`,
@@ -85,11 +85,16 @@ func (c *command) listen(ctx context.Context, l listening, o *client.Options) in
 		return c.failWith(err)
 	}
 	to := client.Connect(address, o)
+	s := &streams{c: c, json: l.json, heard: heard{}, known: map[string]*followed{}}
+	defer s.all.Wait()
 	defer to.Close()
 	var told string // what is wrong with the connection, once
 	for e, err := range to.Events(ctx) {
 		if err == nil {
 			err = c.printEvent(l, e)
+		}
+		if err == nil && e.Piece != nil {
+			err = s.take(ctx, to, *e.Piece)
 		}
 		var refused *client.Refusal
 		switch {
@@ -162,8 +167,6 @@ func (c *command) printEvent(l listening, e client.Event) error {
 	switch {
 	case e.Gap != nil:
 		return c.printGap(e.Gap.Topic, l.json, e.Gap.From, e.Gap.To)
-	case e.Piece != nil:
-		return c.printPiece(l, *e.Piece)
 	case e.Message == nil:
 		return nil
 	}

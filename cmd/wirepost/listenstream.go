@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/wirepost/wirepost/client"
@@ -14,6 +19,89 @@ type pieceLine struct {
 	client.Piece
 }
 
+// streams are those of which listen has had a piece.
+type streams struct {
+	c    *command
+	json bool
+
+	all   sync.WaitGroup
+	mu    sync.Mutex
+	heard heard
+	known map[string]*followed // by ID
+}
+
+// followed is a stream that is read from its first piece on, so that nothing of it is
+// missing after a restart. One that is not kept cannot be: its pieces are events.
+type followed struct {
+	running, asEvents bool
+	meanwhile         []client.Piece // came as events while it was running
+}
+
+// maxKnown bounds the streams of which it is remembered that they have ended.
+const maxKnown = 1000
+
+// notFollowed are the codes of streams that cannot be resumed.
+var notFollowed = []string{"unknown-stream", "unknown-action", "forbidden", "closed"}
+
+// take prints a piece that came as an event, and follows its stream from there.
+func (s *streams) take(ctx context.Context, to *client.Client, p client.Piece) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch f := s.known[p.Stream]; {
+	case f != nil && f.running:
+		f.meanwhile = append(f.meanwhile, p)
+		return nil
+	case f != nil && f.asEvents:
+		return s.print(p)
+	case f != nil: // the last piece again
+		return nil
+	}
+	f := &followed{running: !p.End && p.Error == ""}
+	if len(s.known) >= maxKnown {
+		maps.DeleteFunc(s.known, func(_ string, f *followed) bool { return !f.running })
+	}
+	s.known[p.Stream] = f
+	if f.running {
+		stream := to.Resume(p.Stream, "", p.At+length(p))
+		s.all.Go(func() { s.follow(ctx, f, stream) }) // ends with the stream, or with the client
+	}
+	return s.print(p)
+}
+
+// follow prints the rest of a stream.
+func (s *streams) follow(ctx context.Context, f *followed, stream *client.Stream) {
+	end := client.Piece{Stream: stream.ID, End: true}
+	for p, err := range stream.Pieces(ctx) {
+		s.mu.Lock()
+		refused, ok := errors.AsType[*client.Refusal](err)
+		switch {
+		case err == nil:
+			_ = s.print(p) // whoever prints the next event meets the error, too
+		case !ok || slices.Contains(notFollowed, refused.Code):
+			f.asEvents = true
+		default:
+			end.End, end.Error = false, refused.Code
+		}
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.running = false
+	if !f.asEvents {
+		end.At = stream.At()
+		f.meanwhile = []client.Piece{end}
+	}
+	for _, p := range f.meanwhile {
+		_ = s.print(p)
+	}
+	f.meanwhile = nil
+}
+
+// length is how much a piece has, in UTF-16 code units or values.
+func length(p client.Piece) int64 {
+	return int64(len(utf16.Encode([]rune(p.Text))) + len(p.Items))
+}
+
 // heard is how far each running stream has been printed, by its ID.
 type heard map[string]int64
 
@@ -22,7 +110,7 @@ type heard map[string]int64
 func (h heard) unheard(p client.Piece) (rest client.Piece, missing bool) {
 	seen, known := h[p.Stream]
 	text := utf16.Encode([]rune(p.Text))
-	end := p.At + int64(len(text)+len(p.Items))
+	end := p.At + length(p)
 	if skip := min(seen, end) - p.At; known && skip > 0 {
 		p.At += skip
 		if len(text) > 0 {
@@ -37,14 +125,15 @@ func (h heard) unheard(p client.Piece) (rest client.Piece, missing bool) {
 	return p, known && p.At > seen
 }
 
-// printPiece prints a piece of a stream on a line of its own.
-func (c *command) printPiece(l listening, p client.Piece) error {
-	rest, missing := l.heard.unheard(p)
+// print prints a piece of a stream on a line of its own. The caller holds mu.
+func (s *streams) print(p client.Piece) error {
+	c := s.c
+	rest, missing := s.heard.unheard(p)
 	ends := rest.End || rest.Error != ""
 	if rest.Text == "" && len(rest.Items) == 0 && !ends {
 		return nil
 	}
-	if l.json {
+	if s.json {
 		return c.stdout.JSON(pieceLine{"stream", rest})
 	}
 	if missing {

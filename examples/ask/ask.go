@@ -81,7 +81,7 @@ func answer(ctx context.Context, m *wirepost.Message, s *wirepost.Stream, logger
 		}
 		written++
 	}
-	logger.Info("the model has stopped", "stream", s.ID(), "tokens", written, "after", time.Since(start).Round(time.Millisecond).String(), "because", fmt.Sprint(context.Cause(ctx)))
+	logger.Info("the model has stopped", "stream", s.ID(), "words", written, "after", time.Since(start).Round(time.Millisecond).String(), "because", fmt.Sprint(context.Cause(ctx)))
 	return nil
 }
 
