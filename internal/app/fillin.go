@@ -79,12 +79,14 @@ func isAPIID(label string) bool {
 // A Place is what of the API that runs a variable plainly has, by its name.
 type Place uint8
 
-// The places: none that is plain, the address of the API's stage, its host, its ID.
+// The places: none that is plain, the address of the API's stage, its host, its ID, its
+// region.
 const (
 	NoPlace Place = iota
 	EndpointPlace
 	HostPlace
 	APIIDPlace
+	RegionPlace
 )
 
 // PlaceOf is what a variable of that name has. All words of the name have to be of
@@ -99,13 +101,15 @@ func PlaceOf(name string, others bool) Place {
 			of = true
 		case "api", "gateway", "apigateway", "apigw", "apig", "callback":
 			of = of || !others
-		case "connection", "connections", "gw", "web", "aws", "v2", "execute", "base", "post", "https", "http", "stage", "invoke", "the", "my":
+		case "connection", "connections", "gw", "web", "aws", "v2", "execute", "base", "post", "https", "http", "stage", "invoke", "the", "my", "default":
 		case "endpoint", "endpoints", "url", "uri", "address":
 			place = max(place, EndpointPlace)
 		case "host", "hostname", "domain":
 			place = max(place, HostPlace)
 		case "id":
 			place = APIIDPlace
+		case "region":
+			of, place = true, RegionPlace
 		default:
 			return NoPlace
 		}

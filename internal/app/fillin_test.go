@@ -31,7 +31,7 @@ func TestAVariableHasAPlaceOfTheAPIByAllWordsOfItsName(t *testing.T) {
 	for name, want := range map[string]Place{
 		"API_ENDPOINT": EndpointPlace, "WEBSOCKET_ENDPOINT": EndpointPlace, "APIGW_ENDPOINT": EndpointPlace, "WS_URL": EndpointPlace, "wsApiUrl": EndpointPlace, "webSocketApiEndpoint": EndpointPlace,
 		"WEBSOCKET_CONNECTION_URL": EndpointPlace, "API_GATEWAY_MANAGEMENT_ENDPOINT": EndpointPlace, "ApiGatewayEndpoint": EndpointPlace, "callback-url": EndpointPlace, "APIGW_WS_STAGE_URL": EndpointPlace,
-		"WS_DOMAIN": HostPlace, "API_HOST": HostPlace, "WEBSOCKET_API_ID": APIIDPlace, "apiId": APIIDPlace, "API_ID": APIIDPlace,
+		"WS_DOMAIN": HostPlace, "API_HOST": HostPlace, "WEBSOCKET_API_ID": APIIDPlace, "apiId": APIIDPlace, "API_ID": APIIDPlace, "REGION": RegionPlace, "AWS_DEFAULT_REGION": RegionPlace, "wsRegion": RegionPlace, "SALES_REGION": NoPlace,
 		"ENDPOINT": NoPlace, "URL": NoPlace, "CONNECTION_URL": NoPlace, "DB_CONNECTION_URL": NoPlace, "SLACK_API_URL": NoPlace, "OPENAI_API_KEY": NoPlace, "API_KEY": NoPlace, "USER_POOL_ID": NoPlace, "TABLE": NoPlace, "": NoPlace, "WEBSOCKET": NoPlace,
 	} {
 		if got := PlaceOf(name, false); got != want {
@@ -50,7 +50,7 @@ func FuzzIsFillIn(f *testing.F) {
 		if IsFillIn(value) && len(value) > maxFillIn {
 			t.Errorf("a value of %d bytes is looked at", len(value))
 		}
-		if place := PlaceOf(value, false); place > APIIDPlace {
+		if place := PlaceOf(value, false); place > RegionPlace {
 			t.Errorf("%q has the place %d", value, place)
 		}
 	})

@@ -111,6 +111,8 @@ func (r *reader) hereFor(in *fillIn, http bool) (here, means string) {
 		return r.localEndpoint(endpoint, "", ""), "the host of this API"
 	case app.APIIDPlace:
 		return r.apiID(r.api.id), "the ID of this API"
+	case app.RegionPlace:
+		return r.options.Region, "the region"
 	}
 	return "", ""
 }

@@ -33,6 +33,7 @@ func TestAPlaceholderIsToldOnceWithTheFlagForIt(t *testing.T) {
 		{"without a scheme", two("WS_URL: your-api-id.execute-api.us-east-1.amazonaws.com", ""), "the address of this API here is localhost:3001: give --env WS_URL=localhost:3001", nil},
 		{"its host", two("WS_DOMAIN: REPLACE_ME", ""), "the host of this API here is localhost:3001: give --env WS_DOMAIN=localhost:3001", nil},
 		{"its ID", two("WEBSOCKET_API_ID: YOUR_API_ID", ""), "the ID of this API here is abcdefghi2: give --env WEBSOCKET_API_ID=abcdefghi2", nil},
+		{"its region", two("REGION: '<insert region>'", ""), "the region here is us-east-1: give --env REGION=us-east-1", nil},
 		{"something else", two("API_KEY: '<your key>'", ""), "t.yaml:3: variable API_KEY of F has a placeholder for a value, <your key>: give --env API_KEY=VALUE", nil},
 		{"what may be the address of another API", two("API_URL: '<insert>'", "") + http, "has a placeholder for a value, <insert>: give --env API_URL=VALUE", nil},
 		{"what cannot be that of another kind", two("WS_API_URL: '<insert>'", "") + http, "give --env WS_API_URL=http://localhost:3001/main", nil},
