@@ -308,7 +308,7 @@ func (c *Client) synced(l *link, topic string, wish bool, r *Refusal, a answer) 
 		delete(l.topics, topic)
 	case r == nil:
 		l.topics[topic] = true
-		c.presences.entered(topic, a.presenceAnswer)
+		c.presences.entered(l, topic, a.presenceAnswer)
 	case c.wishes[topic]:
 		delete(c.wishes, topic)
 		c.logs.forget(topic)

@@ -150,10 +150,21 @@ func (p *Presence) Leave() {
 	defer p.c.mu.Unlock()
 	if s := &p.c.presences; s.topics[p.topic] == p {
 		delete(s.topics, p.topic)
-		if l := p.c.current; l != nil {
+		for _, l := range s.open() {
 			p.c.ask(l, s.leaving(p.topic, func() {}))
 		}
 	}
+}
+
+// open are the links to leave on: while one takes the place of the other, either may be the
+// one through which the session is present.
+func (s *presences) open() (all []*link) {
+	for _, l := range []*link{s.c.current, s.c.next} {
+		if l != nil && l.socket != nil {
+			all = append(all, l)
+		}
+	}
+	return all
 }
 
 func (s *presences) leaving(topic string, done func()) *item {
@@ -168,7 +179,7 @@ func (s *presences) leaving(topic string, done func()) *item {
 func (s *presences) goodbye() <-chan struct{} {
 	done := make(chan struct{})
 	left := 0
-	if l := s.c.current; l != nil {
+	for _, l := range s.open() {
 		for topic := range s.topics {
 			left++
 			s.c.ask(l, s.leaving(topic, func() {
@@ -208,9 +219,13 @@ func (s *presences) again(topic string) {
 func (s *presences) forget(topic string) { delete(s.topics, topic) }
 
 // entered takes the answer to a subscribe.
-func (s *presences) entered(topic string, a presenceAnswer) {
+func (s *presences) entered(l *link, topic string, a presenceAnswer) {
 	p := s.topics[topic]
-	if p == nil || a.Renew <= 0 {
+	switch {
+	case a.Renew <= 0:
+		return
+	case p == nil: // the program has left meanwhile, and the server may have heard that first
+		s.c.ask(l, s.leaving(topic, func() {}))
 		return
 	}
 	p.renew = time.Duration(a.Renew) * time.Millisecond

@@ -66,31 +66,76 @@ func (s *server) said() (all []string) {
 }
 
 func TestWhoLeavesATopicOrClosesSaysGoodbye(t *testing.T) {
+	for name, connected := range map[string]bool{"while it connects": false, "when it is connected": true} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { saysGoodbye(t, connected) }) })
+	}
+}
+
+func saysGoodbye(t *testing.T, connected bool) {
+	s := &server{conns: map[*fake]bool{}}
+	topics := []string{"first"} // whose subscribe is not answered, so that the client goes on connecting
+	if connected {
+		topics = nil
+	}
+	c := Connect("ws://server/dev", &Options{Topics: topics, Random: func() float64 { return 0.5 }, Dial: s.dial})
+	defer c.Close()
+	synctest.Wait()
+	if got := c.State() == Open; got != connected {
+		t.Errorf("it is %s", c.State())
+	}
+	s.said()
+	all := map[string]*Presence{}
+	for _, topic := range []string{"hall", "lobby", "other"} {
+		p, err := c.Presence(topic, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[topic] = p
+	}
+	synctest.Wait()
+	if got := fmt.Sprint(s.said()); got != "[subscribe hall subscribe lobby subscribe other]" {
+		t.Errorf("at the beginning it says %s", got)
+	}
+	all["lobby"].Leave()
+	synctest.Wait()
+	if got := fmt.Sprint(s.said()); got != "[leave lobby]" {
+		t.Errorf("to leave a topic it says %s", got)
+	}
+	began := time.Now()
+	c.Close() // the server does not answer
+	if got := fmt.Sprint(s.said()); got != "[leave hall leave other]" || time.Since(began) != goodbyeTime {
+		t.Errorf("to close it says %s and waits %v", got, time.Since(began))
+	}
+}
+
+// The answer to a subscribe says that the program is present, which has left meanwhile.
+func TestWhoHasLeftBeforeItWasLetInLeavesOnceMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{conns: map[*fake]bool{}}
 		c := Connect("ws://server/dev", &Options{Random: func() float64 { return 0.5 }, Dial: s.dial})
 		defer c.Close()
-		all := map[string]*Presence{}
-		for _, topic := range []string{"hall", "lobby", "other"} {
-			p, err := c.Presence(topic, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all[topic] = p
+		synctest.Wait()
+		p, err := c.Presence("lobby", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
 		synctest.Wait()
-		if got := fmt.Sprint(s.said()); got != "[subscribe hall subscribe lobby subscribe other]" {
-			t.Errorf("at the beginning it says %s", got)
+		s.mu.Lock()
+		ref := s.sent[0]["ref"]
+		s.mu.Unlock()
+		p.Leave()
+		synctest.Wait()
+		s.said()
+		for _, f := range s.all() {
+			f.frames <- []byte(fmt.Sprintf(`{"type":"ack","ref":%q,"topic":"lobby","renew":240000,"asOf":1,"members":[]}`, ref))
 		}
-		all["lobby"].Leave()
 		synctest.Wait()
 		if got := fmt.Sprint(s.said()); got != "[leave lobby]" {
-			t.Errorf("to leave a topic it says %s", got)
+			t.Errorf("it says %s", got)
 		}
-		began := time.Now()
-		c.Close() // the server does not answer
-		if got := fmt.Sprint(s.said()); got != "[leave hall leave other]" || time.Since(began) != goodbyeTime {
-			t.Errorf("to close it says %s and waits %v", got, time.Since(began))
+		time.Sleep(10 * time.Minute) // of the bubble's clock
+		if said := s.said(); slices.Contains(said, "check") {
+			t.Errorf("it checks: %q", said)
 		}
 	})
 }

@@ -199,6 +199,8 @@ export interface Extension {
 export interface Host {
     /** Asks on the current connection. False: there is none. */
     ask(fields: object, done: (error?: Refusal, ack?: any) => void): boolean;
+    /** Tells the server, on the next connection too while it takes the place of the current one. */
+    tell(fields: object): void;
     /** Subscribes to a topic, also if it is subscribed already. */
     again(topic: string): void;
     /** Whether another connection is on its way. */

@@ -195,7 +195,8 @@ class Presences implements Extension {
 
   subscribed(topic: string, ack: any) {
     const p = this._topics.get(topic);
-    if (!p || !(ack.renew > 0)) return; // The server keeps no presence.
+    if (!(ack.renew > 0)) return; // The server keeps no presence.
+    if (!p) return this._goodbye(topic); // The page has left meanwhile, and the server may have heard that first.
     p._renew = ack.renew;
     p._take(ack);
     if (!this._timer) this._plan(this._interval());
@@ -216,7 +217,7 @@ class Presences implements Extension {
   }
 
   _goodbye(topic: string) {
-    this._host.ask({ action: "leave", topic }, () => {});
+    this._host.tell({ action: "leave", topic });
   }
 
   /** How long the next check may wait, with jitter. */

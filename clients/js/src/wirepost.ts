@@ -220,6 +220,8 @@ export interface Extension {
 export interface Host {
   /** Asks on the current connection. False: there is none. */
   ask(fields: object, done: (error?: Refusal, ack?: any) => void): boolean;
+  /** Tells the server, on the next connection too while it takes the place of the current one. */
+  tell(fields: object): void;
   /** Subscribes to a topic, also if it is subscribed already. */
   again(topic: string): void;
   /** Whether another connection is on its way. */
@@ -786,6 +788,9 @@ export function connect(url: string | (() => string | Promise<string>), options:
       extensions.push(extension);
       return {
         ask: (fields, done) => askNow(fields, done) || askNow(fields, done, next),
+        tell: (fields) => {
+          for (const link of [current, next]) if (link) askNow(fields, nothing, link);
+        },
         again: resubscribe,
         changing: () => !!next,
         later,

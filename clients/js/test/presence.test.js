@@ -104,3 +104,26 @@ test("leave ends the presence in one topic, and stays subscribed", async () => {
   assert.deepEqual(said().filter((s) => s !== "ping"), ["check", "subscribe hall"]);
   client.close();
 });
+
+test("who leaves while connections change leaves on both, and once more if it is let in later", async () => {
+  const { world, clock, client, all, said } = await present("lobby");
+  const { handle } = world;
+  const waiting = [];
+  world.handle = (c, frame) => {
+    const answer = handle(c, frame);
+    if (frame.action === "check") return { ...answer, topics: {} };
+    if (frame.action !== "subscribe") return answer;
+    waiting.push(() => c.say(answer));
+    return null; // later
+  };
+  while (!waiting.length) await clock.advance(60_000); // until the next connection subscribes
+  said();
+  assert.equal(world.connections.size, 2);
+  all[0].leave();
+  await clock.advance(10);
+  assert.deepEqual(said(), ["leave lobby", "leave lobby"]);
+  waiting[0]();
+  await clock.advance(10);
+  assert.ok(said().includes("leave lobby"));
+  client.close();
+});
