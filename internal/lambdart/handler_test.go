@@ -380,3 +380,31 @@ func TestParseSourceKnowsWhatIsMeant(t *testing.T) {
 		}
 	}
 }
+
+// The bootstraps read and write the Runtime API's requests themselves, in pieces.
+func TestALargeEventComesBackAsItWasFromEachLanguage(t *testing.T) {
+	event := `{"a":"` + strings.Repeat("ü€😀x", 100_000) + `"}`
+	for name, config := range map[string]func() Config{
+		"Node.js": func() Config {
+			return handler(t, Node, "index.handler", "index.mjs", "export const handler = async (event) => event;\n")
+		},
+		"Python": func() Config {
+			return handler(t, Python, "app.handler", "app.py", "def handler(e, c):\n    return e\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := begin(t, config())
+			for range 2 {
+				answer, err := f.Invoke(t.Context(), []byte(event))
+				var got, want map[string]string
+				if err == nil {
+					err = json.Unmarshal(answer, &got)
+				}
+				if json.Unmarshal([]byte(event), &want); err != nil || got["a"] != want["a"] {
+					t.Fatalf("%d bytes, %v", len(answer), err)
+				}
+			}
+		})
+	}
+}

@@ -2,40 +2,96 @@
 // _HANDLER from LAMBDA_TASK_ROOT, gets events from the Runtime API and posts what
 // the handler makes of them.
 import fs from 'fs';
-import http from 'http';
 import module from 'module';
+import net from 'net';
 import path from 'path';
 import url from 'url';
 import { hookRequire } from './resolve.mjs';
 
 const env = process.env;
 const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
-const agent = new http.Agent({ keepAlive: true });
 const major = Number(process.versions.node.split('.')[0]);
 env.AWS_EXECUTION_ENV = 'AWS_Lambda_nodejs' + major + '.x';
 
 let current = null; // the ID of the invocation that runs
 let started = false; // the handler is loaded
 
-function call(method, resource, body, headers) {
+// The requests to the Runtime API, the first of which is being answered. Each is one write
+// on a connection that stays. It is not made by the module http: that takes longer than
+// the rest of an invocation.
+const requests = [];
+let socket = null;
+let answer = null; // what has arrived of the answer
+
+function call(method, resource, body, fields) {
+  const text = method + ' /2018-06-01/runtime/' + resource + ' HTTP/1.1\r\nHost: ' + env.AWS_LAMBDA_RUNTIME_API + '\r\n' + (fields || '') + '\r\n' + (body || '');
   return new Promise((resolve, reject) => {
-    const request = http.request(
-      { host, port, method, agent, path: '/2018-06-01/runtime/' + resource, headers: headers || {} },
-      (response) => {
-        const parts = [];
-        response.on('data', (part) => parts.push(part));
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
-      });
-    request.on('error', reject);
-    request.end(body);
+    requests.push({ text, resolve, reject });
+    if (requests.length === 1) send();
   });
 }
 
-function post(resource, body, headers) {
-  const data = Buffer.from(body);
-  return call('POST', resource, data, { 'Content-Type': 'application/json', 'Content-Length': data.length, ...headers });
+function send() {
+  if (!socket) connect();
+  answer = { parts: [], length: 0, head: null };
+  socket.ref();
+  socket.write(requests[0].text);
+}
+
+function connect() {
+  const opened = net.connect({ host, port: Number(port), noDelay: true });
+  socket = opened;
+  const gone = (error) => {
+    if (socket !== opened) return;
+    socket = null;
+    if (requests.length) settle((request) => request.reject(error || new Error('the Runtime API closed the connection')));
+  };
+  opened.on('data', receive);
+  opened.on('error', gone);
+  opened.on('close', () => gone());
+}
+
+function settle(how) {
+  const request = requests.shift();
+  if (requests.length) send();
+  else if (socket) socket.unref(); // a handler that leaves nothing to happen ends with that
+  how(request);
+}
+
+function receive(part) {
+  if (!requests.length) return;
+  answer.parts.push(part);
+  answer.length += part.length;
+  if (answer.head && answer.length < answer.head.end) return;
+  const all = answer.parts.length > 1 ? Buffer.concat(answer.parts) : part;
+  answer.parts = [all];
+  if (!answer.head) answer.head = parseHead(all);
+  const head = answer.head;
+  if (!head || all.length < head.end) return;
+  if (head.headers.connection === 'close') {
+    socket.destroy();
+    socket = null;
+  }
+  settle((request) => request.resolve({ status: head.status, headers: head.headers, body: all.subarray(head.begin, head.end) }));
+}
+
+// The head of an answer, or null while that has not arrived. The Runtime API always says
+// how long its body is.
+function parseHead(all) {
+  const size = all.indexOf('\r\n\r\n');
+  if (size < 0) return null;
+  const [first, ...lines] = all.latin1Slice(0, size).split('\r\n');
+  const headers = {};
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+  }
+  const begin = size + 4;
+  return { status: Number(first.split(' ')[1]), headers, begin, end: begin + Number(headers['content-length'] || 0) };
+}
+
+function post(resource, body, fields) {
+  return call('POST', resource, body, 'Content-Type: application/json\r\nContent-Length: ' + Buffer.byteLength(body) + '\r\n' + (fields || ''));
 }
 
 function describe(error, type) {
@@ -54,7 +110,7 @@ function describe(error, type) {
 
 function postError(resource, described) {
   const type = described.errorType.replace(/[^\x20-\x7e]/g, '?');
-  return post(resource, JSON.stringify(described), { 'Lambda-Runtime-Function-Error-Type': type });
+  return post(resource, JSON.stringify(described), 'Lambda-Runtime-Function-Error-Type: ' + type + '\r\n');
 }
 
 class StartError extends Error {

@@ -5,12 +5,12 @@ posts what the handler makes of them. It needs the standard library only.
 """
 
 import decimal
-import http.client
 import importlib
 import importlib.machinery
 import json
 import logging
 import os
+import socket
 import sys
 import time
 import traceback
@@ -46,31 +46,74 @@ class Context:
 
     def __init__(self, headers):
         environ = os.environ
-        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
-        self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.invoked_function_arn = headers["lambda-runtime-invoked-function-arn"]
         self.function_name = environ["AWS_LAMBDA_FUNCTION_NAME"]
         self.function_version = environ["AWS_LAMBDA_FUNCTION_VERSION"]
         self.memory_limit_in_mb = environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = environ["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.identity = None
-        self.client_context = ClientContext.read(headers.get("Lambda-Runtime-Client-Context"))
-        self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
+        self.client_context = ClientContext.read(headers.get("lambda-runtime-client-context"))
+        self._deadline = int(headers["lambda-runtime-deadline-ms"])
 
     def get_remaining_time_in_millis(self):
         return max(0, self._deadline - int(time.time() * 1000))
 
 
 class RuntimeAPI:
-    """One connection to the Runtime API, for one request at a time."""
+    """One connection to the Runtime API, for one request at a time.
+
+    Each request is one write. http.client makes two of one that has a body, and
+    reads an answer's header with the parser of e-mails.
+    """
 
     def __init__(self):
-        self._connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        self._address = os.environ["AWS_LAMBDA_RUNTIME_API"]
+        self._socket = None
+        self._received = b""
 
-    def _call(self, method, path, body=None, headers=None):
-        self._connection.request(method, ROOT + path, body, headers or {})
-        response = self._connection.getresponse()
-        return response.status, response.headers, response.read()
+    def _call(self, method, path, body=b"", headers=()):
+        lines = ["%s %s%s HTTP/1.1" % (method, ROOT, path), "Host: " + self._address]
+        if method == "POST":
+            lines.append("Content-Length: %d" % len(body))
+        lines += headers
+        if self._socket is None:
+            host, _, port = self._address.partition(":")
+            self._socket, self._received = socket.create_connection((host, int(port)), None), b""
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+        return self._answer()
+
+    def _answer(self):
+        """The status, the fields with their names in lower case, and the body."""
+        while b"\r\n\r\n" not in self._received:
+            self._received += self._part(1 << 16)
+        end = self._received.index(b"\r\n\r\n")
+        status, *fields = self._received[:end].decode("latin-1").split("\r\n")
+        headers = {}
+        for field in fields:
+            name, _, value = field.partition(":")
+            headers[name.lower()] = value.strip()
+        begin = end + 4
+        end = begin + int(headers.get("content-length", 0))
+        if len(self._received) < end:
+            parts, missing = [self._received], end - len(self._received)
+            while missing > 0:
+                parts.append(self._part(min(missing, 1 << 20)))
+                missing -= len(parts[-1])
+            self._received = b"".join(parts)
+        body, self._received = self._received[begin:end], self._received[end:]
+        if headers.get("connection", "").lower() == "close":
+            self._socket.close()
+            self._socket = None
+        return int(status.split(" ")[1]), headers, body
+
+    def _part(self, most):
+        part = self._socket.recv(most)
+        if not part:
+            raise OSError("the Runtime API closed the connection")
+        return part
 
     def next(self):
         status, headers, body = self._call("GET", "invocation/next")
@@ -79,14 +122,14 @@ class RuntimeAPI:
         return headers, body
 
     def respond(self, request_id, answer):
-        self._call("POST", "invocation/%s/response" % request_id, answer, {"Content-Type": "application/json"})
+        self._call("POST", "invocation/%s/response" % request_id, answer, ["Content-Type: application/json"])
 
     def fail(self, path, kind, message, frames):
         body = json.dumps({"errorType": kind, "errorMessage": message, "stackTrace": frames})
-        self._call("POST", path, body.encode(), {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Function-Error-Type": kind.encode("ascii", "replace").decode(),
-        })
+        self._call("POST", path, body.encode(), [
+            "Content-Type: application/json",
+            "Lambda-Runtime-Function-Error-Type: " + "".join(c if " " <= c <= "~" else "?" for c in kind),
+        ])
 
 
 class RuntimePackages:
@@ -181,7 +224,7 @@ def plain(value):
 def serve(api, handler):
     headers, body = api.next()
     context = Context(headers)
-    os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id", "")
+    os.environ["_X_AMZN_TRACE_ID"] = headers.get("lambda-runtime-trace-id", "")
     failing = "invocation/%s/error" % context.aws_request_id
     try:
         result = handler(json.loads(body), context)
@@ -216,7 +259,7 @@ def main():
     while True:
         try:
             serve(api, handler)
-        except (OSError, http.client.HTTPException):
+        except OSError:
             sys.exit(1)  # the Runtime API has gone: whoever ran this has ended
 
 
