@@ -64,6 +64,11 @@ func (c *conn) readRaw() (more bool) {
 				return true
 			case !c.feed(s.buffer[:n], s):
 				return true
+			case n < len(s.buffer):
+				// That was all, as another read would say too (epoll(7), on reads of
+				// streams): what comes from here on wakes the goroutine.
+				more = c.next != nil
+				return more
 			}
 		}
 	})

@@ -162,7 +162,13 @@ func dial(ctx context.Context, url string, header http.Header, via func(context.
 
 // Send sends a text message in one frame.
 func (c *Client) Send(text string) error {
-	return wsutil.WriteClientText(c.conn, []byte(text))
+	// One write, as browsers do it.
+	frame, err := ws.CompileFrame(ws.MaskFrameInPlace(ws.NewTextFrame([]byte(text))))
+	if err != nil {
+		return err
+	}
+	_, err = c.conn.Write(frame)
+	return err
 }
 
 // Receive waits for the next text message until the context ends. When the
