@@ -164,6 +164,7 @@ func BenchmarkLoopOfPostsLastTokenAfterMs(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(loopOnce(b), "value")
 	b.ReportMetric(late, "reference")
+	b.ReportMetric(3, "goal-min")
 }
 
 // BenchmarkHundredStreams is what each of 100 streams in one process costs.
@@ -198,10 +199,12 @@ func BenchmarkHundredStreams(b *testing.B) {
 	b.Run("CPUPercentOfACoreEach", func(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(cpu.Seconds()/10/n*100, "value")
+		b.ReportMetric(1, "goal-max")
 	})
 	b.Run("KBEach", func(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric(float64(peak)/1024/n, "value")
+		b.ReportMetric(128, "goal-max")
 	})
 }
 
