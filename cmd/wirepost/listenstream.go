@@ -148,7 +148,7 @@ func (s *streams) print(p client.Piece) error {
 		text = string(items)
 	}
 	if text != "" {
-		c.stdout.Printf("%s@%d %s\n", oneLine(rest.Stream), rest.At, oneLine(text))
+		c.stdout.Printf("%s@%d %s\n", oneLine(rest.Stream), rest.At, text) // whole, on one line
 	}
 	if ends {
 		why := ""

@@ -111,7 +111,7 @@ func TestListenGoesOnWithAStreamThatIsKeptOnAnotherConnection(t *testing.T) {
 				t.Fatal(stderr)
 			}
 		}
-		word := fmt.Sprintf("w%d ", i)
+		word := fmt.Sprintf("w%d%s ", i, strings.Repeat("x", 20)) // what is missed is a long line
 		want += word
 		if _, err := io.WriteString(words, word); err != nil {
 			t.Fatal(err)
