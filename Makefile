@@ -13,6 +13,7 @@ STATICCHECK_VERSION := v0.8.2
 GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT_VERSION := v1.7.12
 GORELEASER_VERSION := v2.15.1
+TOFU_VERSION := v1.12.6
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
@@ -65,10 +66,15 @@ release-check: ## Make the files of a release in dist, and publish none
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish,sign
 	scripts/release-files dist
 	$(MAKE) npm-check
+	$(MAKE) terraform-check
 
 .PHONY: npm-check
 npm-check: test-needs ## Pack clients/js as npm does, check the package, and use it from an empty folder
 	CI=true go test -count=1 -run 'TestThePackage|TestTheTypesOfThePackage|TestTheCommitted' ./clients/js
+
+.PHONY: terraform-check
+terraform-check: ## Check the Terraform module with OpenTofu, which is built the first time
+	scripts/tofu $(TOFU_VERSION) fmt -check -diff -recursive deploy/terraform
 
 .PHONY: release
 release: ## What the workflow for releases runs: a draft of the release of this commit's tag

@@ -15,17 +15,6 @@
 # deploy/sam and deploy/cdk are the same stack, with the same parameters and outputs.
 # docs/operations.md says what each limit and alarm is about.
 
-terraform {
-  required_version = ">= 1.5"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.60"
-    }
-  }
-}
-
 data "aws_partition" "current" {}
 
 data "aws_region" "current" {}

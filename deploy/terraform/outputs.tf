@@ -13,7 +13,8 @@ output "endpoint" {
 }
 
 output "api_id" {
-  value = aws_apigatewayv2_api.api.id
+  description = "ID of the WebSocket API"
+  value       = aws_apigatewayv2_api.api.id
 }
 
 output "publish_function" {
@@ -27,7 +28,8 @@ output "queue_url" {
 }
 
 output "queue_arn" {
-  value = aws_sqs_queue.queue.arn
+  description = "ARN of that queue"
+  value       = aws_sqs_queue.queue.arn
 }
 
 output "dead_letter_queue_url" {
@@ -36,11 +38,13 @@ output "dead_letter_queue_url" {
 }
 
 output "table_name" {
-  value = aws_dynamodb_table.table.name
+  description = "Name of the table"
+  value       = aws_dynamodb_table.table.name
 }
 
 output "table_arn" {
-  value = aws_dynamodb_table.table.arn
+  description = "ARN of the table"
+  value       = aws_dynamodb_table.table.arn
 }
 
 output "store" {

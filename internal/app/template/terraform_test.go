@@ -401,6 +401,12 @@ func TestTheStackOfThisProjectIsReadAsAnApp(t *testing.T) {
 			t.Errorf("note %s", n)
 		}
 	}
+	for _, example := range []string{"basic", "publisher"} {
+		a, notes, err := readHere(dir+"/examples/"+example, &Options{})
+		if err != nil || len(a.APIs) != 1 || len(a.APIs[0].Routes) != len(routes) || len(a.Functions) < len(functions) || len(a.Tables) != 1 {
+			t.Errorf("the example %s is %+v, %v, %v", example, a, notes, err)
+		}
+	}
 	_, notes, err = readHere(dir, &Options{})
 	if err != nil || !slices.ContainsFunc(notes, func(n app.Note) bool {
 		return strings.HasSuffix(n.Text, "a precondition of aws_apigatewayv2_api.api does not hold, and Terraform refuses it: Tokens need jwt_jwks_url or jwt_key")
