@@ -239,6 +239,7 @@ wirepost fault --clear`; commands != want {
 		accessible(t, page, "keys")
 		do(t, page, "close the keys", key("\x1b"))
 	}
+	do(t, page, "all tabs are inside a window that is not wide", chromedp.EmulateViewport(1000, 700), until(`innerWidth === 1000`), until(`[...document.querySelectorAll(".tabs button")].every(b => b.getBoundingClientRect().right <= innerWidth)`))
 	do(t, page, "show the timeline", eval(`document.querySelector("[data-show=timeline]").click()`))
 	shoot(t, page, pictures, "narrow", "light", 420, 700)
 	do(t, page, "nothing is wider than a narrow window", until(`document.documentElement.scrollWidth <= innerWidth`), click("[data-show=connections]"), until(`document.querySelector("#pane-connections").offsetWidth > 0`), click("[data-show=timeline]"))

@@ -58,7 +58,7 @@ func (i *Inspector) getConnections(r *http.Request) (any, error) {
 	total := len(open)
 	slices.Reverse(open)
 	open = open[:min(len(open), listed)]
-	known := i.readRows(r.Context(), open)
+	known := i.readRows(r.Context(), open, rowAge)
 	own := i.clients.byConnection()
 	now := time.Now()
 	q := newNeedle(r.URL.Query().Get("q"))
@@ -80,9 +80,9 @@ func (i *Inspector) getConnections(r *http.Request) (any, error) {
 	return out, nil
 }
 
-// readRows reads the rows that are not known or were read too long ago. What cannot be
-// read in time stays as it was.
-func (i *Inspector) readRows(ctx context.Context, open []gateway.OpenConnection) map[string]row {
+// readRows reads the rows that are not known or were read longer ago than age. What cannot
+// be read in time stays as it was.
+func (i *Inspector) readRows(ctx context.Context, open []gateway.OpenConnection, age time.Duration) map[string]row {
 	now := time.Now()
 	i.rows.mu.Lock()
 	old := i.rows.seen
@@ -95,7 +95,7 @@ func (i *Inspector) readRows(ctx context.Context, open []gateway.OpenConnection)
 			next[o.ID] = k
 		}
 		// Topics change by what a client says: one that has said nothing since keeps its.
-		if !ok || now.Sub(k.at) > rowAge && o.LastActiveAt.After(k.at.Add(-rowAge)) {
+		if !ok || now.Sub(k.at) > age && o.LastActiveAt.After(k.at.Add(-rowAge)) {
 			stale = append(stale, o.ID)
 		}
 	}

@@ -86,7 +86,7 @@ func (i *Inspector) knownTopics(ctx context.Context) []string {
 	i.logs.mu.Unlock()
 	open := i.o.Server.Connections()
 	slices.Reverse(open)
-	for _, row := range i.readRows(ctx, open[:min(len(open), listed)]) {
+	for _, row := range i.readRows(ctx, open[:min(len(open), listed)], rowAge) {
 		for _, topic := range row.topics {
 			if len(known) < mostLogs {
 				known[topic] = true

@@ -139,12 +139,14 @@ func isHere(l wirepost.Lapsed, now time.Time) bool {
 	return slices.ContainsFunc(l.Leases, func(lease wirepost.Lease) bool { return now.Before(lease.Until) })
 }
 
-// sessionConnections are the connections of sessions, by topic and ID.
+// sessionConnections are the connections of sessions, by topic and ID. Rows are read again
+// of all that have said something lately: a session without a connection would look as if its
+// client had vanished.
 func (i *Inspector) sessionConnections(ctx context.Context) map[[2]string]string {
 	open := i.o.Server.Connections()
 	slices.Reverse(open)
 	connections := map[[2]string]string{}
-	for id, row := range i.readRows(ctx, open[:min(len(open), listed)]) {
+	for id, row := range i.readRows(ctx, open[:min(len(open), listed)], 0) {
 		for topic, mark := range row.marks {
 			connections[[2]string{topic, strings.TrimPrefix(mark, wirepost.OnlySeen)}] = id
 		}

@@ -91,9 +91,16 @@ func TestWhoIsPresentIsShownWithSessionsLeasesAndChanges(t *testing.T) {
 		t.Fatalf("the answer is %s, %v", said, err)
 	}
 	open := w.gateway.Server.Connections()
+	w.do(t, "GET", "connections", "", nil)
+	if err := c.Send(`{"action":"subscribe","topic":"attic","presence":true,"session":"0123456789abcdef"}`); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := c.Receive(t.Context()); err != nil || !strings.Contains(said, `"renew":`) {
+		t.Fatalf("the answer is %s, %v", said, err)
+	}
 
 	p := read("?topic=lobby")
-	if got := fmt.Sprint(p.Supported, p.Topics, p.Topic, p.Here); got != "true [{hall 1} {lobby 2}]lobby2" {
+	if got := fmt.Sprint(p.Supported, p.Topics, p.Topic, p.Here); got != "true [{attic 1} {hall 1} {lobby 2}]lobby2" {
 		t.Errorf("it shows %s", got)
 	}
 	if got := p.what(p.Members); !slices.Equal(got, []string{"alice is in lobby 2", "bob is in lobby 1"}) {
@@ -113,13 +120,19 @@ func TestWhoIsPresentIsShownWithSessionsLeasesAndChanges(t *testing.T) {
 		t.Errorf("bob's session is %+v, want one of connection %s", s, open[0].ID)
 	}
 	changes := p.what(p.Changes)
-	if want := []string{"alice is in lobby 2", "bob is in lobby 1", "carol left lobby 0", "s3 is in hall 1"}; !slices.Equal(slices.Sorted(slices.Values(changes)), want) {
+	if want := []string{"alice is in lobby 2", "bob is in attic 1", "bob is in lobby 1", "carol left lobby 0", "s3 is in hall 1"}; !slices.Equal(slices.Sorted(slices.Values(changes)), want) {
 		t.Errorf("the changes are %q, want %q", changes, want)
 	}
 	if !slices.IsSortedFunc(p.Changes, func(a, b shownMember) int { return int(b.At - a.At) }) {
 		t.Errorf("the newest change is not first: %q", changes)
 	}
-	if p := read(""); p.Topic != "hall" || !slices.Equal(p.what(p.Members), []string{"s3 is in hall 1"}) {
+	if p := read("?topic=attic"); p.Members[0].Sessions[0].Connection != open[0].ID {
+		t.Errorf("of what was said after its row was read it shows %+v", p.Members)
+	}
+	if p := read("?topic=hall"); !slices.Equal(p.what(p.Members), []string{"s3 is in hall 1"}) {
+		t.Errorf("in the hall it shows %q", p.what(p.Members))
+	}
+	if p := read(""); p.Topic != "attic" || !slices.Equal(p.what(p.Members), []string{"bob is in attic 1"}) {
 		t.Errorf("where no topic was asked for it shows %q of %q", p.what(p.Members), p.Topic)
 	}
 	if p := read("?topic=nowhere"); p.Topic != "nowhere" || p.Here != 0 || len(p.Members) != 0 {
