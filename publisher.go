@@ -25,7 +25,8 @@ const MaxMessage = 128 << 10
 type PublisherOptions struct {
 	// Credentials to sign with. Default: the environment's, where Lambda puts those
 	// of the function's role (AWS's whole chain in a program that imports package
-	// awschain); for a loopback endpoint, the development pair.
+	// awschain); for a loopback endpoint the development pair, or that of the run which
+	// dev gives to functions when other machines reach its gateway.
 	Credentials aws.CredentialsProvider
 	// Endpoint is where a connection ID is looked for that the store has no row of, such
 	// as https://abc123.execute-api.eu-west-1.amazonaws.com/prod. A connection with a row

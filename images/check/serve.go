@@ -112,8 +112,8 @@ func receives(ctx context.Context, connect string, send func() error) error {
 	}
 }
 
-// functionAnswers runs the function under dev, with the image as its root folder, and
-// connects a client, which sends a message to itself through it.
+// functionAnswers runs the function under dev as its image does, with the other image as
+// its root folder, and connects a client, which sends a message to itself through it.
 func functionAnswers(ctx context.Context, i *image) error {
 	folder, err := os.MkdirTemp("", "wirepost-image-")
 	if err != nil {
@@ -125,7 +125,7 @@ func functionAnswers(ctx context.Context, i *image) error {
 		return err
 	}
 	// Neither root nor a user of the image: Lambda takes one of its own.
-	args := append([]string{"dev", "--listen", "127.0.0.1:0", "--", "chroot", "--userspec=993:990", i.root}, i.config.Entrypoint...)
+	args := append([]string{"dev", "--listen", "0.0.0.0:0", "--", "chroot", "--userspec=993:990", i.root}, i.config.Entrypoint...)
 	c := exec.CommandContext(ctx, wirepost, args...)
 	c.Dir, c.WaitDelay = folder, time.Second
 	p, err := begin(c)

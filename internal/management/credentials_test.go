@@ -1,0 +1,31 @@
+package management
+
+import "testing"
+
+// dev gives its functions a pair of their own when other machines reach its gateway, which
+// then takes no other. A key of AWS's signs nothing for this machine.
+func TestOnThisMachineAFunctionSignsWithThePairOfItsRun(t *testing.T) {
+	for _, c := range []struct {
+		name, id string
+		loopback bool
+		want     string
+	}{
+		{"the pair of a run", "WP5B2O6OYEZWUXRF3M5Q", true, "WP5B2O6OYEZWUXRF3M5Q"},
+		{"the development pair", "wirepost", true, "wirepost"},
+		{"a key of AWS's", "AKIAIOSFODNN7EXAMPLE", true, "wirepost"},
+		{"nothing", "", true, "wirepost"},
+		{"a key of AWS's, for AWS", "AKIAIOSFODNN7EXAMPLE", false, "AKIAIOSFODNN7EXAMPLE"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("AWS_ACCESS_KEY_ID", c.id)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			got, err := NewCredentials(nil).retrieve(t.Context(), c.loopback)
+			if err != nil || got.AccessKeyID != c.want {
+				t.Errorf("signs with %q (%v), want %q", got.AccessKeyID, err, c.want)
+			}
+			if secret := map[bool]string{true: "wirepost", false: "secret"}[c.want == "wirepost"]; got.SecretAccessKey != secret {
+				t.Errorf("signs with the secret %q, want %q", got.SecretAccessKey, secret)
+			}
+		})
+	}
+}
