@@ -14,6 +14,7 @@ GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT_VERSION := v1.7.12
 GORELEASER_VERSION := v2.15.1
 TOFU_VERSION := v1.12.6
+SYFT_VERSION := v1.57.1
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
@@ -59,14 +60,26 @@ images-check: ## Build the images for two processors with buildah and start them
 	go run ./images/check
 
 # Nothing is published: docs/releasing.md says what this checks, and what nothing does.
+# goreleaser runs syft by its name.
+release release-check: export PATH := $(CURDIR)/.tools/bin:$(PATH)
 .PHONY: release-check
-release-check: ## Make the files of a release in dist, and publish none
-	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) check
+release-check: release-needs ## Make the files of a release in dist, and the images, and check them; as root, on Linux
 	export WIREPOST_VERSION=$$(sed -n 's/^const Version = "\(.*\)"$$/\1/p' wirepost.go)
+	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) check
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish,sign
-	scripts/release-files dist
+	$(MAKE) release-files
+	$(MAKE) images-check
 	$(MAKE) npm-check
 	$(MAKE) terraform-check
+
+.PHONY: release-files
+release-files:
+	@go build -o bin/release-check ./release/check
+	$(if $(filter 0,$(shell id -u)),,sudo )bin/release-check dist
+
+.PHONY: release-needs
+release-needs: ## Install the programs that check a release, saying which
+	@scripts/release-needs $(SYFT_VERSION)
 
 .PHONY: npm-check
 npm-check: test-needs ## Pack clients/js as npm does, check the package, and use it from an empty folder
@@ -77,9 +90,9 @@ terraform-check: ## Check the Terraform module with OpenTofu, which is built the
 	scripts/tofu $(TOFU_VERSION) fmt -check -diff -recursive deploy/terraform
 
 .PHONY: release
-release: ## What the workflow for releases runs: a draft of the release of this commit's tag
+release: release-needs ## What the workflow for releases runs: a draft of the release of this commit's tag
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --clean --skip=sign
-	scripts/release-files dist
+	$(MAKE) release-files
 
 # The tests run also when a check before them has failed: one run tells everything.
 .PHONY: test

@@ -58,6 +58,7 @@ var importRules = []struct {
 	{"examples/chat", nil, nil, "a page is files"},
 	{"client", []string{""}, []string{"github.com/coder/websocket"}, "a client of the protocol, linked by those who listen: a WebSocket library that many use, and of ours the names and positions"},
 	{"site/check", nil, []string{"github.com/chromedp/"}, "a browser that reads the site; no program of wirepost links it"},
+	{"release/check", []string{""}, nil, "reads and starts the files of a release; of wirepost it knows the version"},
 	{"images/check", []string{"", "wireposttest"}, nil, "starts the container images, with a client for what they serve"},
 	{"clients/js", nil, nil, "the browser client is a file"},
 	{"internal/httpapi", []string{"internal/accept", "internal/app"}, []string{"github.com/golang-jwt/jwt/v5"}, "API Gateway's and Lambda's HTTP side on one machine: it knows functions as things that can be invoked, and reads the tokens of JWT authorizers with the library that jwtauth has"},

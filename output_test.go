@@ -23,6 +23,7 @@ var outputRules = map[string]struct {
 	"cmd/wirepost-function/main.go": {3, "a function: its lines go to CloudWatch, or through the printer of dev"},
 	"deploy/function/main.go":       {5, "a function, and a program that users make their own"},
 	"site/check/main.go":            {4, "what axe finds in wirepost's own pages, for those who write them"},
+	"release/check/main.go":         {4, "what is wrong with the files of a release, for those who make it"},
 	"images/check/main.go":          {2, "what is wrong with the images, for those who make them"},
 	"examples/":                     {-1, "programs that users make their own"},
 }

@@ -151,7 +151,7 @@ func run(ctx context.Context, program string, args ...string) (string, error) {
 	printed, err := c.Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%w; run scripts/release-needs, which installs it", err)
+		return "", fmt.Errorf("%w; run make release-needs, which installs it", err)
 	case err != nil:
 		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, said.String()+string(printed))
 	}
