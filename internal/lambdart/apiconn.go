@@ -106,7 +106,7 @@ func (c *apiConn) serve() verdict {
 
 // limit bounds the time until a head is whole, as the http.Server does.
 func (c *apiConn) limit() {
-	if !c.limited && bytes.Index(c.buffer[c.start:c.end], []byte("\r\n\r\n")) < 0 {
+	if !c.limited && !bytes.Contains(c.buffer[c.start:c.end], []byte("\r\n\r\n")) {
 		c.limited = true
 		c.nc.SetReadDeadline(time.Now().Add(refusedTime))
 	}

@@ -71,12 +71,12 @@ func manifestLeads(r *release) error {
 		return fmt.Errorf("read Scoop's manifest: %w", err)
 	}
 	if manifest.Version != r.version || manifest.License != "Apache-2.0" {
-		return fmt.Errorf("Scoop's manifest is of version %q with the licence %q", manifest.Version, manifest.License)
+		return fmt.Errorf("the manifest for Scoop is of version %q with the licence %q", manifest.Version, manifest.License)
 	}
 	for name, arch := range map[string]string{"64bit": "amd64", "arm64": "arm64"} {
 		archive := r.archiveName(platform{"windows", arch})
 		if has := manifest.Architecture[name]; has.URL != r.url(archive) || has.Hash != r.sums[archive] || !strings.Contains(fmt.Sprint(has.Bin), "wirepost.exe") {
-			return fmt.Errorf("Scoop's manifest has for %s %+v: want %s with the sum of checksums.txt and wirepost.exe", name, has, r.url(archive))
+			return fmt.Errorf("the manifest for Scoop has for %s %+v: want %s with the sum of checksums.txt and wirepost.exe", name, has, r.url(archive))
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ var lookupFunction = function.New(&function.Spec{
 		from, marks := args[0].Unmark()
 		key, more := args[1].Unmark()
 		name := key.AsString()
-		found := cty.NilVal
+		var found cty.Value
 		switch {
 		case from.Type().IsObjectType() && from.Type().HasAttribute(name):
 			found = from.GetAttr(name)
