@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,14 @@ import (
 // costs counts the operations of a table by name.
 type costs struct {
 	http.RoundTripper
-	n map[string]int
+	mu sync.Mutex
+	n  map[string]int
 }
 
 func (c *costs) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
 	c.n[strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_20120810.")]++
+	c.mu.Unlock()
 	return c.RoundTripper.RoundTrip(r)
 }
 
@@ -55,16 +59,18 @@ func TestTheLogOfAStreamLeavesNoRowBesideItsItems(t *testing.T) {
 		ctx := t.Context()
 		table := newSimTable(1)
 		s := simProcess(table, 0, logBreaks{}, 1)
-		counted := &costs{table, map[string]int{}}
+		counted := &costs{RoundTripper: table, n: map[string]int{}}
 		through := *s.db
 		through.Transport = counted
 		s.db = simClient(&through)
 		p := wirepost.NewPublisher(logStore{wirepost.NewMemStore(nil), s}, nil)
 		stream := p.Stream(ctx, wirepost.ToUser("nobody"), &wirepost.StreamOptions{ID: "ID-1", Unread: -1})
 		time.Sleep(500 * time.Millisecond)
+		counted.mu.Lock()
 		if counted.n["PutItem"] != 1 || counted.n["Query"] != 2 || counted.n["GetItem"] != 0 { // its end is looked for, and then it is read
 			t.Errorf("its beginning costs %v", counted.n)
 		}
+		counted.mu.Unlock()
 		for i := range 100 {
 			fmt.Fprintf(stream, "word %d ", i)
 			time.Sleep(100 * time.Millisecond)

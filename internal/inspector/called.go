@@ -58,5 +58,7 @@ func (r *Recorder) Mapped(m Mapping) {
 		record.Cause = cut(m.What+" template", MaxText)
 		record.Error = r.keepLine([]byte(m.Err.Error()), &record.Masked)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.add(record)
 }

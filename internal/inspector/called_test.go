@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,5 +68,25 @@ func TestASessionWithCallsIsReadAgain(t *testing.T) {
 	}
 	if got := r.all()[0]; got.Function != "Nightly" || strings.Contains(got.Text, "secret") {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestMappingsAreRecordedWhileOtherRecordsAre(t *testing.T) {
+	r := NewRecorder(nil)
+	var running sync.WaitGroup
+	for i := range 4 {
+		running.Go(func() {
+			for range 100 {
+				if i%2 == 0 {
+					r.Mapped(Mapping{What: "request", Key: "$default", In: []byte("{}"), Out: []byte("{}")})
+				} else {
+					r.Observe(gateway.Observation{Kind: gateway.ObservedMessage, Payload: []byte("{}")})
+				}
+			}
+		})
+	}
+	running.Wait()
+	if r.seq != 400 {
+		t.Errorf("there are %d records, want 400", r.seq)
 	}
 }
