@@ -100,10 +100,13 @@ test: ## Install what the tests need, check, and run all tests, with the race de
 	@status=0
 	scripts/test-needs || status=1
 	$(MAKE) lint || status=1
-	echo "go test -race ./..."
-	go test -race -timeout 20m $(GOTESTFLAGS) ./... || status=1
-	echo "go test -run TestEachBreak . ./dynamostore"
-	go test -run TestEachBreak -timeout 20m . ./dynamostore || status=1
+	# Tests wait a third of their time for programs that they start: one package more than
+	# there are processors fills it.
+	packages=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
+	echo "go test -race -p $$packages ./..."
+	go test -race -p $$packages -timeout 20m $(GOTESTFLAGS) ./... || status=1
+	echo "go test -run 'TestEachBreak|TestInChaos' . ./dynamostore -chaos-seeds 20"
+	go test -run 'TestEachBreak|TestInChaos' -timeout 20m . ./dynamostore -chaos-seeds 20 || status=1
 	exit $$status
 
 .PHONY: test-needs

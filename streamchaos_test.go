@@ -18,7 +18,7 @@ import (
 )
 
 // chaosSeeds is how many runs the chaos of streams makes. They take fake time.
-var chaosSeeds = flag.Int("chaos-seeds", 20, "how many seeds of the chaos are run")
+var chaosSeeds = flag.Int("chaos-seeds", 5, "how many seeds of the chaos are run")
 
 // streamBreaks take something away that the promise needs, for the test that finds out
 // whether the chaos notices.

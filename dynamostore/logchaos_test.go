@@ -24,7 +24,7 @@ import (
 	"github.com/wirepost/wirepost/internal/memlisten"
 )
 
-var chaosSeeds = flag.Int("chaos-seeds", 4, "how many seeds of the chaos are run")
+var chaosSeeds = flag.Int("chaos-seeds", 2, "how many seeds of the chaos are run")
 
 // logChaos is publishers, functions, the gateway and clients in one bubble of fake time,
 // with the log of DynamoDB: posts are lost, answered 429, 410 or not at all, connections

@@ -25,7 +25,7 @@ import (
 )
 
 // chaosSeeds is how many runs the chaos test makes. They take fake time.
-var chaosSeeds = flag.Int("chaos-seeds", 200, "how many seeds of the chaos are run")
+var chaosSeeds = flag.Int("chaos-seeds", 50, "how many seeds of the chaos are run")
 
 // The gateway, the store, publishers and clients in one bubble of fake time, where
 // everything goes wrong that may: posts are answered 429 and 500, reset before and
