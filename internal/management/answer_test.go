@@ -24,7 +24,7 @@ func read(src io.Reader) (head, body, error) {
 
 func many(n int, text string) string { return strings.Repeat(text, n) }
 
-// This is the table of docs/benchmarks.md, "What comes of an answer".
+// This is the table of docs/benchmarks.md, "The outcome of each answer".
 func TestEachKindOfAnswerHasItsOutcome(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for name, c := range map[string]struct {
