@@ -65,6 +65,7 @@ release release-check: export PATH := $(CURDIR)/.tools/bin:$(PATH)
 .PHONY: release-check
 release-check: release-needs ## Make the files of a release in dist, and the images, and check them; as root, on Linux
 	export WIREPOST_VERSION=$$(sed -n 's/^const Version = "\(.*\)"$$/\1/p' wirepost.go)
+	export GORELEASER_CURRENT_TAG=v$$WIREPOST_VERSION # for the addresses of the archives
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) check
 	go run github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION) release --snapshot --clean --skip=publish,sign
 	$(MAKE) release-files

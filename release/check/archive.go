@@ -14,10 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
-// archive is what is in one, by its path below the one folder.
+// archive is what is in one, by its path.
 type archive struct {
 	name  string
 	files map[string]file
@@ -62,15 +61,13 @@ func (r *release) archive(p platform) (*archive, error) {
 	return a, nil
 }
 
-// add takes one file, which has to be below the folder with the archive's name.
+// add takes one file, which has to be below the folder that the archive is unpacked into.
 func (a *archive) add(name string, mode fs.FileMode, content io.Reader) error {
-	folder := strings.TrimSuffix(strings.TrimSuffix(a.name, ".tar.gz"), ".zip")
-	below, ok := strings.CutPrefix(name, folder+"/")
-	if !ok || !fs.ValidPath(below) {
-		return fmt.Errorf("%q is not below the folder %s", name, folder)
+	if !fs.ValidPath(name) {
+		return fmt.Errorf("%q leads out of the folder that the archive is unpacked into", name)
 	}
 	all, err := io.ReadAll(content)
-	a.files[below] = file{all, mode}
+	a.files[name] = file{all, mode}
 	return err
 }
 

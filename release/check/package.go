@@ -181,7 +181,7 @@ func (r *release) rpmInstalls(ctx context.Context, arch, root string) error {
 			return fmt.Errorf("its list lacks %s", name)
 		}
 	}
-	if _, err := run(ctx, "rpm", "--root", root, "--install", "--nodeps", "--ignorearch", "--ignoreos", "--nosignature", rpm); err != nil {
+	if _, err := run(ctx, "rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--install", "--nodeps", "--ignorearch", "--ignoreos", "--nosignature", rpm); err != nil {
 		return err
 	}
 	return r.isInstalled(ctx, root, arch, "site-functions")

@@ -44,13 +44,12 @@ func archiveStarts(ctx context.Context, r *release, p platform) error {
 	if _, err := run(ctx, "tar", "-xzf", r.path(r.archiveName(p)), "-C", to); err != nil {
 		return err
 	}
-	folder := filepath.Join(to, strings.TrimSuffix(r.archiveName(p), ".tar.gz"))
-	command := filepath.Join(folder, "wirepost")
+	command := filepath.Join(to, "wirepost")
 	if err := r.saysItsVersion(ctx, p.arch, command); err != nil {
 		return err
 	}
 	for file, shell := range map[string]string{"wirepost.bash": "bash", "_wirepost": "zsh", "wirepost.fish": "fish", "wirepost.ps1": "powershell"} {
-		have, err := os.ReadFile(filepath.Join(folder, "completions", file))
+		have, err := os.ReadFile(filepath.Join(to, "completions", file))
 		if err != nil {
 			return err
 		}

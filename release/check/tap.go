@@ -46,8 +46,28 @@ func caskLeads(ctx context.Context, r *release) error {
 	}
 	for _, p := range platforms {
 		archive := r.archiveName(p)
-		if p.os != "windows" && (pairs[r.url(archive)] != r.sums[archive] || r.sums[archive] == "") {
+		if p.os == "windows" {
+			continue
+		}
+		if pairs[r.url(archive)] != r.sums[archive] || r.sums[archive] == "" {
 			return fmt.Errorf("the cask does not have %s with the sum of checksums.txt", r.url(archive))
+		}
+		if err := caskFiles(r, p, cask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// caskFiles says whether the archive for a platform has each file that the cask installs.
+func caskFiles(r *release, p platform, cask string) error {
+	a, err := r.archive(p)
+	if err != nil {
+		return err
+	}
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:binary|manpage|\w+_completion) "([^"]+)"`).FindAllStringSubmatch(cask, -1) {
+		if _, ok := a.files[m[1]]; !ok {
+			return fmt.Errorf("the cask installs %s, which is not in %s", m[1], a.name)
 		}
 	}
 	return nil
