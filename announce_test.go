@@ -91,7 +91,7 @@ func TestAnAnnouncementHasThirtyKilobytesAtMost(t *testing.T) {
 	h.enter("alice.1")
 	h.now = h.began.Add(time.Minute)
 	const crowd = 150
-	for i := range crowd { // nobody has announced them: whoever entered for them has died
+	for i := range crowd { // nothing has announced them: the processes that entered them died
 		s := wirepost.Session{Topic: "lobby", User: strings.Repeat("\"", 100) + fmt.Sprint(i), ID: "s1", Connection: wirepost.ConnectionKey{ID: "x=", Endpoint: wirepost.Identity{APIID: "abc", Stage: "dev", Region: "us-east-1"}, ConnectedAt: h.now}}
 		if _, err := h.store.Enter(t.Context(), s, 10*time.Minute, wirepost.Details{Info: json.RawMessage(`"` + strings.Repeat("x", 510) + `"`), Said: json.RawMessage(`"` + strings.Repeat("y", 510) + `"`)}); err != nil {
 			t.Fatal(err)

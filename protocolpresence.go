@@ -196,7 +196,7 @@ func (e *entry) subscribe(ctx context.Context, topic string) error {
 }
 
 // enter makes the client present, and tells it who else is. The topic row was written
-// before: whoever enters from now on is announced to this connection.
+// before: anyone who enters from now on is announced to this connection.
 func (p *protocol) enter(ctx context.Context, m *Message, e *entry) (a presenceAnswer, failed bool) {
 	a.Renew = e.o.renew().Milliseconds()
 	if e.seen {

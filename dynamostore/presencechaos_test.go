@@ -204,7 +204,7 @@ func (c *presenceChaos) calm(ctx context.Context, running *sync.WaitGroup) {
 	c.open(ctx, running, 36) // a user of the topic small who was never there
 	time.Sleep(5 * time.Second)
 	c.compare(false)       // counts come with checks
-	for round := range 7 { // who leaves is back at once, by the clock of another process
+	for round := range 7 { // a user who leaves comes back at once, by the clock of another process
 		for _, u := range c.live() {
 			if u.number == 36 {
 				c.end(u, true)

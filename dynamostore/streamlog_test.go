@@ -95,7 +95,7 @@ func TestTheLogOfAStreamLeavesNoRowBesideItsItems(t *testing.T) {
 			t.Errorf("Restart: %v", err)
 		}
 
-		// When its time is over it is not there, and whoever asks for it writes nothing.
+		// After it expires, the log does not exist, and asking for it writes nothing.
 		time.Sleep(10 * 24 * time.Hour)
 		before := counted.n["PutItem"]
 		other := simProcess(table, 0, logBreaks{}, 2)

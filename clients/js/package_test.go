@@ -33,7 +33,7 @@ func run(t *testing.T, folder, program string, args ...string) string {
 	defer cancel()
 	c := exec.CommandContext(ctx, program, args...)
 	c.Dir = folder
-	// npm must find everything here: what it would look up is no part of the package.
+	// The package must install without a registry: it has no dependencies.
 	c.Env = append(os.Environ(), "npm_config_offline=true", "npm_config_audit=false", "npm_config_fund=false", "npm_config_update_notifier=false")
 	out, err := c.CombinedOutput()
 	if err != nil {

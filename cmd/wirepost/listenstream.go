@@ -76,7 +76,7 @@ func (s *streams) follow(ctx context.Context, f *followed, stream *client.Stream
 		refused, ok := errors.AsType[*client.Refusal](err)
 		switch {
 		case err == nil:
-			_ = s.print(p) // whoever prints the next event meets the error, too
+			_ = s.print(p) // printing the next event fails with the same error
 		case !ok || slices.Contains(notFollowed, refused.Code):
 			f.asEvents = true
 		default:

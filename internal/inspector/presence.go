@@ -58,7 +58,7 @@ type presentTopic struct {
 	Here  int    `json:"here"`
 }
 
-// getPresence tells how many are present in each topic, who is in one of them, and what has
+// getPresence tells how many are present in each topic, the members of one of them, and what has
 // changed last in all.
 func (i *Inspector) getPresence(r *http.Request) (any, error) {
 	topic := r.URL.Query().Get("topic")

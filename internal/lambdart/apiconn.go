@@ -16,7 +16,7 @@ import (
 
 // apiConn is a connection to a Runtime API, as long as its requests are those that
 // runtime clients make all the time: for the next invocation, and with an answer. Their
-// way is short: whoever invokes the function writes the event to the connection itself,
+// way is short: the goroutine that invokes the function writes the event to the connection itself,
 // and the goroutine that reads it has the answer in its hands.
 type apiConn struct {
 	api  *api

@@ -301,6 +301,6 @@ for (;;) {
   try {
     await serve(handler);
   } catch (error) {
-    process.exit(1); // the Runtime API has gone: whoever ran this has ended
+    process.exit(1); // the Runtime API is gone: wirepost dev has ended
   }
 }
