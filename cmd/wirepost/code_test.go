@@ -177,6 +177,19 @@ func TestTwoProgramsOfOneServiceAreBuiltEachFromItsOwnFolder(t *testing.T) {
 	dev.each(t, "first", "one", "second", "two")
 }
 
+func TestAProgramThatTheProjectHasNotBuiltYetRunsFromItsSource(t *testing.T) {
+	dir := folderOf(t, map[string]string{
+		"serverless.yml": "service: s\nprovider: {name: aws, runtime: provided.al2023}\nfunctions:\n" +
+			"  first: {handler: bootstrap, package: {artifact: bin/first.zip}, events: [{websocket: {route: first, routeResponseSelectionExpression: $default}}]}\n" +
+			"  second: {handler: bootstrap, package: {artifact: bin/second/bootstrap.zip}, events: [{websocket: {route: second, routeResponseSelectionExpression: $default}}]}\n",
+		"go.mod":             "module m\n\ngo 1.21\n",
+		"cmd/first/main.go":  goFunctionOf("one"),
+		"cmd/second/main.go": goFunctionOf("two"),
+	})
+	dev := startDev(t, "--template", filepath.Join(dir, "serverless.yml"))
+	dev.each(t, "first", "one", "second", "two")
+}
+
 func TestAProgramRunsFromItsSourceAndBuilt(t *testing.T) {
 	elf := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...) // the beginning of a program for another processor
 	elf[18] = map[string]byte{"arm64": 0x3e}[runtime.GOARCH]

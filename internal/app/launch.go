@@ -52,8 +52,8 @@ const (
 
 // Decide sets f.Launch or f.Unrunnable, from what f says of itself and from what is
 // at its code's path: no file is read but package.json, the directories of zip files,
-// the package clauses of Go files and the first bytes of programs. Format is App.Format, and
-// dir the template's directory.
+// the package clauses of Go files, and of programs the first bytes and, in those for
+// another machine, what Go noted. Format is App.Format, and dir the template's directory.
 func (f *Function) Decide(format, dir string) {
 	f.Launch, f.Unrunnable = nil, nil
 	if f.StandIn != "" {
@@ -101,6 +101,9 @@ func (d decision) launch() (launch *Launch, why, fix string) {
 	code, closing, why := openCode(d.Code.Path)
 	switch {
 	case why != "" && errors.Is(fsError(d.Code.Path), fs.ErrNotExist):
+		if source := d.sourceOfMissing(kind); source != "" {
+			return &Launch{Kind: LaunchGo, Path: source}, "", ""
+		}
 		return nil, why, d.build()
 	case why != "":
 		return nil, why, "give " + d.give("FOLDER") + " with its code"

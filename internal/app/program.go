@@ -17,8 +17,9 @@ import (
 // program finds the program of a function that brings its own runtime: the one that
 // the handler names for go1.x, and else bootstrap. Where it is not there, or is one of
 // another system or processor, it is built from its source if that is Go: the package
-// main that the handler names, or the one in the code's folder, as SAM does it. Where
-// there is neither, it may be in a layer.
+// main that the handler names, the one in the code's folder, as SAM does it, or the one
+// that a program for another machine was built from. Where there is none, it may be in a
+// layer.
 func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix string) {
 	name, foreign := "bootstrap", ""
 	if d.namesProgram() {
@@ -39,6 +40,9 @@ func (d decision) program(launch *Launch, code fs.FS) (_ *Launch, why, fix strin
 		}
 	}
 	source, several := d.source(code, launch.Archive)
+	if source == "" && len(several) == 0 && foreign != "" && d.otherLanguage(code) == "" {
+		source = d.sourceOfForeign(code, local)
+	}
 	switch {
 	case source != "":
 		return &Launch{Kind: LaunchGo, Path: source}, "", ""

@@ -50,6 +50,9 @@ func launched(f app.Function, folder, opt string) (lambdart.Source, error) {
 	if !isFolder(root) {
 		root = filepath.Dir(root)
 	}
+	if f.Launch.Kind == app.LaunchGo && !isFolder(root) {
+		root = path // the project has not built its program yet, nor its folder
+	}
 	if f.Launch.Layer != "" {
 		path = filepath.Join(opt, f.Launch.Path)
 	}
