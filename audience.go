@@ -1,6 +1,8 @@
 package wirepost
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -78,7 +80,7 @@ func (a Audience) Validate() error {
 		}
 		return nil
 	case KindConnection:
-		return ValidateConnectionID(a.Name)
+		return cmp.Or(ValidateConnectionID(a.Name), looksLikeAnID(a.Name))
 	}
 	return invalidf("audience %q: expected user:NAME, topic:NAME, connection:ID or everyone", clip(a.String()))
 }
@@ -128,6 +130,19 @@ func ValidateConnectionID(id string) error {
 		return invalidf("connection ID %q: contains a space or a character that is not ASCII", clip(id))
 	case strings.Contains(id, "%"):
 		return invalidf("connection ID %q: it is percent-escaped already; give it as the event has it", clip(id))
+	}
+	return nil
+}
+
+// looksLikeAnID refuses what somebody named as a connection and gave something else.
+func looksLikeAnID(id string) error {
+	switch {
+	case strings.Contains(id, "://"):
+		return invalidf("connection ID %q: it is a URL; give what is behind /@connections/ in it", clip(id))
+	case strings.ContainsAny(id, "\"'`"):
+		return invalidf("connection ID %q: it has quotation marks in it; give it without them", clip(id))
+	case slices.Contains(namesOfNothing, id), strings.ContainsAny(id, "{}<>"):
+		return invalidf("connection ID %q: the variable that it comes from has no value", clip(id))
 	}
 	return nil
 }

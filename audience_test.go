@@ -37,6 +37,10 @@ func TestAMistypedAudienceIsOneSentenceThatHelps(t *testing.T) {
 		{"user:\xff", "not UTF-8"},
 		{"connection:L0SM9cOFvHcCIhw%3D", "percent-escaped already"},
 		{"connection:", "the connection ID is empty"},
+		{"connection:https://abc.execute-api.eu-west-1.amazonaws.com/prod/@connections/L0SM9cOFvHcCIhw=", "it is a URL; give what is behind /@connections/"},
+		{`connection:"L0SM9cOFvHcCIhw="`, "quotation marks"},
+		{"connection:undefined", "the variable that it comes from has no value"},
+		{"connection:${connectionId}", "the variable that it comes from has no value"},
 	} {
 		_, err := ParseAudience(tt.in)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

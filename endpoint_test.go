@@ -21,7 +21,7 @@ func TestParseEndpointNamesEachMistakeAndItsFix(t *testing.T) {
 		{"the address that clients dial, on a laptop", "ws://127.0.0.1:3001/dev", EndpointOptions{Region: "us-east-1"}, ProblemEndpointScheme, "use http://127.0.0.1:3001/dev"},
 		{"no scheme", host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
 		{"the address that dev prints for clients", "ws://localhost:3001/dev?user=alice&topic=lobby", EndpointOptions{}, ProblemEndpointScheme, "use http://localhost:3001/dev"},
-		{"a space", " https://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "take the spaces"},
+		{"a space", " https://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "take it out: use https://" + host + "/prod"},
 		{"no scheme, two slashes", "//" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, "use https://" + host + "/prod"},
 		{"no scheme, a port", "localhost:3001/dev", EndpointOptions{}, ProblemEndpointScheme, "use http://localhost:3001/dev"},
 		{"upper-case scheme", "HTTPS://" + host + "/prod", EndpointOptions{}, ProblemEndpointScheme, ""},
@@ -149,6 +149,12 @@ func FuzzEndpoint(f *testing.F) {
 			e, ok := err.(*Error)
 			if !ok || e.Problem.Sentence() == "" || e.Fix() == "" {
 				t.Fatalf("ParseEndpoint(%q): %v is not a problem of the catalogue with a fix", raw, err)
+			}
+			// An endpoint in a cure is one that is taken.
+			if _, use, ok := strings.Cut(": "+e.Fix(), ": use http"); ok && !strings.ContainsAny(use, "<, ") {
+				if _, err := ParseEndpoint("http"+use, &EndpointOptions{Region: region, Stage: stage, StageExists: true}); err != nil && ProblemOf(err) != ProblemSigningRegion {
+					t.Fatalf("of %q the fix is %q, of which it says %v", raw, e.Fix(), err)
+				}
 			}
 			return
 		}

@@ -79,13 +79,17 @@ func (e *Error) explained() *Error {
 	return &c
 }
 
-// candidatesOf has the mapping first where there is one.
+// candidatesOf has the mapping first where there is one. A gateway on this machine has
+// nothing to deploy.
 func candidatesOf(p Problem, endpoint string) []Problem {
-	all := candidates[p]
-	if u, err := url.Parse(endpoint); p == ProblemForbidden && err == nil && u.Host != "" && !isLoopback(u.Host) && !isExecuteAPIHost(u.Hostname()) {
-		return []Problem{ProblemMappingMissing, ProblemStageNotDeployed, ProblemDeploymentStale}
+	u, err := url.Parse(endpoint)
+	switch {
+	case p != ProblemForbidden || err != nil || u.Host == "" || isExecuteAPIHost(u.Hostname()):
+		return candidates[p]
+	case isLoopback(u.Host):
+		return []Problem{ProblemStageUnknown}
 	}
-	return all
+	return []Problem{ProblemMappingMissing, ProblemStageNotDeployed, ProblemDeploymentStale}
 }
 
 // reply is what is known of an answer that is not a success.

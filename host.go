@@ -45,9 +45,8 @@ func isOtherAWSHost(host string) bool {
 // isBareService reports whether a host is the service without an API, such as
 // execute-api.eu-west-1.amazonaws.com.
 func isBareService(host string) bool {
-	rest, ok := strings.CutPrefix(host, "execute-api.")
-	region, suffix, _ := strings.Cut(rest, ".")
-	return ok && consistsOf(region, lowerDigitOrHyphen) && strings.HasPrefix(suffix, "amazonaws.")
+	_, _, ok := parseExecuteAPIHost("api." + host)
+	return ok
 }
 
 // isHostLabel reports whether a part of a host is one: lower case, digits, and hyphens

@@ -11,7 +11,7 @@ var (
 	stagePattern          = regexp.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
 	regionPattern         = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
 	executeAPIHostPattern = regexp.MustCompile(`^([a-z0-9]+)\.execute-api(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu)$`)
-	bareServicePattern    = regexp.MustCompile(`^execute-api\.[a-z0-9-]+\.amazonaws\.`)
+	bareServicePattern    = regexp.MustCompile(`^execute-api(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu)$`)
 	hostLabelPattern      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 )
 

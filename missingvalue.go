@@ -40,9 +40,15 @@ func findMissingValue(raw string) (missingValue, bool) {
 	if whole := strings.Trim(raw, `"'`); slices.Contains(printedForNothing, strings.ToLower(whole)) || whole == "[]" {
 		return missingValue{text: whole}, true
 	}
+	if whole := strings.Trim(raw, `"'`); strings.HasPrefix(whole, "!") || strings.Contains(whole, "[Output<T>]") || strings.Contains(whole, "known after apply") {
+		return missingValue{text: whole, unreplaced: true}, true
+	}
 	rest := raw
 	if _, after, ok := strings.Cut(raw, "://"); ok {
 		rest = after
+	}
+	if i := connectionsSegment(rest); i >= 0 { // what follows is a connection's
+		rest = rest[:i]
 	}
 	rest, _, _ = strings.Cut(strings.TrimLeft(rest, "/"), "?")
 	if authority, _, _ := strings.Cut(rest, "/"); strings.Contains(authority, "@") {
@@ -107,6 +113,10 @@ func (m missingValue) detail() string {
 func (m missingValue) fix() string {
 	what := "the variable that " + cmp.Or(m.place, "the endpoint") + " comes from"
 	switch {
+	case strings.Contains(m.text, "Token["):
+		return "give the endpoint to the program by a variable of its environment or an output of the stack: it is a token of the CDK, which has its value in the deployed stack only"
+	case strings.HasPrefix(m.text, "!"):
+		return "write the tag before the quotation marks, as in !Sub \"https://${Api}...\": inside of them it is text"
 	case strings.HasPrefix(m.text, "${"):
 		return "set " + what + "; in a template, put !Sub before the string with ${...}, or join its parts with !Join"
 	case m.unreplaced:
@@ -195,7 +205,7 @@ func findPlaceholder(s string) (from, to int) {
 			n = 1 + closed(rest[1:], "{", "}")
 		case c == '$' && strings.HasPrefix(rest[1:], "("):
 			n = 1 + closed(rest[1:], "(", ")")
-		case c == '$' && !strings.HasPrefix(rest, "$default"):
+		case c == '$' && !strings.HasPrefix(rest, "$default") && !isRouteKey(rest):
 			n = 1 + word(rest[1:])
 		case c == '%' && strings.HasPrefix(rest[1:], "!"):
 			n = closed(rest, "(", ")")

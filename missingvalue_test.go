@@ -113,8 +113,8 @@ func TestWhatIsEmptyInAnEndpointIsNamed(t *testing.T) {
 		"https://a1b2c3d4e5.execute-api.eu-west-1-.amazonaws.com/dev":  `"eu-west-1-" in the host of the endpoint is not a region`,
 		"https://a1b2c3d4e5.execute-api.eu_west_1.amazonaws.com/dev":   `"eu_west_1" in the host of the endpoint is not a region`,
 		"https://user:{secret}@undefined.example.com/undefined?x={y}":  `the endpoint has "undefined" where a label of the host`,
-		"https://user:secret$X@ws.example.com/v1?token={y}":            "the endpoint has a user, a query or a fragment",
-		"https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/x?{y}": "the endpoint has a user, a query or a fragment",
+		"https://user:secret$X@ws.example.com/v1?token={y}":            "the endpoint has a user before its host",
+		"https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/x?{y}": "the endpoint has a query behind its path",
 	} {
 		_, err := ParseEndpoint(raw, &EndpointOptions{Region: "eu-west-1"})
 		if e, ok := err.(*Error); !ok || !strings.HasPrefix(e.Detail, want) || e.Fix() == "" {

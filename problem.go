@@ -104,7 +104,20 @@ func (e *Error) Fix() string {
 	if e.FixText != "" {
 		return e.FixText
 	}
+	if _, rest, found := strings.Cut(e.Endpoint, "://"); found {
+		host, _, _ := strings.Cut(rest, "/")
+		if fix := fixHere[e.Problem]; fix != "" && isLoopback(host) {
+			return fix
+		}
+	}
 	return e.Problem.Fix()
+}
+
+// fixHere are the cures that are others for a gateway on this machine.
+var fixHere = map[Problem]string{
+	ProblemSigningRegion:       "set AWS_REGION to the region of the gateway, which is " + developmentRegion + " unless 'wirepost dev' was told another",
+	ProblemEndpointCertificate: "use http:// for a gateway on this machine, or trust its authority (SSL_CERT_FILE=.wirepost/ca.pem)",
+	ProblemForbidden:           "use the endpoint that 'wirepost dev' prints, with its stage",
 }
 
 // Error is one line: what, on what, and what the other side said.

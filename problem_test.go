@@ -72,3 +72,15 @@ func TestAnErrorIsOneLineOfWhatCanBeSeen(t *testing.T) {
 		}
 	}
 }
+
+func TestAGatewayOnThisMachineHasCuresOfItsOwn(t *testing.T) {
+	for _, p := range []Problem{ProblemSigningRegion, ProblemEndpointCertificate, ProblemForbidden} {
+		here, there := &Error{Problem: p, Endpoint: "http://localhost:3001/dev"}, &Error{Problem: p, Endpoint: "https://ws.example.com"}
+		if here.Fix() == p.Fix() || there.Fix() != p.Fix() {
+			t.Errorf("%s: here %q, elsewhere %q", p, here.Fix(), there.Fix())
+		}
+	}
+	if got := candidatesOf(ProblemForbidden, "http://localhost:3001/dve"); len(got) != 1 || got[0] != ProblemStageUnknown {
+		t.Errorf("a 403 of a gateway on this machine may be %v", got)
+	}
+}

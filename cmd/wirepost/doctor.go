@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -84,6 +85,8 @@ func (f *doctorFlags) check(flags *pflag.FlagSet, args []string) *hint.Error {
 		return wrong("doctor takes an endpoint or --api, not both", "")
 	case byAPI && f.o.APIID == "", flags.Changed("stage") && f.o.Stage == "":
 		return wrong("--api and --stage need a name", "'wirepost sweep --dry-run' shows what the store has")
+	case strings.ContainsAny(f.o.APIID, ":/."):
+		return wrong(fmt.Sprintf("--api takes the ID of an API, such as a1b2c3d4e5, but was given %q", f.o.APIID), "give an endpoint without --api and --stage")
 	case !f.live && (f.o.Subprotocol != "" || len(f.headers) > 0):
 		return wrong("--header and --subprotocol are sent by the client of --live, which is missing", "add --live")
 	}

@@ -231,23 +231,27 @@ func (d *run) variant() {
 	d.ok("variant", "neither FIPS nor dual-stack is asked for")
 }
 
-// shownURL keeps passwords and queries, where tokens are, out of reports.
+// shownURL keeps passwords and queries, where tokens are, out of reports. They may be in a
+// text that is no URL, too.
 func shownURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return terminal.Line(raw)
+	shown, query, found := strings.Cut(raw, "?")
+	if found && query != "" {
+		shown += "?…"
 	}
-	if u.User != nil {
-		u.User = url.User("…")
+	scheme, rest, found := strings.Cut(shown, "://")
+	if !found {
+		scheme, rest = "", shown
 	}
-	if u.RawQuery != "" {
-		u.RawQuery = "…"
+	for i := strings.LastIndexByte(rest, '@'); i >= 0; i = strings.LastIndexByte(rest[:i], '@') {
+		if !strings.HasPrefix(strings.ToLower(rest[i:]), "@connections") {
+			rest = "…" + rest[i:]
+			break
+		}
 	}
-	shown, err := url.PathUnescape(u.String())
-	if err != nil || strings.ContainsAny(shown, "\r\n\t ") {
-		return u.String()
+	if found {
+		rest = scheme + "://" + rest
 	}
-	return shown
+	return terminal.Line(rest)
 }
 
 func orElse(s, other string) string {

@@ -152,7 +152,9 @@ func nameRows() []row {
 			w.options.Endpoint, w.env["AWS_REGION"] = "https://abc123.execute-api.cn-nroth-1.amazonaws.com.cn/prod", "cn-nroth-1"
 			w.names["sts.cn-north-1.amazonaws.com.cn"] = []string{otherIP}
 		}, want: problems(wirepost.ProblemEndpointUnresolved), says: []string{`there is no region "cn-nroth-1"`}},
-		{name: "a mistyped host of AWS", make: endpoint("https://abc123.execute-api.eu-west-1.amazonaws.con/prod"),
+		{name: "a mistyped domain of AWS", make: endpoint("https://abc123.execute-api.eu-west-1.amazonaws.con/prod"),
+			want: problems(wirepost.ProblemEndpointHost), says: []string{"do not end with amazonaws.con", "use https://abc123.execute-api.eu-west-1.amazonaws.com/prod"}},
+		{name: "a host in the manner of AWS", make: endpoint("https://abc123.execute-api.eu-west-1.exmaple.com/prod"),
 			want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"looks like an API's own host", "correct the host to <api-id>.execute-api.eu-west-1.amazonaws.com"}},
 		{name: "a name without an address", make: func(w *world) { w.names[apiHost], w.names["sts.amazonaws.com"] = []string{"none"}, []string{otherIP} },
 			want: problems(wirepost.ProblemEndpointUnresolved), says: []string{"it has no address"}},

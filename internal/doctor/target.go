@@ -49,7 +49,7 @@ func (d *run) resolve(ctx context.Context) {
 	for _, c := range all[1:] {
 		if !slices.Contains(seen, c.raw) && len(seen) < 6 {
 			seen = append(seen, c.raw)
-			d.report.AlsoSeen = append(d.report.AlsoSeen, c.raw+" ("+c.from+")")
+			d.report.AlsoSeen = append(d.report.AlsoSeen, shownURL(c.raw)+" ("+c.from+")")
 		}
 	}
 	if strings.HasPrefix(all[0].from, "the store") {
