@@ -116,6 +116,7 @@ func (e *Error) Fix() string {
 // fixHere are the cures that are others for a gateway on this machine.
 var fixHere = map[Problem]string{
 	ProblemSigningRegion:       "set AWS_REGION to the region of the gateway, which is " + developmentRegion + " unless 'wirepost dev' was told another",
+	ProblemCredentialsInvalid:  "sign with the pair of that gateway: the development pair, or the one that 'wirepost dev' prints where other machines reach it",
 	ProblemEndpointCertificate: "use http:// for a gateway on this machine, or trust its authority (SSL_CERT_FILE=.wirepost/ca.pem)",
 	ProblemForbidden:           "use the endpoint that 'wirepost dev' prints, with its stage",
 }

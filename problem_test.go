@@ -74,7 +74,7 @@ func TestAnErrorIsOneLineOfWhatCanBeSeen(t *testing.T) {
 }
 
 func TestAGatewayOnThisMachineHasCuresOfItsOwn(t *testing.T) {
-	for _, p := range []Problem{ProblemSigningRegion, ProblemEndpointCertificate, ProblemForbidden} {
+	for _, p := range []Problem{ProblemSigningRegion, ProblemCredentialsInvalid, ProblemEndpointCertificate, ProblemForbidden} {
 		here, there := &Error{Problem: p, Endpoint: "http://localhost:3001/dev"}, &Error{Problem: p, Endpoint: "https://ws.example.com"}
 		if here.Fix() == p.Fix() || there.Fix() != p.Fix() {
 			t.Errorf("%s: here %q, elsewhere %q", p, here.Fix(), there.Fix())

@@ -52,6 +52,9 @@ func (f *functionEnv) start(context.Context) error {
 		return fmt.Errorf("write the roots that functions trust: %w", err)
 	}
 	env := functionEnvironment(c.Env, f.credentials.functions, c.Inherit, c.Region, f.listener.endpoint(), f.control.at.StoreURL(), more, bundle)
+	if pair := f.credentials.pair; pair != nil && c.Inherit { // for posts by the library
+		env = env.Set("WIREPOST_ACCESS_KEY_ID", pair.AccessKeyID).Set("WIREPOST_SECRET_ACCESS_KEY", pair.SecretAccessKey)
+	}
 	env = append(env, f.engines.endpoints()...)
 	env = env.Set("AWS_ENDPOINT_URL_LAMBDA", f.lambda.url())
 	env = append(append(env, c.More...), c.Given...)

@@ -20,6 +20,18 @@ var DevelopmentCredentials = aws.Credentials{AccessKeyID: "wirepost", SecretAcce
 // identifiers": AKIA and ASIA).
 const ofRun = "WP"
 
+// ofThisMachine is what signs for a gateway on this machine. A key of AWS's never does:
+// whatever listens there would get its signature.
+func ofThisMachine() aws.Credentials {
+	// Under WIREPOST's names where a function has its caller's own credentials under AWS's.
+	for _, name := range [...]struct{ id, secret string }{{"WIREPOST_ACCESS_KEY_ID", "WIREPOST_SECRET_ACCESS_KEY"}, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}} {
+		if id := os.Getenv(name.id); strings.HasPrefix(id, ofRun) {
+			return aws.Credentials{AccessKeyID: id, SecretAccessKey: os.Getenv(name.secret), Source: "the pair of this run of wirepost dev"}
+		}
+	}
+	return DevelopmentCredentials
+}
+
 // Credentials finds what to sign with: what the caller gave; for a loopback endpoint
 // the pair that dev made for this run and put into the environment, or else the
 // development pair; otherwise the environment or, in a program that links package
@@ -47,10 +59,7 @@ func (c *Credentials) retrieve(ctx context.Context, loopback bool) (aws.Credenti
 		return c.given.Retrieve(ctx)
 	}
 	if loopback {
-		if id := os.Getenv("AWS_ACCESS_KEY_ID"); strings.HasPrefix(id, ofRun) {
-			return aws.Credentials{AccessKeyID: id, SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), Source: "the pair of this run of wirepost dev"}, nil
-		}
-		return DevelopmentCredentials, nil
+		return ofThisMachine(), nil
 	}
 	c.mu.Lock()
 	chain := c.chain

@@ -29,3 +29,19 @@ func TestOnThisMachineAFunctionSignsWithThePairOfItsRun(t *testing.T) {
 		})
 	}
 }
+
+// With its caller's credentials, a function finds the pair of the run under other names.
+func TestBesideKeysOfAWSAFunctionSignsWithThePairOfItsRun(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("WIREPOST_ACCESS_KEY_ID", "WP5B2O6OYEZWUXRF3M5Q")
+	t.Setenv("WIREPOST_SECRET_ACCESS_KEY", "of the run")
+	here, err := NewCredentials(nil).retrieve(t.Context(), true)
+	if err != nil || here.AccessKeyID != "WP5B2O6OYEZWUXRF3M5Q" || here.SecretAccessKey != "of the run" {
+		t.Errorf("here it signs with %q (%v)", here.AccessKeyID, err)
+	}
+	there, err := NewCredentials(nil).retrieve(t.Context(), false)
+	if err != nil || there.AccessKeyID != "AKIAIOSFODNN7EXAMPLE" || there.SecretAccessKey != "secret" {
+		t.Errorf("for AWS it signs with %q (%v)", there.AccessKeyID, err)
+	}
+}
