@@ -34,7 +34,7 @@ const (
 type PresenceOptions struct {
 	// Within is the longest time until a client that vanishes, without a disconnect, is
 	// reported as left. Default 12 minutes; less than 5 minutes means 5. Clients renew
-	// every (Within - 2 min) / 2.5.
+	// every (Within - 2 min) / 2.5; one that misses the report has it after its next renewal.
 	Within time.Duration
 	// MaxAnnounced is the most watching connections of a topic to which its changes are
 	// announced. If more watch, no change is announced, and clients learn how many are

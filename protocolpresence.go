@@ -20,6 +20,9 @@ const (
 	membersAPage = 100
 	// longestList bounds its bytes: kept messages may be in the same answer.
 	longestList = 24 << 10
+	// listRetry is what a client waits that could not be told who is present, before it
+	// asks again.
+	listRetry = 5 * time.Second
 	// clockSlack is by how much clocks of functions may differ, and more.
 	clockSlack = 5 * time.Second
 )
@@ -41,6 +44,7 @@ type presenceAnswer struct {
 	Next    Cursor    `json:"next,omitempty"` // there are more members
 	Many    bool      `json:"many,omitempty"`
 	Count   *int      `json:"count,omitempty"`
+	Retry   int64     `json:"retry,omitempty"` // milliseconds; what it asked for could not be read
 }
 
 func (a presenceAnswer) isEmpty() bool { return a == presenceAnswer{} }
@@ -58,14 +62,14 @@ func (a presenceAnswer) size() (bytes int) {
 func (m Member) size() int { return len(m.User) + len(m.ID) + len(m.Info) + len(m.Said) + 40 }
 
 // shorten leaves of a list what fits: its first member, behind which the client asks for the
-// others, or nothing where the frame would become too long. The next check has it then.
+// others, or nothing where the frame would become too long. The client asks again then.
 func (a *presenceAnswer) shorten(left, used int) {
 	if a.Members == nil || len(*a.Members) == 0 || a.size() <= left {
 		return
 	}
 	first := (*a.Members)[0]
 	if used+first.size() > maxAnswer {
-		*a = presenceAnswer{}
+		*a = presenceAnswer{Retry: listRetry.Milliseconds()}
 		return
 	}
 	*a.Members, a.Next = []Member{first}, first.Cursor
@@ -214,11 +218,18 @@ func (p *protocol) enter(ctx context.Context, m *Message, e *entry) (a presenceA
 		p.mux.tellPresence(ctx, p.publisher, e.session.Topic, []Change{change}, m.ConnectionID)
 	}
 	if e.look {
-		if err := p.list(ctx, e.store, e.o, e.session.Topic, nil, "", &a); err != nil { // the next check has it
-			p.failed("who is present could not be read", m, err)
-		}
+		p.listOrRetry(ctx, m, e.store, e.o, e.session.Topic, nil, &a)
 	}
 	return a, false
+}
+
+// listOrRetry is list for an answer that also says something else: if the list cannot be
+// read, the client is told to ask again soon. Until then it may show what is wrong.
+func (p *protocol) listOrRetry(ctx context.Context, m *Message, store Presence, o *PresenceOptions, topic string, check *topicCheck, a *presenceAnswer) {
+	if err := p.list(ctx, store, o, topic, check, "", a); err != nil {
+		p.failed("who is present could not be read", m, err)
+		a.Retry = listRetry.Milliseconds()
+	}
 }
 
 // list adds to an answer who is present: the first of them behind a cursor, or how many
@@ -301,7 +312,7 @@ func (p *protocol) checkPresence(ctx context.Context, m *Message, c Connection, 
 			here, err = store.Renew(ctx, Session{Topic: topic, User: c.User, ID: session, Connection: c.Key()}, o.lease())
 			if err != nil {
 				p.failed("a member could not be kept as present", m, err)
-				here = true // it is not known; the next check tells
+				here, a.Retry = true, listRetry.Milliseconds() // whether it is, is not known
 			}
 		}
 		if !here {
@@ -313,9 +324,7 @@ func (p *protocol) checkPresence(ctx context.Context, m *Message, c Connection, 
 		return a
 	}
 	if MarkWatches(mark) {
-		if err := p.list(ctx, store, o, topic, &t, "", &a); err != nil { // the next check has it
-			p.failed("who is present could not be read", m, err)
-		}
+		p.listOrRetry(ctx, m, store, o, topic, &t, &a)
 	}
 	return a
 }

@@ -3,8 +3,10 @@ package wirepost_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -26,6 +28,28 @@ type hall struct {
 	mu    sync.Mutex
 	posts map[string][]string
 	n     int
+
+	fails bool // lists and renewals of the store
+}
+
+// busyStore is a store whose lists and renewals may fail.
+type busyStore struct {
+	*wirepost.MemStore
+	h *hall
+}
+
+func (s *busyStore) Members(ctx context.Context, topic string, after wirepost.Cursor) iter.Seq2[wirepost.Member, error] {
+	if !s.h.fails {
+		return s.MemStore.Members(ctx, topic, after)
+	}
+	return func(yield func(wirepost.Member, error) bool) { yield(wirepost.Member{}, errors.New("throttled")) }
+}
+
+func (s *busyStore) Renew(ctx context.Context, e wirepost.Session, lease time.Duration) (bool, error) {
+	if s.h.fails {
+		return false, errors.New("throttled")
+	}
+	return s.MemStore.Renew(ctx, e, lease)
 }
 
 func (h *hall) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -46,8 +70,9 @@ func newHall(t *testing.T, o *wirepost.PresenceOptions) *hall {
 	h.now = h.began
 	clock := func() time.Time { return h.now }
 	h.store = wirepost.NewMemStore(&wirepost.MemStoreOptions{Now: clock})
-	h.p = wirepost.NewPublisher(h.store, &wirepost.PublisherOptions{Transport: h, Now: clock})
-	h.mux = wirepost.NewMux(h.store, &wirepost.MuxOptions{Presence: o, Publisher: h.p, Connect: func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
+	store := &busyStore{MemStore: h.store, h: h}
+	h.p = wirepost.NewPublisher(store, &wirepost.PublisherOptions{Transport: h, Now: clock})
+	h.mux = wirepost.NewMux(store, &wirepost.MuxOptions{Presence: o, Publisher: h.p, Connect: func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
 		return wirepost.Accept{User: r.Query("user")[0]}, nil
 	}})
 	h.mux.HandleProtocol(h.p, nil)
@@ -177,6 +202,18 @@ func TestACheckBringsTheListWhereItDiffers(t *testing.T) {
 	h.has("bad frame", h.event("MESSAGE", "alice.1", `{"action":"subscribe","topic":"lobby","presence":true,"session":"short"}`, nil), `bad-presence`)
 	h.event("MESSAGE", "bob.1", `{"action":"leave","topic":"lobby"}`, nil)
 	h.has("alice is told of a leave", h.told("alice.1"), `"left":[{"user":"bob"`)
+}
+
+func TestWhoCannotBeToldWhoIsPresentAsksAgainSoon(t *testing.T) {
+	h := newHall(t, &wirepost.PresenceOptions{})
+	h.enter("alice.1")
+	h.fails = true
+	h.has("the ack of who enters", h.enter("bob.1"), `"renew":240000`, `"retry":5000`, "!members")
+	check := `{"action":"check","topics":{"lobby":{"here":true,"members":[0,"0"]}}}`
+	h.has("a check", h.event("MESSAGE", "bob.1", check, nil), `"topics":{"lobby":{"retry":5000}}`)
+	h.has("more of a list", h.event("MESSAGE", "bob.1", `{"action":"members","topic":"lobby"}`, nil), `"code":"internal"`)
+	h.fails = false
+	h.has("the next check", h.event("MESSAGE", "bob.1", check, nil), `"user":"alice"`, `"user":"bob"`, "!retry")
 }
 
 func TestAThousandJoinsCostTwentyThousandPostsAtMost(t *testing.T) {

@@ -21,6 +21,9 @@ const (
 	maxListed = 1000
 	// goodbyeTime is how long Close waits for the answer to a leave.
 	goodbyeTime = 2 * time.Second
+	// pageRetry is what it waits before it asks again for a list whose next page did not
+	// come.
+	pageRetry = 5 * time.Second
 )
 
 // Member is somebody who is present in a topic: a user, or a session without one.
@@ -52,10 +55,14 @@ type Presence struct {
 	asOf    int64
 	many    bool
 	count   int
+	looks   bool          // it may see who is present
 	listed  bool          // there was a list
 	renew   time.Duration // zero: the server keeps no presence, or has not said so yet
 	pages   []Member      // of a list that is not complete
 	reading int           // of which list
+
+	retry time.Time // when it is asked for once more, as it could not be read
+	tries int       // how often in a row
 }
 
 type leftMember struct {
@@ -72,6 +79,7 @@ type presenceAnswer struct {
 	Next    string    `json:"next"`
 	Many    bool      `json:"many"`
 	Count   *int      `json:"count"`
+	Retry   int64     `json:"retry"`
 }
 
 type presenceFrame struct {
@@ -86,6 +94,8 @@ type presences struct {
 	session  string
 	topics   map[string]*Presence
 	timer    *time.Timer
+	due      time.Time // the next check of all topics; zero: none is needed
+	next     time.Time // the check that the timer is for
 	checking bool
 	fails    int
 }
@@ -229,92 +239,19 @@ func (s *presences) entered(l *link, topic string, a presenceAnswer) {
 		return
 	}
 	p.renew = time.Duration(a.Renew) * time.Millisecond
+	p.looks = p.looks || a.Present != nil || a.Many || a.Retry > 0
 	p.take(a)
-	s.plan(s.interval(), false)
-}
-
-// interval is how long the next check may wait, with jitter.
-func (s *presences) interval() time.Duration {
-	shortest := time.Duration(0)
-	for _, p := range s.topics {
-		if p.renew > 0 && (shortest == 0 || p.renew < shortest) {
-			shortest = p.renew
-		}
+	if s.due.IsZero() {
+		s.due = time.Now().Add(s.interval())
 	}
-	return time.Duration(float64(shortest) * (0.8 + 0.2*s.c.o.Random()))
-}
-
-func (s *presences) plan(d time.Duration, sooner bool) {
-	if d > 0 && (s.timer == nil || sooner) && !s.checking {
-		stop(s.timer)
-		s.timer = s.c.later(d, s.check)
-	}
-}
-
-// check says that the program is still here, and whom it shows.
-func (s *presences) check() {
-	s.timer = nil
-	topics := map[string]any{}
-	for topic, p := range s.topics {
-		if p.renew > 0 {
-			topics[topic] = p.shown()
-		}
-	}
-	if len(topics) == 0 || s.checking {
-		return
-	}
-	l := s.c.current
-	if l == nil { // the subscribe of the next connection does it
-		s.plan(s.interval(), true)
-		return
-	}
-	i, err := s.c.newItem("check", map[string]any{"topics": topics}, nil)
-	if err != nil {
-		panic(err)
-	}
-	s.checking = true
-	i.done = func(r *Refusal, a answer) { s.checked(l, r, a) }
-	s.c.ask(l, i)
-}
-
-// shown is what a check says of a topic: how many are shown, and a sum of their numbers.
-func (p *Presence) shown() map[string]any {
-	fields := map[string]any{"here": true}
-	if !p.many && p.listed {
-		sum := uint32(0)
-		for _, m := range p.members {
-			sum += uint32(m.N)
-		}
-		fields["members"] = []any{len(p.members), fmt.Sprintf("%x", sum)}
-	}
-	return fields
-}
-
-func (s *presences) checked(l *link, r *Refusal, a answer) {
-	s.checking = false
-	if r != nil {
-		s.plan(min(longestPause, time.Second<<min(s.fails, 10)), true)
-		s.fails++
-		return
-	}
-	s.fails = 0
-	for topic, t := range a.Topics {
-		p := s.topics[topic]
-		switch {
-		case p == nil:
-		case t.Here != nil && !*t.Here:
-			if l == s.c.current && s.c.next == nil { // the next connection enters itself
-				s.again(topic)
-			}
-		default:
-			p.take(t.presenceAnswer)
-		}
-	}
-	s.plan(s.interval(), true)
+	s.plan()
 }
 
 // take takes what an answer says of who is present.
 func (p *Presence) take(a presenceAnswer) {
+	if a.Retry > 0 {
+		p.askAgain(time.Duration(a.Retry) * time.Millisecond)
+	}
 	switch {
 	case a.Many:
 		was := p.many
@@ -353,8 +290,10 @@ func (p *Presence) page(reading int, part []Member, asOf int64, next string) {
 	i, err := p.c.newItem("members", map[string]any{"topic": p.topic, "from": next}, func(r *Refusal, a answer) {
 		switch {
 		case reading != p.reading:
-		case r != nil || a.Present == nil: // the next check begins anew
+		case r != nil || a.Present == nil: // a check begins anew
 			p.pages = nil
+			p.askAgain(pageRetry)
+			p.c.presences.plan()
 		default:
 			p.page(reading, *a.Present, asOf, a.Next)
 		}
@@ -396,6 +335,9 @@ func (p *Presence) list(list []Member, asOf int64) {
 		}
 	}
 	p.members, p.asOf, p.many, p.listed = next, max(p.asOf, asOf), false, true
+	if p.retry.IsZero() {
+		p.tries = 0
+	}
 	p.tell(change)
 }
 
@@ -454,12 +396,6 @@ func (s *presences) announced(text []byte) {
 	}
 	slices.SortFunc(change.Joined, func(a, b Member) int { return strings.Compare(a.Key(), b.Key()) })
 	p.tell(change)
-}
-
-func (s *presences) wake() {
-	if s.timer != nil {
-		s.plan(time.Duration(s.c.o.Random()*float64(wakeWithin)), true)
-	}
 }
 
 func (s *presences) close() { stop(s.timer) }

@@ -127,7 +127,7 @@ func TestWhoHasLeftBeforeItWasLetInLeavesOnceMore(t *testing.T) {
 		synctest.Wait()
 		s.said()
 		for _, f := range s.all() {
-			f.frames <- []byte(fmt.Sprintf(`{"type":"ack","ref":%q,"topic":"lobby","renew":240000,"asOf":1,"members":[]}`, ref))
+			f.frames <- fmt.Appendf(nil, `{"type":"ack","ref":%q,"topic":"lobby","renew":240000,"asOf":1,"members":[]}`, ref)
 		}
 		synctest.Wait()
 		if got := fmt.Sprint(s.said()); got != "[leave lobby]" {
@@ -138,6 +138,40 @@ func TestWhoHasLeftBeforeItWasLetInLeavesOnceMore(t *testing.T) {
 			t.Errorf("it checks: %q", said)
 		}
 	})
+}
+
+// A check that is answered without a list says that what the client shows is right.
+func TestWhoShowsNobodyAfterAListThatFailedLearnsThatThatIsRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{conns: map[*fake]bool{}}
+		c := Connect("ws://server/dev", &Options{Random: func() float64 { return 0.5 }, Dial: s.dial})
+		defer c.Close()
+		p, err := c.Presence("lobby", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		s.answer(`{"type":"ack","ref":%q,"topic":"lobby","renew":240000,"retry":5000}`)
+		if _, known := p.Members(); known {
+			t.Error("it knows who is present without a list")
+		}
+		time.Sleep(5 * time.Second) // of the bubble's clock
+		s.answer(`{"type":"ack","ref":%q,"topics":{}}`)
+		if members, known := p.Members(); !known || len(members) > 0 {
+			t.Errorf("it shows %v, known: %v", members, known)
+		}
+	})
+}
+
+// answer answers the last frame that was sent.
+func (s *server) answer(format string) {
+	s.mu.Lock()
+	ref := s.sent[len(s.sent)-1]["ref"]
+	s.mu.Unlock()
+	for _, f := range s.all() {
+		f.frames <- fmt.Appendf(nil, format, ref)
+	}
+	synctest.Wait()
 }
 
 // tellPresence adds a change in the script's words.

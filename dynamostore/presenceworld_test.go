@@ -21,8 +21,8 @@ import (
 // presenceChaos is users with sessions, functions, the gateway and sweeps in one bubble of
 // fake time, with the presence of DynamoDB: messages of a connection come in any order,
 // $disconnect is dropped, posts are lost or answered 410, connections are cut and come to
-// their limit, requests of the table fail before and after they took effect, clocks differ,
-// and processes die between any two requests.
+// their limit, requests of the table fail before and after they took effect, lists fail more
+// often, clocks differ, and processes die between any two requests.
 type presenceChaos struct {
 	seed   uint64
 	breaks presenceChaosBreaks
@@ -69,6 +69,10 @@ func (c *presenceChaos) options() *wirepost.PresenceOptions {
 // check is how often clients check, at least.
 func (c *presenceChaos) check() time.Duration { return (c.within() - 2*time.Minute) * 2 / 5 }
 
+// late is how late a client may be that nobody tells what changed, as more watch than are
+// told: it hears of the end of a lease by its next check.
+func (c *presenceChaos) late() time.Duration { return c.within() - 2*time.Minute + c.check() }
+
 // maxAge is how long connections live: in every third seed they come to their limit.
 func (c *presenceChaos) maxAge() time.Duration {
 	if c.seed%3 == 0 {
@@ -92,6 +96,9 @@ func (c *presenceChaos) fault(format string, args ...any) {
 	defer c.mu.Unlock()
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
+
+// listFails is how often a list cannot be read.
+const listFails = 0.3
 
 var errDied = errors.New("the process has died")
 
@@ -169,7 +176,7 @@ func (s *mixedStore) Renew(ctx context.Context, e wirepost.Session, lease time.D
 
 // Members does not list what changed a short while ago where that is what is broken.
 func (s *mixedStore) Members(ctx context.Context, topic string, after wirepost.Cursor) iter.Seq2[wirepost.Member, error] {
-	if s.c.breaks.noList && !strings.HasPrefix(topic, "big") {
+	if s.c.breaks.noList && !strings.HasPrefix(topic, "big") || !s.c.over.Load() && s.c.float() < listFails {
 		return func(yield func(wirepost.Member, error) bool) { yield(wirepost.Member{}, errors.New("no list")) }
 	}
 	if s.c.breaks.shortLists {

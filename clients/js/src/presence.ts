@@ -39,6 +39,8 @@ const remembersLeft = 600_000;
 const maxListed = 1000;
 const wakeWithin = 5000;
 const longestPause = 30_000;
+/** What the page waits before it asks again for a list whose next page did not come. */
+const pageRetry = 5000;
 
 const keyOf = (m: Member) => m.user ?? "~" + m.id;
 const details = (m: Member) => JSON.stringify([m.info, m.said]);
@@ -48,17 +50,20 @@ class Present extends Map<string, Member> {
   _left = new Map<string, { _n: number; _when: number }>();
   _asOf = 0;
   _many = false;
-  _listed = false;
   _count = 0;
   _renew = 0;
   _pages: Member[] = [];
   _reading = 0;
   _said: unknown;
+  /** When it is asked for once more, as it could not be read; 0: not. */
+  _retry = 0;
+  _tries = 0;
 
   constructor(
     readonly _topic: string,
     readonly _host: Host,
     readonly _leave: () => void,
+    readonly _plan: () => void,
   ) {
     super();
   }
@@ -96,17 +101,26 @@ class Present extends Map<string, Member> {
 
   /** How many are shown, and a sum of their numbers; nothing where they are many. */
   _shown() {
-    if (this._many || !this._listed) return { here: true };
+    if (this._many) return { here: true };
     let sum = 0;
     for (const m of this.values()) sum = (sum + (m.n % 2 ** 32)) % 2 ** 32;
     return { here: true, members: [super.size, sum.toString(16)] };
   }
 
+  /**
+   * Makes the page check the topic after a time, and later each time in a row: if the store
+   * is too busy to answer, pages that all ask again would keep it so.
+   */
+  _again(ms: number) {
+    this._retry = this._host.now() + ms * 4 ** Math.min(this._tries++, 5) * (0.8 + 0.2 * this._host.random());
+  }
+
   /** Takes what an answer says. */
   _take(a: any) {
+    if (a.retry > 0) this._again(a.retry);
     if (a.many) {
       const news = !this._many || this._count !== a.count;
-      this._many = this._listed = true;
+      this._many = true;
       this._count = a.count ?? this._count;
       this.clear();
       if (news) this._tell({ joined: [], left: [], many: this._count });
@@ -122,7 +136,10 @@ class Present extends Map<string, Member> {
     this._pages.push(...part);
     if (!from || this._pages.length >= maxListed) return this._list(this._pages.splice(0), asOf);
     this._host.ask({ action: "members", topic: this._topic, from }, (error, ack) => {
-      if (!error && ack.members) this._page(reading, ack.members, asOf, ack.next);
+      if (!error && ack.members) return this._page(reading, ack.members, asOf, ack.next);
+      if (reading !== this._reading) return;
+      this._again(pageRetry);
+      this._plan();
     });
   }
 
@@ -146,7 +163,7 @@ class Present extends Map<string, Member> {
     for (const [key, m] of next) this.set(key, m);
     this._asOf = Math.max(this._asOf, asOf);
     this._many = false;
-    this._listed = true;
+    if (!this._retry) this._tries = 0;
     this._tell({ joined, left });
   }
 
@@ -179,6 +196,10 @@ class Presences implements Extension {
   _topics = new Map<string, Present>();
   _host: Host;
   _timer: unknown;
+  /** The next check of all topics; Infinity: none is needed. */
+  _due = Infinity;
+  /** The check that the timer is for. */
+  _next = 0;
   _checking = false;
   _fails = 0;
 
@@ -199,7 +220,8 @@ class Presences implements Extension {
     if (!p) return this._goodbye(topic); // The page has left meanwhile, and the server may have heard that first.
     p._renew = ack.renew;
     p._take(ack);
-    if (!this._timer) this._plan(this._interval());
+    if (this._due === Infinity) this._due = this._interval();
+    this._plan();
   }
 
   frame(frame: any) {
@@ -208,7 +230,7 @@ class Presences implements Extension {
 
   event(what: "wake" | "hide" | "close" | "forget", topic?: string) {
     if (what === "wake") {
-      if (this._timer) this._plan(this._host.random() * wakeWithin);
+      this._sooner(this._host.random() * wakeWithin);
     } else if (what === "forget") this._topics.delete(topic!);
     else {
       for (const topic of this._topics.keys()) this._goodbye(topic);
@@ -220,39 +242,58 @@ class Presences implements Extension {
     this._host.tell({ action: "leave", topic });
   }
 
-  /** How long the next check may wait, with jitter. */
+  /** Until when the next check may wait, with jitter. */
   _interval() {
     const all = [...this._topics.values()].map((p) => p._renew).filter((ms) => ms > 0);
-    return Math.min(...all) * (0.8 + 0.2 * this._host.random());
+    return this._host.now() + Math.min(...all) * (0.8 + 0.2 * this._host.random());
   }
 
-  _plan(ms: number) {
-    if (this._checking || !(ms < Infinity)) return;
+  /**
+   * Sets the timer of the next check: when all topics are due, or sooner for those whose list
+   * could not be read.
+   */
+  _plan() {
+    if (this._checking || this._due === Infinity) return;
+    this._next = this._due;
+    for (const { _retry } of this._topics.values()) if (_retry) this._next = Math.min(this._next, _retry);
     this._host.clear(this._timer);
-    this._timer = this._host.later(() => this._check(), ms);
+    this._timer = this._host.later(() => this._check(), Math.max(0, this._next - this._host.now()));
+  }
+
+  /** Makes the next check of all topics no later than after a time. */
+  _sooner(ms: number) {
+    if (this._due < Infinity) this._due = Math.min(this._due, this._host.now() + ms);
+    this._plan();
   }
 
   /** Says that the page is still here, and whom it shows. */
   _check() {
-    this._timer = undefined;
+    if (this._checking) return;
+    const all = this._next >= this._due;
     const topics: Record<string, object> = {};
-    for (const [topic, p] of this._topics) if (p._renew) topics[topic] = p._shown();
-    if (!Object.keys(topics).length || this._checking) return;
-    this._checking = this._host.ask({ action: "check", topics }, (error, ack) => this._checked(error, ack));
-    if (!this._checking) this._plan(this._interval()); // The next connection subscribes.
+    for (const [topic, p] of this._topics) {
+      if (!p._renew || (!all && !(p._retry && p._retry <= this._next))) continue;
+      topics[topic] = p._shown();
+      p._retry = 0;
+    }
+    if (all) this._due = this._interval();
+    this._checking = Object.keys(topics).length > 0 && this._host.ask({ action: "check", topics }, (error, ack) => this._checked(topics, error, ack));
+    this._plan(); // Without a connection, the subscribe of the next one says it.
   }
 
-  _checked(error?: Refusal, ack?: any) {
+  _checked(asked: object, error?: Refusal, ack?: any) {
     this._checking = false;
-    if (error) return this._plan(Math.min(longestPause, 1000 * 2 ** this._fails++));
+    if (error) return this._sooner(Math.min(longestPause, 1000 * 2 ** this._fails++));
     this._fails = 0;
-    for (const [topic, a] of Object.entries<any>(ack.topics || {})) {
+    for (const topic of Object.keys(asked)) {
       const p = this._topics.get(topic);
+      const a = ack.topics?.[topic];
       if (!p) continue;
-      if (a.here !== false) p._take(a);
+      if (!a) p._tries = 0; // What it shows is right.
+      else if (a.here !== false) p._take(a);
       else if (!this._host.changing()) this._host.again(topic);
     }
-    this._plan(this._interval());
+    this._plan();
   }
 }
 
@@ -271,7 +312,7 @@ export function presence(client: Client, topic: string, { said }: { said?: unkno
   if (!p) {
     p = new Present(topic, s._host, () => {
       if (presences._topics.delete(topic)) presences._goodbye(topic);
-    });
+    }, () => presences._plan());
     s._topics.set(topic, p);
   }
   p._said = said;
