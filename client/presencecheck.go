@@ -114,10 +114,10 @@ func (s *presences) checked(l *link, asked map[string]any, r *Refusal, a answer)
 	s.plan()
 }
 
-// askAgain makes the client check the topic after a time, and later each time in a row: if
-// the store is too busy to answer, clients that all ask again would keep it so.
+// askAgain makes the client check the topic after a time, which doubles each time in a row:
+// if the store is too busy to answer, clients that all ask again would keep it so.
 func (p *Presence) askAgain(d time.Duration) {
-	d <<= 2 * min(p.tries, 5)
+	d <<= min(p.tries, 6)
 	p.retry = time.Now().Add(time.Duration(float64(d) * (0.8 + 0.2*p.c.o.Random())))
 	p.tries++
 }

@@ -98,7 +98,7 @@ func (c *presenceChaos) fault(format string, args ...any) {
 }
 
 // listFails is how often a list cannot be read.
-const listFails = 0.3
+const listFails = 0.1
 
 var errDied = errors.New("the process has died")
 

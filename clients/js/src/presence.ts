@@ -108,11 +108,11 @@ class Present extends Map<string, Member> {
   }
 
   /**
-   * Makes the page check the topic after a time, and later each time in a row: if the store
-   * is too busy to answer, pages that all ask again would keep it so.
+   * Makes the page check the topic after a time, which doubles each time in a row: if the
+   * store is too busy to answer, pages that all ask again would keep it so.
    */
   _again(ms: number) {
-    this._retry = this._host.now() + ms * 4 ** Math.min(this._tries++, 5) * (0.8 + 0.2 * this._host.random());
+    this._retry = this._host.now() + ms * 2 ** Math.min(this._tries++, 6) * (0.8 + 0.2 * this._host.random());
   }
 
   /** Takes what an answer says. */
