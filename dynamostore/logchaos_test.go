@@ -350,7 +350,7 @@ func (c *logChaos) event(r *chaosReader, e client.Event) {
 		switch {
 		case t.epoch == e.Message.Epoch && e.Message.Offset <= t.at:
 			c.fault("%s is told %v twice, or out of order", r.name, e.Message.Position)
-		case t.begun && t.epoch == e.Message.Epoch && e.Message.Offset != t.at+1 && !c.came(e.Message, t):
+		case t.begun && t.epoch == e.Message.Epoch && !c.came(t, e.Message.To[len("topic:"):], e.Message.Offset-1):
 			c.fault("%s is told %v of %s after %d", r.name, e.Message.Position, e.Message.To, t.at)
 		case t.ids[e.Message.ID]:
 			c.fault("%s is told the message %s twice", r.name, e.Message.ID)
@@ -365,7 +365,7 @@ func (c *logChaos) event(r *chaosReader, e client.Event) {
 		c.mu.Lock()
 		c.gaps++
 		c.mu.Unlock()
-		if t.begun && e.Gap.From != t.at+1 {
+		if t.begun && !c.came(t, e.Gap.Topic, e.Gap.From-1) {
 			c.fault("%s is told the gap %v after %d", r.name, *e.Gap, t.at)
 		}
 		for offset := e.Gap.From; offset <= e.Gap.To; offset++ {
@@ -377,22 +377,26 @@ func (c *logChaos) event(r *chaosReader, e client.Event) {
 	}
 }
 
-// came reports whether the client has had all messages that it is not told before one: if
-// the first copy has expired when a publisher repeats it, there is a second, with its ID.
-func (c *logChaos) came(m *client.Message, t *chaosTopic) bool {
+// came reports whether a client was told all messages up to an offset. What it is not told
+// has to have the ID of one that it had: if that has expired when a publisher repeats it,
+// there is a second copy.
+func (c *logChaos) came(t *chaosTopic, topic string, upTo uint64) bool {
+	if upTo == t.at {
+		return true
+	}
 	c.table.mu.Lock()
 	defer c.table.mu.Unlock()
-	came := uint64(0)
-	for _, row := range c.table.rows[logPartition(m.To[len("topic:"):], m.Epoch)] {
+	had := uint64(0)
+	for _, row := range c.table.rows[logPartition(topic, t.epoch)] {
 		if i, err := parseLogItem(row); err == nil && !i.isSeal() {
 			for n, e := range i.entries {
-				if offset := i.first + uint64(n); offset > t.at && offset < m.Offset && t.ids[e.id] {
-					came++
+				if offset := i.first + uint64(n); offset > t.at && offset <= upTo && t.ids[e.id] {
+					had++
 				}
 			}
 		}
 	}
-	return came == m.Offset-t.at-1
+	return had == upTo-t.at
 }
 
 // expired reports whether a message had expired a while ago when a client was told it.
