@@ -243,8 +243,8 @@ func (p *Publisher) Publish(ctx context.Context, to Audience, data []byte, o *Pu
 	return p.sendKept(ctx, to, kept, o)
 }
 
-// sendKept sends a message that was appended. The listing begins after that: whoever
-// subscribes later reads the log.
+// sendKept sends a message that was appended. The listing begins after that: a
+// connection that subscribes later reads the log.
 func (p *Publisher) sendKept(ctx context.Context, to Audience, kept Kept, o *PublishOptions) (Result, error) {
 	r, err := p.fanOut(ctx, to, request{Request: management.Post(kept.Frame)}, o)
 	r.Position, r.Repeated = kept.Position, kept.Repeated

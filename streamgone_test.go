@@ -67,8 +67,8 @@ func TestA410OfAYoungConnectionThatHasSentAMessageIsLeftAtOnce(t *testing.T) {
 	})
 }
 
-// That a live connection never answers 410 after a 200 is not documented: whoever had to
-// believe it comes back by a resume.
+// That a live connection never answers 410 after a 200 is not documented: a reader that was
+// removed for one comes back by a resume.
 func TestAReaderThatA410HasRemovedIsOneAgainWhenItResumes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &streamAPI{latency: 20 * time.Millisecond, answer: func(_ string, n int, _ streamPieceFrame) int {

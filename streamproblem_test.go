@@ -109,7 +109,7 @@ func TestAStreamThatIsToBeKeptInAStoreWithoutALogSaysSo(t *testing.T) {
 			if err := s.Close(); ProblemOf(err) != ProblemStreamNotKept || !errors.Is(err, ErrNotSupported) {
 				t.Errorf("%s: Close: %v", name, err)
 			}
-			s = p.Stream(t.Context(), ToTopic("t"), nil) // whoever asks for no Keep gets none
+			s = p.Stream(t.Context(), ToTopic("t"), nil) // without options nothing is kept
 			fmt.Fprint(s, "x")
 			if err := s.Close(); err != nil {
 				t.Errorf("%s: without Keep: %v", name, err)

@@ -30,7 +30,7 @@ const (
 const (
 	codeNotFound = "not-found" // wirepost.ErrNotFound
 	codeInvalid  = "invalid"   // the request is malformed; nothing has happened
-	codeRefused  = "refused"   // who asks may not; nothing has happened
+	codeRefused  = "refused"   // the caller has no right to it; nothing has happened
 	codeCanceled = "canceled"  // the caller went away, or the server ends
 	codeDeadline = "deadline"  // the time that the caller gave is up
 	codeStore    = "store"     // the store failed

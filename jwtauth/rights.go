@@ -69,8 +69,8 @@ func (r Rights) MaySend(to wirepost.Audience) bool {
 		matches(r.Publish, to, false) && !matches(r.Deny.Publish, to, true)
 }
 
-// MayCancel reports whether the connection may stop a stream to an audience, whoever asked
-// for it. A stream to a connection is for who asked alone.
+// MayCancel reports whether the connection may stop a stream to an audience, also one that
+// another connection asked for. A stream to a connection may be stopped by that one only.
 func (r Rights) MayCancel(to wirepost.Audience) bool {
 	return to.Kind != wirepost.KindConnection && to.Validate() == nil && matches(r.Cancel, to, false)
 }

@@ -82,7 +82,7 @@ var memberChecks = []presenceCheck{
 	{"a join is a join until it was announced", func(ctx context.Context, p *testedPresence) error {
 		s := session("alice", "s1", 1)
 		_, err := p.enter(ctx, s, noDetails, joined)
-		c, err2 := p.enter(ctx, s, noDetails, joined) // whoever entered first may have died
+		c, err2 := p.enter(ctx, s, noDetails, joined) // the process that entered it first may have died
 		if err := p.told(ctx, c, cmp.Or(err, err2)); err != nil {
 			return err
 		}

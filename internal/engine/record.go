@@ -13,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost/internal/atomicfile"
 )
 
-// recorded is an engine that runs, as its folder has it: whoever comes next in the
-// folder ends it, if the program that has started it could not.
+// recorded is an engine that runs, as its folder has it: the next program that uses
+// the folder ends it, if the one that started it could not.
 type recorded struct {
 	PID  int    `json:"pid"`
 	Port int    `json:"port"`

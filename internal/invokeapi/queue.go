@@ -87,7 +87,7 @@ type event struct {
 	failures int
 }
 
-// NewQueue makes an empty queue. Whoever makes it closes it.
+// NewQueue makes an empty queue. Its maker closes it.
 func NewQueue(o QueueOptions) *Queue {
 	if o.Places == 0 {
 		o.Places = 1

@@ -43,8 +43,8 @@
 // addresses of HTTP APIs, REST APIs and functions. Ref of a queue is the URL that
 // app.Names gives, and Ref of a topic is its ARN; without app.Names.Queues both are
 // values that only AWS has. The ARN of a table's stream is made up. Addresses
-// of other APIs stay, with a Note. An ID alone stays too: whoever runs the
-// app has to bring the calls here that a function makes to an address with it.
+// of other APIs stay, with a Note. An ID alone stays too: the program that
+// runs the app has to bring the calls here that a function makes to an address with it.
 //
 // # What is not
 //
