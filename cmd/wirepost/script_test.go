@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -165,17 +166,34 @@ func runScripts(t any, dir string, setup func(*testscript.Env)) {
 	testscript.RunT(t.(testscript.T), p)
 }
 
+// compiled is Go's cache. Scripts have no home, and without it they would compile the standard
+// library anew.
+var compiled = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cache, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask go for its cache: %w", err)
+	}
+	return strings.TrimSpace(string(cache)), nil
+})
+
 func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(3 * time.Minute),
+		Deadline:            time.Now().Add(5 * time.Minute),
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"WIREPOST_STORE", "WIREPOST_ENDPOINT", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"} {
 				env.Setenv(name, "")
 			}
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // no script asks the network who it is
+			cache, err := compiled()
+			if err != nil {
+				return err
+			}
+			env.Setenv("GOCACHE", cache)
 			port, err := reservePort()
 			if err != nil {
 				return err
