@@ -9,6 +9,7 @@ import (
 )
 
 func TestACallToAHostOfAWSIsSaidOnceForEachFunctionAndHost(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	dir := filepath.Join(t.TempDir(), "caller")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -23,7 +24,7 @@ func TestACallToAHostOfAWSIsSaidOnceForEachFunctionAndHost(t *testing.T) {
 `)
 	env := filepath.Join(t.TempDir(), "env")
 	write(t, env, "API_URL=wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod\nOTHER=https://example.com/a1b2c3d4e5\n")
-	dev := startDev(t, "--env-file", env, "--handler", "index.handler", "--region", "eu-west-1", dir)
+	dev := startDevProcess(t, nil, "--env-file", env, "--handler", "index.handler", "--region", "eu-west-1", dir)
 	id := string(dev.await(t, `^wirepost: hint: variable API_URL of --env-file is an address of the API a1b2c3d4e5 on AWS, and the one that runs here is ([a-z0-9]{10}) at http://localhost:\d+/dev: `)[1])
 	client := dev.dial(t)
 	const bedrock, deployed = "bedrock-runtime.eu-west-1.amazonaws.com", "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"

@@ -11,6 +11,7 @@ import (
 // Each of them is one sentence, at its place in the template where the template is wrong,
 // and a function that has nothing to do with them answers.
 func TestBadCodeIsASentenceEachAndTheRestRuns(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	foreign := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...)
 	foreign[18] = 0xf3 // RISC-V
@@ -31,7 +32,7 @@ func TestBadCodeIsASentenceEachAndTheRestRuns(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "template.yaml"))
 	for _, line := range []string{
 		`^wirepost: hint: \S+template\.yaml:\d+: layer Link is left out of function link: its content \S+link is a link that leads nowhere$`,
 		`^wirepost: error: \S+template\.yaml:\d+: function broken fails each invocation: the handler broken\.handler cannot be bundled: \S+broken\.ts:2:1: Expected identifier but found end of file$`,
@@ -54,6 +55,7 @@ func TestBadCodeIsASentenceEachAndTheRestRuns(t *testing.T) {
 // boto3 is where the project has it, in a virtual environment next to the template, and
 // neither in the function's folder nor where the Python of the PATH looks.
 func TestAPythonFunctionFindsBoto3WhereItsProjectHasIt(t *testing.T) {
+	t.Parallel()
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
 	dir := folderOf(t, map[string]string{
 		"template.yaml": samWith("py", "{Runtime: python3.12, CodeUri: src, Handler: app.handler}", "other", "{Runtime: python3.12, CodeUri: src, Handler: other.handler}"),
@@ -66,8 +68,7 @@ func TestAPythonFunctionFindsBoto3WhereItsProjectHasIt(t *testing.T) {
 	if out, err := exec.Command("python3", "-m", "venv", "--without-pip", bare).CombinedOutput(); err != nil {
 		t.Skipf("skipped: python3 -m venv: %v: %s", err, out)
 	}
-	t.Setenv("PATH", filepath.Join(bare, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, []string{pathWith(filepath.Join(bare, "bin"))}, "--template", filepath.Join(dir, "template.yaml"))
 	dev.each(t, "py", "of the project")
 	dev.await(t, `^wirepost: error: \S+template\.yaml:\d+: function other did not start: the handler other\.handler imports notoftheruntime, which is not installed; `)
 }

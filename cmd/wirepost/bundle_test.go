@@ -68,6 +68,7 @@ func answering(expression string) string {
 }
 
 func TestTypeScriptRunsAsItsToolMakesIt(t *testing.T) {
+	t.Parallel()
 	const service = "service: a\nprovider: {name: aws, runtime: nodejs22.x, websocketsApiRouteSelectionExpression: $request.body.action}\n"
 	const function = "functions:\n  f: {handler: src/app.handler, events: [{websocket: {route: f, routeResponseSelectionExpression: $default}}]}\n"
 	for _, test := range []struct {
@@ -113,7 +114,7 @@ func TestTypeScriptRunsAsItsToolMakesIt(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			folder := bundledApp(t, test.files)
-			dev := startDev(t, "--template", filepath.Join(folder, test.template))
+			dev := startDevProcess(t, nil, "--template", filepath.Join(folder, test.template))
 			if got := dev.asks(t, "f"); got != test.want {
 				t.Errorf("it answered %q, want %q", got, test.want)
 			}
@@ -125,11 +126,12 @@ func TestTypeScriptRunsAsItsToolMakesIt(t *testing.T) {
 }
 
 func TestAFunctionThatCannotBeBundledFailsAlone(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"template.yaml": samOf(map[string]string{"Good": "Properties: {Runtime: nodejs20.x, CodeUri: good, Handler: app.handler}", "Bad": "Properties: {Runtime: nodejs20.x, CodeUri: bad, Handler: app.handler}"}),
 		"good/app.ts":   answering("'good'"), "bad/app.ts": "import {x} from '../shared/x'\n" + answering("x +"),
 	})
-	dev := startDev(t, "--watch", "--template", filepath.Join(folder, "template.yaml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(folder, "template.yaml"))
 	dev.await(t, `^wirepost: error: \S+template\.yaml:\d+: function Bad fails each invocation: the handler app\.handler cannot be bundled: \S+/bad/app\.ts:2:\d+: Unexpected`)
 	if got := dev.asks(t, "good"); got != "good" {
 		t.Errorf("the good one answered %q", got)
@@ -148,11 +150,12 @@ func TestAFunctionThatCannotBeBundledFailsAlone(t *testing.T) {
 }
 
 func TestAFunctionIsBundledAgainWhenAFileOfItChanges(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"template.yaml": samOf(map[string]string{"F": "Properties: {Runtime: nodejs20.x, CodeUri: src, Handler: app.handler}, Metadata: {BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts]}}"}),
 		"src/app.ts":    "import {x} from '../shared/x'\n" + answering("x"), "shared/x.ts": "export const x = 'one'", "shared/unused.ts": "",
 	})
-	dev := startDev(t, "--watch", "--template", filepath.Join(folder, "template.yaml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(folder, "template.yaml"))
 	if got := dev.asks(t, "f"); got != "one" {
 		t.Errorf("it answered %q", got)
 	}
@@ -178,11 +181,12 @@ func TestAFunctionIsBundledAgainWhenAFileOfItChanges(t *testing.T) {
 }
 
 func TestAPackedFileRestartsItsFunction(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"serverless.yml": "service: a\nprovider: {name: aws, runtime: nodejs22.x, websocketsApiRouteSelectionExpression: $request.body.action}\nplugins: [serverless-esbuild]\npackage: {patterns: ['*.txt']}\nfunctions:\n  f: {handler: app.handler, events: [{websocket: {route: f, routeResponseSelectionExpression: $default}}]}\n",
 		"app.ts":         "import {readFileSync} from 'fs'\nconst words = readFileSync('a.txt', 'utf8')\n" + answering("words"), "a.txt": "first",
 	})
-	dev := startDev(t, "--watch", "--template", filepath.Join(folder, "serverless.yml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(folder, "serverless.yml"))
 	if got := dev.asks(t, "f"); got != "first" {
 		t.Errorf("it answered %q", got)
 	}
@@ -202,31 +206,34 @@ func TestAPackedFileRestartsItsFunction(t *testing.T) {
 }
 
 func TestAPackageThatIsNotInstalledIsInstalledInTheSource(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"app.ts":        "import gone from 'gone'\n" + answering("gone"),
 		"template.yaml": samOf(map[string]string{"F": "Properties: {Runtime: nodejs20.x, CodeUri: ., Handler: app.handler}, Metadata: {BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts], External: [gone]}}"}),
 	})
-	dev := startDev(t, "--template", filepath.Join(folder, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(folder, "template.yaml"))
 	dev.await(t, `^wirepost: error: .* which is not installed; npm install gone in `+regexp.QuoteMeta(folder)+`$`)
 }
 
 func TestAnErrorOfABundledFunctionHasTheLineOfItsSource(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"template.yaml": samOf(map[string]string{"F": "Properties: {Runtime: nodejs20.x, CodeUri: src, Handler: app.handler, Environment: {Variables: {NODE_OPTIONS: --no-warnings}}}, Metadata: {BuildMethod: esbuild, BuildProperties: {EntryPoints: [app.ts], Minify: true, Sourcemap: false}}"}),
 		"src/app.ts":    "type E = {body: string}\n\nexport const handler = async (e: E) => {\n  console.log('options', process.env.NODE_OPTIONS)\n  throw new Error('thrown')\n}\n",
 	})
-	dev := startDev(t, "--template", filepath.Join(folder, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(folder, "template.yaml"))
 	dev.asks(t, "f")
 	dev.await(t, `options (--require \S+ )?--no-warnings --enable-source-maps$`)
 	dev.await(t, `src/app\.ts:5:9\)?$`)
 }
 
 func TestDecoratorsThatAskForTypesAreSaid(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{
 		"serverless.yml": "service: a\nprovider: {name: aws, runtime: nodejs22.x}\nfunctions:\n  f: {handler: app.handler, events: [{websocket: {route: $default}}]}\n",
 		"tsconfig.json":  `{"compilerOptions": {"experimentalDecorators": true, "emitDecoratorMetadata": true}}`, "app.ts": "function d(...a: any[]): any {}\n@d\nclass A {}\n" + answering("A.name"),
 	})
-	dev := startDev(t, "--template", filepath.Join(folder, "serverless.yml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(folder, "serverless.yml"))
 	dev.await(t, `^wirepost: hint: \S+serverless\.yml:4: function a-dev-f: emitDecoratorMetadata is on and not done, .* --function ID=FOLDER`)
 }
 
@@ -243,8 +250,9 @@ func TestInvokeTakesTypeScript(t *testing.T) {
 }
 
 func TestANamedHandlerMayBeInTypeScript(t *testing.T) {
+	t.Parallel()
 	folder := bundledApp(t, map[string]string{"src/app.ts": answering("'named'"), "src/node/app.ts": answering("'node'")})
-	dev := startDev(t, "--handler", "src/app.handler", "--route", "n=node:"+filepath.Join(folder, "src/node")+"#app.handler", "--route-response", "$default", "--route-response", "n", folder)
+	dev := startDevProcess(t, nil, "--handler", "src/app.handler", "--route", "n=node:"+filepath.Join(folder, "src/node")+"#app.handler", "--route-response", "$default", "--route-response", "n", folder)
 	for route, want := range map[string]string{"f": "named", "n": "node"} {
 		if got := dev.asks(t, route); got != want {
 			t.Errorf("route %s answered %q, want %q", route, got, want)

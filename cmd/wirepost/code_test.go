@@ -60,6 +60,7 @@ func (r *running) each(t *testing.T, routes ...string) {
 const answerOf = "exports.handler = async () => ({statusCode: 200, body: BODY})"
 
 func TestLayersOfATemplateAreThereForItsFunctions(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
 	dir := folderOf(t, map[string]string{
@@ -85,7 +86,7 @@ func TestLayersOfATemplateAreThereForItsFunctions(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "gone")); err != nil {
 		t.Fatal(err)
 	}
-	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(dir, "template.yaml"))
 	dev.await(t, `^wirepost: hint: \S+template\.yaml:\d+: layer Gone is left out of function js: its content \S+gone is a link that leads nowhere$`)
 	dev.each(t, "js", "second tool", "esm", "second tool", "py", "python of a layer", "one", "first unbuilt false")
 	write(t, filepath.Join(dir, "first/python/shared.py"), "word = 'python of a changed layer'\n")
@@ -97,6 +98,7 @@ func TestLayersOfATemplateAreThereForItsFunctions(t *testing.T) {
 const answerOfRequire = "const tool = require('/opt/nodejs/tool'); exports.handler = async () => ({statusCode: 200, body: require('greet') + tool})"
 
 func TestCodeInATemplateRunsWithTheTemplatesLineNumbers(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
 	template := samWith(
@@ -105,7 +107,7 @@ func TestCodeInATemplateRunsWithTheTemplatesLineNumbers(t *testing.T) {
 	)
 	line := func(text string) int { return strings.Count(template[:strings.Index(template, text)], "\n") + 1 }
 	dir := folderOf(t, map[string]string{"template.yaml": template})
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "template.yaml"))
 	dev.each(t, "js", fmt.Sprintf("line %d", line("new Error")), "py", fmt.Sprintf("line %d of us-east-1", line("sys._getframe")))
 }
 
@@ -113,6 +115,7 @@ func TestCodeInATemplateRunsWithTheTemplatesLineNumbers(t *testing.T) {
 // its functions are two packages, and below node_modules of the function's own folder
 // there is none.
 func TestAFunctionWithoutTheSDKFindsItWhereItsProjectHasIt(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	const sdk = "exports.word = 'of the project'"
 	dir := folderOf(t, map[string]string{
@@ -127,8 +130,7 @@ func TestAFunctionWithoutTheSDKFindsItWhereItsProjectHasIt(t *testing.T) {
 		"stack/lambda/node_modules/@aws-sdk/client-made/index.js": sdk,
 		"stack/lambda/node_modules/aws-sdk/index.js":              sdk,
 	})
-	t.Setenv("NODE_OPTIONS", "--no-deprecation")
-	dev := startDev(t, "--template", filepath.Join(dir, "stack/cdk.out/template.yaml"))
+	dev := startDevProcess(t, []string{"NODE_OPTIONS=--no-deprecation"}, "--template", filepath.Join(dir, "stack/cdk.out/template.yaml"))
 	dev.await(t, `^wirepost: hint: \S+template\.yaml:\d+: function js has HTTPS_PROXY in the template: what it calls goes through that proxy here too$`)
 	dev.each(t, "esm", "of the project", "js", "of the project --no-deprecation --enable-source-maps", "v2", "of the project")
 	if strings.Contains(dev.output.String(), "secret") {
@@ -164,6 +166,7 @@ func main() {
 func goFunctionOf(word string) string { return strings.ReplaceAll(goFunction, "WORD", word) }
 
 func TestTwoProgramsOfOneServiceAreBuiltEachFromItsOwnFolder(t *testing.T) {
+	t.Parallel()
 	dir := folderOf(t, map[string]string{
 		"serverless.yml": "service: s\nprovider: {name: aws, runtime: go1.x}\nfunctions:\n" +
 			"  first: {handler: bin/first, events: [{websocket: {route: first, routeResponseSelectionExpression: $default}}]}\n" +
@@ -173,7 +176,7 @@ func TestTwoProgramsOfOneServiceAreBuiltEachFromItsOwnFolder(t *testing.T) {
 		"cmd/second/main.go": goFunctionOf("two"),
 		"main.go":            goFunctionOf("neither"),
 	})
-	dev := startDev(t, "--template", filepath.Join(dir, "serverless.yml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "serverless.yml"))
 	dev.each(t, "first", "one", "second", "two")
 }
 
@@ -191,6 +194,7 @@ func TestAProgramThatTheProjectHasNotBuiltYetRunsFromItsSource(t *testing.T) {
 }
 
 func TestAProgramRunsFromItsSourceAndBuilt(t *testing.T) {
+	t.Parallel()
 	elf := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...) // the beginning of a program for another processor
 	elf[18] = map[string]byte{"arm64": 0x3e}[runtime.GOARCH]
 	if elf[18] == 0 {
@@ -213,7 +217,7 @@ func TestAProgramRunsFromItsSourceAndBuilt(t *testing.T) {
 	}
 	// The source is not what runs where there is a program.
 	write(t, filepath.Join(dir, "built/main.go"), "package main\n\nfunc main() { does not compile }\n")
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "template.yaml"))
 	dev.each(t, "source", "from source", "built", "built", "other", "built for this machine")
 }
 
@@ -233,6 +237,7 @@ while True:
 `
 
 func TestARuntimeInALayerRunsTheFunctionsCode(t *testing.T) {
+	t.Parallel()
 	needs(t, "Python", exec.Command("python3", "--version").Run() == nil)
 	foreign := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...)
 	foreign[18] = 0xf3 // RISC-V
@@ -254,7 +259,7 @@ func TestARuntimeInALayerRunsTheFunctionsCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	zipped(t, filepath.Join(dir, "runtime.zip"), "bootstrap", strings.ReplaceAll(pythonRuntime, "VERSION", "zipped"))
-	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(dir, "template.yaml"))
 	dev.await(t, `function other, which route other needs, cannot be run here: its program bootstrap in the layer Other is one for linux/riscv64, and this machine is \S+; build the layer for \S+, or give --function`)
 	dev.await(t, `function unbuilt, which route unbuilt needs, cannot be run here: there is no bootstrap in \S+, and the layer Unbuilt, which may have it, is not on this machine; build it first, or give`)
 	dev.each(t, "folder", "first one", "zipped", "zipped one")
@@ -292,6 +297,7 @@ func zipped(t *testing.T, file string, texts ...string) {
 // What is put together below .wirepost is put together again when what it is made of
 // changes, once for each change.
 func TestAChangedLayerOrZipFileRestartsItsFunctions(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	answer := func(expression string) string { return strings.ReplaceAll(answerOf, "BODY", expression) }
 	dir := folderOf(t, map[string]string{
@@ -315,7 +321,7 @@ func TestAChangedLayerOrZipFileRestartsItsFunctions(t *testing.T) {
 	}
 	zipped(t, filepath.Join(dir, "code.zip"), "a.js", answer("'zip one'"))
 	zipped(t, filepath.Join(dir, "layer.zip"), "words.js", "module.exports = 'words one'")
-	dev := startDev(t, "--watch", "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--watch", "--template", filepath.Join(dir, "template.yaml"))
 	dev.each(t, "packed", "zip one", "modules", "one", "linked", "linked", "ziplayer", "words one", "bundled", "bundled words one")
 	restarted := func(name, file string) {
 		t.Helper()

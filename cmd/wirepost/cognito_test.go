@@ -39,6 +39,7 @@ func keyServer(t *testing.T, pool string, key *rsa.PublicKey) (url string) {
 }
 
 func TestAnAuthorizerOfAUserPoolRunsWithTheKeysOfAServerOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	template := filepath.Join(moduleFolder(t, "testdata/templates/cognito"), "template.yaml")
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -65,7 +66,7 @@ func TestAnAuthorizerOfAUserPoolRunsWithTheKeysOfAServerOfOnesOwn(t *testing.T) 
 		"--value": {"--value", "UserPool=" + pool}, "a file": {"--value", "UserPool=@" + file}, "--env-file": {"--env-file", env},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dev := startDev(t, append([]string{"--template", template, "--parameter", "KeyServer=" + server}, args...)...)
+			dev := startDevProcess(t, nil, append([]string{"--template", template, "--parameter", "KeyServer=" + server}, args...)...)
 			good, err := wireposttest.Dial(t.Context(), dev.url+"?token="+token(issuer), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -87,6 +88,7 @@ func TestAnAuthorizerOfAUserPoolRunsWithTheKeysOfAServerOfOnesOwn(t *testing.T) 
 }
 
 func TestAStandInIsAskedInThePlaceOfATemplatesAuthorizer(t *testing.T) {
+	t.Parallel()
 	needsNodeAndPython(t)
 	template := filepath.Join(moduleFolder(t, "testdata/templates/cognito"), "template.yaml")
 	guard := t.TempDir()
@@ -94,7 +96,7 @@ func TestAStandInIsAskedInThePlaceOfATemplatesAuthorizer(t *testing.T) {
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": event["methodArn"]}
     return {"principalId": event["queryStringParameters"]["key"], "context": {"arn": "x"}, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
 `)
-	dev := startDev(t, "--template", template, "--region", "eu-north-1", "--authorizer", "members=python:"+guard+"#guard.handler", "--identity-source", "route.request.querystring.key")
+	dev := startDevProcess(t, nil, "--template", template, "--region", "eu-north-1", "--authorizer", "members=python:"+guard+"#guard.handler", "--identity-source", "route.request.querystring.key")
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?key=bob", nil)
 	if err != nil {
 		t.Fatal(err)

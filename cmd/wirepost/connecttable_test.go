@@ -49,6 +49,7 @@ resources:
 // The clients are made as a deployed function makes them: nothing names an address. What a
 // function prints is the time since its start; a port that refused would cost half a minute.
 func TestAFirstConnectWhoseTableIsNotHereIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	clients := moduleFolder(t, "../../.tools/clients/node_modules")
 	_, err := os.Stat(filepath.Join(clients, "aws-sdk"))
 	needs(t, "AWS's clients for JavaScript", err == nil)
@@ -77,8 +78,8 @@ def handler(event, context):
 	}
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("PATH", c.path+string(os.PathListSeparator)+os.Getenv("PATH"))
-			dev := startDev(t, "--template", rememberingService(t, c.runtime, c.handler, c.code))
+			t.Parallel()
+			dev := startDevProcess(t, []string{pathWith(c.path)}, "--template", rememberingService(t, c.runtime, c.handler, c.code))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			begun := time.Now()
@@ -101,7 +102,8 @@ def handler(event, context):
 }
 
 func TestFunctionTableAndAPIAreInTheRegionOfTheServiceWithoutAFlag(t *testing.T) {
-	withEngines(t)
+	t.Parallel()
+	tools := engineTools(t)
 	const code = `import os, boto3
 region = os.environ["HOME_REGION"]
 db = boto3.client("dynamodb", region_name=region)
@@ -119,8 +121,8 @@ def handler(event, context):
 `
 	for version, folder := range pythons(t) {
 		t.Run("boto3 "+version, func(t *testing.T) {
-			t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
-			dev := startDev(t, "--template", rememberingService(t, "python3.12", "app.handler", code), "--dynamodb", "local")
+			t.Parallel()
+			dev := startDevProcess(t, []string{pathWith(folder), tools}, "--template", rememberingService(t, "python3.12", "app.handler", code), "--dynamodb", "local")
 			client := dev.dial(t)
 			if err := client.Send("{}"); err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,14 +18,21 @@ import (
 // where the user's cache would be.
 func withEngines(t *testing.T) {
 	t.Helper()
+	_, cache, _ := strings.Cut(engineTools(t), "=")
+	t.Setenv("XDG_CACHE_HOME", cache)
+}
+
+// engineTools is what lets a dev that is a process find these engines.
+func engineTools(t *testing.T) (env string) {
+	t.Helper()
 	cache := moduleFolder(t, "../../.tools/cache")
 	installed, _ := filepath.Glob(filepath.Join(cache, "wirepost/tools/*-*"))
 	needs(t, "Java 17", exec.Command("java", "-version").Run() == nil)
 	needs(t, "engines of tables and queues", len(installed) >= 3)
-	t.Setenv("XDG_CACHE_HOME", cache)
-	if got, err := os.UserCacheDir(); err != nil || got != cache {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
 		t.Skip("skipped: this system has no XDG_CACHE_HOME, and tests install nothing for the user")
 	}
+	return "XDG_CACHE_HOME=" + cache
 }
 
 // pythons are the folders of a Python with boto3, for the PATH: the current one, and
@@ -129,12 +137,13 @@ func (r *running) calls(t *testing.T, want map[string]string) {
 }
 
 func TestEveryClientHearsAtOnceThatItsTableIsNotHere(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	template := filepath.Join(clientsTemplate(t), "template.yaml")
 	for version, folder := range pythons(t) {
 		t.Run("boto3 "+version, func(t *testing.T) {
-			t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
-			dev := startDev(t, "--template", template)
+			t.Parallel()
+			dev := startDevProcess(t, []string{pathWith(folder)}, "--template", template)
 			table := "ResourceNotFoundException.*: table rows is not here: .*--dynamodb local"
 			queue := func(name string) string {
 				return "QueueDoesNotExist.*queue of-" + name + " is not here: .*--sqs local|NonExistentQueue.*queue of-" + name + " is not here: .*--sqs local"
@@ -149,17 +158,18 @@ func TestEveryClientHearsAtOnceThatItsTableIsNotHere(t *testing.T) {
 }
 
 func TestEveryClientFindsTheEngines(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
-	withEngines(t)
+	tools := engineTools(t)
 	template := filepath.Join(clientsTemplate(t), "template.yaml")
 	for version, folder := range pythons(t) {
 		t.Run("boto3 "+version, func(t *testing.T) {
-			t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
-			dev := startDev(t, "--template", template, "--dynamodb", "local", "--sqs", "local")
+			t.Parallel()
+			dev := startDevProcess(t, []string{pathWith(folder), tools}, "--template", template, "--dynamodb", "local", "--sqs", "local")
 			queue := func(name string) string { return `^queue http://127\.0\.0\.1:\d+/000000000000/of-` + name + "$" }
 			dev.calls(t, map[string]string{"boto3": "^put$", "v2": "^put$", "v3": "^put$", "boto3queue": queue("boto3"), "v2queue": queue("v2"), "v3queue": queue("v3")})
 			// The commands know the table.
-			if status, stdout, stderr := runCommand(t.Context(), "table", "describe", "dynamodb://rows"); !strings.Contains(stdout, "holds    3 rows") {
+			if status, stdout, stderr := dev.command(t, "table", "describe", "dynamodb://rows"); !strings.Contains(stdout, "holds    3 rows") {
 				t.Errorf("table describe: status %d: %s%s", status, stdout, stderr)
 			}
 		})

@@ -57,6 +57,7 @@ func devOn(t *testing.T, dir string, blocks int, args ...string) (served bool, s
 }
 
 func TestNoFullDiskKeepsTheNextDevFromStarting(t *testing.T) {
+	t.Parallel()
 	started := 0
 	for _, blocks := range []int{0, 1, 2, 3, 4, 8, 12, 16, 24, 32, 48, 64, 128, 256, 1024} {
 		dir := t.TempDir()
@@ -81,6 +82,7 @@ func TestNoFullDiskKeepsTheNextDevFromStarting(t *testing.T) {
 }
 
 func TestWhatAKilledDevLeftIsGoneAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	left := []string{".wirepost/.new-1", ".wirepost/functions/chat/.new-2/big", ".wirepost/functions/gone/.new-3/lib/a"}
 	kept := []string{".wirepost/functions/chat/code/index.mjs", ".wirepost/functions/note"}
@@ -109,6 +111,7 @@ func TestWhatAKilledDevLeftIsGoneAtTheNextStart(t *testing.T) {
 }
 
 func TestAZipFileOnAFullDiskLeavesNothing(t *testing.T) {
+	t.Parallel()
 	noise := make([]byte, 300<<10)
 	rand.Read(noise)
 	var archive bytes.Buffer

@@ -26,6 +26,8 @@ type running struct {
 	url    string // where clients connect
 	output *transcript
 	stop   func() int
+	folder string   // of a dev that is a process
+	env    []string // what it has more than the tests
 }
 
 // transcript is what a dev said. It may be read while more is written.
@@ -94,6 +96,13 @@ func startDevHere(t testing.TB, address string, args ...string) *running {
 			return -1
 		}
 	})
+	r.endsWith(t)
+	r.url = r.await(t, `^connect +(ws://\S+)$`)[1]
+	return r
+}
+
+// endsWith ends the dev with its test, which fails if the dev ends with an error.
+func (r *running) endsWith(t testing.TB) {
 	t.Cleanup(func() {
 		if status := r.stop(); status != exitDone && !t.Failed() {
 			t.Errorf("the dev ended with %d:\n%s", status, r.output)
@@ -102,8 +111,6 @@ func startDevHere(t testing.TB, address string, args ...string) *running {
 			t.Logf("the dev said:\n%s", r.output)
 		}
 	})
-	r.url = r.await(t, `^connect +(ws://\S+)$`)[1]
-	return r
 }
 
 func (r *running) dial(t *testing.T) *wireposttest.Client {
@@ -143,13 +150,15 @@ const messagesEach = 1000
 // of wirepost in them and no variable for the endpoint: what they post to is
 // https://{domainName}/{stage}.
 func TestAFunctionAsAWSShowsItAnswersEveryMessage(t *testing.T) {
+	t.Parallel()
 	functions := moduleFolder(t, "testdata/functions")
 	modules := moduleFolder(t, "../../.tools/node/node_modules")
 	for _, c := range []struct {
 		name string
+		env  []string
 		args func(t *testing.T) []string
 	}{
-		{"Node.js", func(t *testing.T) []string {
+		{"Node.js", nil, func(t *testing.T) []string {
 			_, err := os.Stat(filepath.Join(modules, "@aws-sdk/client-apigatewaymanagementapi"))
 			_, nodeErr := exec.LookPath("node")
 			needs(t, "Node.js with AWS's SDK", err == nil && nodeErr == nil)
@@ -159,7 +168,7 @@ func TestAFunctionAsAWSShowsItAnswersEveryMessage(t *testing.T) {
 			}
 			return []string{"--handler", "index.handler", dir}
 		}},
-		{"Node.js on AWS's own runtime client", func(t *testing.T) []string {
+		{"Node.js on AWS's own runtime client", nil, func(t *testing.T) []string {
 			// As in the images that AWS shows: the client is the program, and the handler
 			// is its argument.
 			client := moduleFolder(t, "../../.tools/aws-lambda-ric/node_modules/.bin/aws-lambda-ric")
@@ -175,17 +184,17 @@ func TestAFunctionAsAWSShowsItAnswersEveryMessage(t *testing.T) {
 			}
 			return []string{"--", client, filepath.Join(dir, "index.handler")}
 		}},
-		{"Python", func(t *testing.T) []string {
+		{"Python", []string{pathWith("/usr/bin")}, func(t *testing.T) []string {
 			needs(t, "Python with boto3", exec.Command("/usr/bin/python3", "-c", "import boto3").Run() == nil)
-			t.Setenv("PATH", "/usr/bin:"+os.Getenv("PATH"))
 			return []string{"--handler", "app.handler", copyOf(t, filepath.Join(functions, "python"))}
 		}},
-		{"Go from source", func(t *testing.T) []string {
+		{"Go from source", nil, func(t *testing.T) []string {
 			return []string{"go:" + filepath.Join(functions, "goecho")}
 		}},
-		{"Go built for provided.al2023", func(t *testing.T) []string {
+		{"Go built for provided.al2023", nil, func(t *testing.T) []string {
 			bootstrap := filepath.Join(t.TempDir(), "bootstrap")
-			build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, ".")
+			// With -trimpath, as 'wirepost package' builds: what both need is compiled once.
+			build := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", bootstrap, ".")
 			build.Dir = filepath.Join(functions, "goecho")
 			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 			if out, err := build.CombinedOutput(); err != nil {
@@ -195,12 +204,9 @@ func TestAFunctionAsAWSShowsItAnswersEveryMessage(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			args := c.args(t)
-			for _, name := range []string{"AWS_ENDPOINT_URL", "WIREPOST_ENDPOINT"} {
-				t.Setenv(name, "")
-				os.Unsetenv(name)
-			}
-			dev := startDev(t, append([]string{"--concurrency", "4"}, args...)...)
+			t.Parallel()
+			env := append(c.env, "AWS_ENDPOINT_URL=", "WIREPOST_ENDPOINT=")
+			dev := startDevProcess(t, env, append([]string{"--concurrency", "4"}, c.args(t)...)...)
 			const clients = 10
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
@@ -243,6 +249,7 @@ func copyOf(t *testing.T, dir string) string {
 
 // What a crash, a route and an authorizer do, through the command.
 func TestAFunctionThatCrashesIsBackForTheNextMessage(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "index.js"), `exports.handler = async (event) => {
@@ -251,7 +258,7 @@ func TestAFunctionThatCrashesIsBackForTheNextMessage(t *testing.T) {
   if (n % 10 === 9) process.exit(3);
   return { statusCode: 200, body: String(n) };
 };`)
-	dev := startDev(t, "--concurrency", "2", "--handler", "index.handler", "--route-response", "$default", dir)
+	dev := startDevProcess(t, nil, "--concurrency", "2", "--handler", "index.handler", "--route-response", "$default", dir)
 	client := dev.dial(t)
 	for n := range 30 {
 		if err := client.Send(fmt.Sprintf(`{"n":%d}`, n)); err != nil {
@@ -271,6 +278,7 @@ func TestAFunctionThatCrashesIsBackForTheNextMessage(t *testing.T) {
 }
 
 func TestRoutesHaveFunctionsOfTheirOwnAndAnAuthorizerIsAskedFirst(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "index.js"), `exports.who = async (event) => ({ statusCode: 200, body: event.requestContext.authorizer.principalId + " of " + event.requestContext.authorizer.team });
@@ -279,7 +287,7 @@ exports.auth = async (event) => {
   const Effect = event.queryStringParameters.token === "good" ? "Allow" : "Deny";
   return { principalId: "alice", context: { team: "red" }, policyDocument: { Version: "2012-10-17", Statement: [{ Action: "execute-api:Invoke", Effect, Resource: event.methodArn }] } };
 };`)
-	dev := startDev(t, "--route", "who=node:"+dir+"#index.who", "--route", "ping=mock:pong", "--route-response", "who", "--route-response", "ping",
+	dev := startDevProcess(t, nil, "--route", "who=node:"+dir+"#index.who", "--route", "ping=mock:pong", "--route-response", "who", "--route-response", "ping",
 		"--authorizer", "node:"+dir+"#index.auth", "--identity-source", "route.request.querystring.token")
 	for query, want := range map[string]string{"": "401", "?token=none": "401", "?token=bad": "403"} {
 		if _, err := wireposttest.Dial(t.Context(), dev.url+query, nil); err == nil || !strings.Contains(err.Error(), want) {
@@ -299,6 +307,7 @@ exports.auth = async (event) => {
 }
 
 func TestAChangedFileIsInForceWhileTheSocketStaysOpen(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "index.js")
@@ -306,7 +315,7 @@ func TestAChangedFileIsInForceWhileTheSocketStaysOpen(t *testing.T) {
 		return `exports.handler = async () => ({ statusCode: 200, body: "` + text + `" });`
 	}
 	write(t, file, handler("first"))
-	dev := startDev(t, "--watch", "--handler", "index.handler", "--route-response", "$default", dir)
+	dev := startDevProcess(t, nil, "--watch", "--handler", "index.handler", "--route-response", "$default", dir)
 	client := dev.dial(t)
 	ask := func() string {
 		if err := client.Send("x"); err != nil {

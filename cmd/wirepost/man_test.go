@@ -12,6 +12,7 @@ import (
 )
 
 func TestAManualPageOfEachCommandIsWritten(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "wirepost")
 	if said, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "man", "-o", program, ".").CombinedOutput(); err != nil {

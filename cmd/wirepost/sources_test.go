@@ -15,14 +15,14 @@ import (
 	"github.com/wirepost/wirepost/wireposttest"
 )
 
-// withPython has functions run by one of the Pythons with boto3.
-func withPython(t *testing.T) {
+// onePython has the functions of a dev run by one of the Pythons with boto3.
+func onePython(t *testing.T) (env string) {
 	t.Helper()
 	for version, folder := range pythons(t) {
-		t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 		t.Logf("with boto3 %s", version)
-		return
+		return pathWith(folder)
 	}
+	return ""
 }
 
 // copied is a file of a copy of a folder of testdata.
@@ -68,9 +68,8 @@ func posts(t *testing.T, url string) {
 }
 
 func TestWhateverInvokesAFunctionMakesAClientReceiveAMessage(t *testing.T) {
-	withEngines(t)
-	withPython(t)
-	dev := startDev(t, "--template", copied(t, "sources", "template.yaml"), "--dynamodb", "local", "--sqs", "local", "--schedules")
+	t.Parallel()
+	dev := startDevProcess(t, []string{engineTools(t), onePython(t)}, "--template", copied(t, "sources", "template.yaml"), "--dynamodb", "local", "--sqs", "local", "--schedules")
 	client := &inbox{dev.dial(t), map[string]bool{}}
 	for _, c := range []struct{ message, want string }{
 		{`{"action":"do","what":"stream"}`, "a stream: row"},
@@ -92,14 +91,14 @@ func TestWhateverInvokesAFunctionMakesAClientReceiveAMessage(t *testing.T) {
 	client.receives(t, "a REST API: hello /Prod/rest/hello")
 	event := filepath.Join(t.TempDir(), "event.json")
 	write(t, event, `{"by":"a person"}`)
-	if status, stdout, stderr := runCommand(t.Context(), "invoke", "Post", "--event", event); status != exitDone {
+	if status, stdout, stderr := dev.command(t, "invoke", "Post", "--event", event); status != exitDone {
 		t.Errorf("invoke: %d %s%s", status, stdout, stderr)
 	}
 	client.receives(t, "a person")
 	client.receives(t, "a schedule") // within the minute
 
 	// All of it is seen: the request and the message with what they have led to.
-	status, seen, stderr := runCommand(t.Context(), "tail", "--kept")
+	status, seen, stderr := dev.command(t, "tail", "--kept")
 	for _, want := range []string{" http ", "= to the HTTP API ServerlessHttpApi\n", "= by POST /http/{word} of the HTTP API ServerlessHttpApi\n", "= by queue jobs\n", "= by topic news\n", "= by stream of table changes\n", "= by schedule PostTime\n", "= by 'wirepost invoke'\n"} {
 		if status != exitDone || !strings.Contains(seen, want) {
 			t.Errorf("tail: %d %s, without %q in\n%s", status, stderr, want, seen)

@@ -3,7 +3,9 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,26 +71,35 @@ func samTemplate(t *testing.T) string {
 	return template
 }
 
-// theReadyMade is built once, by 'wirepost package' for this machine.
-var theReadyMade []byte
-
 func readyMadeZip(t *testing.T) []byte {
 	t.Helper()
-	if theReadyMade != nil {
-		return theReadyMade
-	}
-	zip := filepath.Join(t.TempDir(), "function.zip")
-	var out, errs bytes.Buffer
-	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", zip, moduleFolder(t, "../wirepost-function")}, nil, &out, &errs); status != exitDone {
-		t.Fatalf("package: %s", errs.String())
-	}
-	b, err := os.ReadFile(zip)
+	zip, err := theReadyMade()
 	if err != nil {
 		t.Fatal(err)
 	}
-	theReadyMade = b
-	return b
+	return zip
 }
+
+// theReadyMade is built once, by 'wirepost package' for this machine. A test that asks for it
+// has not changed the working directory.
+var theReadyMade = sync.OnceValues(func() ([]byte, error) {
+	source, err := filepath.Abs("../wirepost-function")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "ready-made-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may compile everything
+	defer cancel()
+	zip := filepath.Join(dir, "function.zip")
+	if status, _, said := runCommand(ctx, "package", "--arch", runtime.GOARCH, "--output", zip, source); status != exitDone {
+		return nil, fmt.Errorf("package %s: %s", source, said)
+	}
+	return os.ReadFile(zip)
+})
 
 func token(t *testing.T, secret []byte, user string, rights map[string]any) string {
 	t.Helper()
@@ -117,11 +129,12 @@ func expect(t *testing.T, c *wireposttest.Client, frame, pattern string) {
 // uploaded, tokens, the table that the template makes, and publishes by an invoke and
 // from a queue, of processes that have never seen a connection.
 func TestTheStackRunsHereWithTokens(t *testing.T) {
+	t.Parallel()
 	template, bootstrap := packed(t)
 	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
 	secret := []byte("thirty-two bytes that nobody knows")
 	table := "stack"
-	dev := startDev(t, "--template", template, "--dynamodb", server, "--parameter", "TableName="+table,
+	dev := startDevProcess(t, nil, "--template", template, "--dynamodb", server, "--parameter", "TableName="+table,
 		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")
 	dev.await(t, `the template's queues and topics are not there: local-publish-dead, local-publish; start them with --sqs local`)
 
@@ -150,12 +163,12 @@ func TestTheStackRunsHereWithTokens(t *testing.T) {
 		{"eventbridge", "everyone", ``},
 		{"sns", "user:alice", ``},
 	} {
-		var out, errs bytes.Buffer
-		if status := run(t.Context(), []string{"invoke", "--store", store, "--event", c.event, "--to", c.to, "--data", `{"by":"` + c.event + `"}`, "--", bootstrap}, nil, &out, &errs); status != exitDone {
-			t.Fatalf("invoke with %s: %s", c.event, errs.String())
+		status, stdout, stderr := dev.command(t, "invoke", "--store", store, "--event", c.event, "--to", c.to, "--data", `{"by":"`+c.event+`"}`, "--", bootstrap)
+		if status != exitDone {
+			t.Fatalf("invoke with %s: %s", c.event, stderr)
 		}
-		if !regexp.MustCompile(c.answer).MatchString(strings.TrimSpace(out.String())) {
-			t.Errorf("invoke with %s is answered with %s, want %s", c.event, out.String(), c.answer)
+		if !regexp.MustCompile(c.answer).MatchString(strings.TrimSpace(stdout)) {
+			t.Errorf("invoke with %s is answered with %s, want %s", c.event, stdout, c.answer)
 		}
 		expect(t, client, "", `"type":"message".*"to":"`+c.to+`".*"data":\{"by":"`+c.event+`"\}`)
 	}
@@ -164,8 +177,9 @@ func TestTheStackRunsHereWithTokens(t *testing.T) {
 // Without a DynamoDB server and without tokens the stack runs all the same, with
 // the store of dev.
 func TestTheStackRunsHereWithNothingElse(t *testing.T) {
+	t.Parallel()
 	template, bootstrap := packed(t)
-	dev := startDev(t, "--template", template)
+	dev := startDevProcess(t, nil, "--template", template)
 	dev.await(t, `^wirepost: hint: functions whose WIREPOST_STORE is such a table get the store below instead`)
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice&topic=lobby", nil)
 	if err != nil {
@@ -173,20 +187,17 @@ func TestTheStackRunsHereWithNothingElse(t *testing.T) {
 	}
 	defer client.Cut()
 	expect(t, client, `{"action":"ping","ref":"1"}`, `^\{"type":"pong"\}$`)
-	var out, errs bytes.Buffer
-	if status := run(t.Context(), []string{"send", "--to", "topic:lobby", `{"text":"hi"}`}, nil, &out, &errs); status != exitDone || out.String() != "sent 1\n" {
-		t.Fatalf("send says %q and %q", out.String(), errs.String())
+	if status, stdout, stderr := dev.command(t, "send", "--to", "topic:lobby", `{"text":"hi"}`); status != exitDone || stdout != "sent 1\n" {
+		t.Fatalf("send says %q and %q", stdout, stderr)
 	}
 	expect(t, client, "", `^\{"text":"hi"\}$`)
 
 	// A sample event of a connection leaves nothing in the store of dev.
-	out.Reset()
-	if status := run(t.Context(), []string{"invoke", "--event", "connect", "--query", "user=bob", "--", bootstrap}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), `"statusCode":200`) {
-		t.Fatalf("invoke with connect says %q and %q", out.String(), errs.String())
+	if status, stdout, stderr := dev.command(t, "invoke", "--event", "connect", "--query", "user=bob", "--", bootstrap); status != exitDone || !strings.Contains(stdout, `"statusCode":200`) {
+		t.Fatalf("invoke with connect says %q and %q", stdout, stderr)
 	}
-	out.Reset()
-	if status := run(t.Context(), []string{"list"}, nil, &out, &errs); status != exitDone || !strings.Contains(out.String(), "alice") || strings.Contains(out.String(), "bob") {
-		t.Errorf("list says %q and %q", out.String(), errs.String())
+	if status, stdout, stderr := dev.command(t, "list"); status != exitDone || !strings.Contains(stdout, "alice") || strings.Contains(stdout, "bob") {
+		t.Errorf("list says %q and %q", stdout, stderr)
 	}
 }
 
@@ -206,8 +217,8 @@ func ownProgram(t *testing.T, stack string) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GOFLAGS", "-mod=mod")
 	goTool(t, dir, "mod", "edit", "-replace", "github.com/wirepost/wirepost="+root) // as its hint says
+	goTool(t, dir, "list", "-mod=mod", "-deps", "-test", ".")                       // go.mod has then all that it needs
 	return dir
 }
 
@@ -224,12 +235,14 @@ func goTool(t *testing.T, dir string, args ...string) {
 // What init writes passes its own tests and runs, for each stack: by its Makefile's
 // commands, and with no flag.
 func TestWhatInitWritesPassesItsTestsAndRuns(t *testing.T) {
+	t.Parallel()
 	for _, stack := range deploy.Stacks {
 		t.Run(stack, func(t *testing.T) {
+			t.Parallel()
 			dir := ownProgram(t, stack)
 			goTool(t, dir, "vet", ".")
 			goTool(t, dir, "test", ".")
-			dev := startDev(t, "go:"+dir)
+			dev := startDevProcess(t, nil, "go:"+dir)
 			client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, dev.output)
@@ -244,13 +257,14 @@ func TestWhatInitWritesPassesItsTestsAndRuns(t *testing.T) {
 // The template of init runs the program's zip: with the store of dev, and its other two
 // functions by invoke.
 func TestTheTemplateThatInitWritesRuns(t *testing.T) {
+	t.Parallel()
 	dir := ownProgram(t, "sam")
 	var out, errs bytes.Buffer
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
 	program := unzip(t, filepath.Join(dir, "function.zip"))
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"))
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "template.yaml"))
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, dev.output)
@@ -263,26 +277,24 @@ func TestTheTemplateThatInitWritesRuns(t *testing.T) {
 		"invoke,doctor": {"publish", `^\{"id":"[A-Z0-9]+","sent":1,"gone":0,"removed":0,"failed":0,"problems":\{\}\}$`},
 		"sqs":           {"sqs", `^\{"batchItemFailures":\[\]\}$`},
 	} {
-		out.Reset()
-		t.Setenv("WIREPOST_HANDLERS", handlers)
-		if status := run(t.Context(), []string{"invoke", "--event", c.event, "--", program}, nil, &out, &errs); status != exitDone {
-			t.Fatalf("invoke with %s: %s", c.event, errs.String())
+		status, stdout, stderr := dev.commandWith(t, []string{"WIREPOST_HANDLERS=" + handlers}, "invoke", "--event", c.event, "--", program)
+		if status != exitDone {
+			t.Fatalf("invoke with %s: %s", c.event, stderr)
 		}
-		if got := strings.TrimSpace(out.String()); !regexp.MustCompile(c.answer).MatchString(got) {
+		if got := strings.TrimSpace(stdout); !regexp.MustCompile(c.answer).MatchString(got) {
 			t.Errorf("invoke with %s is answered with %s, want %s", c.event, got, c.answer)
 		}
 		expect(t, client, "", `"type":"message".*"to":"topic:lobby".*"data":\{"text":"hi"\}`)
 	}
-	t.Setenv("WIREPOST_HANDLERS", "invoke,doctor")
-	t.Setenv("WIREPOST_DOCTOR", "1")
-	out.Reset()
-	if run(t.Context(), []string{"invoke", "--event", "doctor", "--", program}, nil, &out, &errs); !strings.Contains(out.String(), `"checks"`) {
-		t.Errorf("invoke with doctor is answered with %s, %s", out.String(), errs.String())
+	env := []string{"WIREPOST_HANDLERS=invoke,doctor", "WIREPOST_DOCTOR=1"}
+	if _, stdout, stderr := dev.commandWith(t, env, "invoke", "--event", "doctor", "--", program); !strings.Contains(stdout, `"checks"`) {
+		t.Errorf("invoke with doctor is answered with %s, %s", stdout, stderr)
 	}
 }
 
 // A route that is added without a permission is told before AWS refuses it.
 func TestATemplateOfInitWithoutAPermissionIsTold(t *testing.T) {
+	t.Parallel()
 	dir := ownProgram(t, "sam")
 	var out, errs bytes.Buffer
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
@@ -300,7 +312,7 @@ func TestATemplateOfInitWithoutAPermissionIsTold(t *testing.T) {
 	if err := os.WriteFile(file, without, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dev := startDev(t, "--template", file)
+	dev := startDevProcess(t, nil, "--template", file)
 	if want := "no AWS::Lambda::Permission of WebSocketFunction has a SourceArn for route track"; !strings.Contains(dev.output.String(), want) {
 		t.Errorf("the dev says\n%s\nand not %s", dev.output, want)
 	}

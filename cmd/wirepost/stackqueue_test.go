@@ -73,7 +73,7 @@ func (r readme) publishes(t *testing.T, dev *running, client *wireposttest.Clien
 	expect(t, client, `{"action":"subscribe","ref":"1","topic":"lobby"}`, `"type":"ack".*"ref":"1"`)
 	r.sendMessage(t, dev.await(t, `^queue +(http://\S+-publish)$`)[1])
 	expect(t, client, "", theReadmesMessage)
-	if status, stdout, stderr := runCommand(t.Context(), r.command(t, "wirepost invoke PublishFunction", "")[1:]...); status != exitDone {
+	if status, stdout, stderr := dev.command(t, r.command(t, "wirepost invoke PublishFunction", "")[1:]...); status != exitDone {
 		t.Errorf("invoke: %d %s%s", status, stdout, stderr)
 	}
 	expect(t, client, "", theReadmesMessage)
@@ -82,13 +82,14 @@ func (r readme) publishes(t *testing.T, dev *running, client *wireposttest.Clien
 // From a queue to a client, and from an invocation, by two functions that no connection has
 // ever reached.
 func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
-	withEngines(t)
+	t.Parallel()
+	tools := engineTools(t)
 	needs(t, "AWS's command line", exec.Command("aws", "--version").Run() == nil)
 	readme := readReadme(t)
 	template, _ := packed(t)
 	args := readme.command(t, "wirepost dev --template template.yaml --dynamodb local --sqs local", "")[2:]
 	args[slices.Index(args, "template.yaml")] = template
-	dev := startDev(t, append(args,
+	dev := startDevProcess(t, []string{tools}, append(args,
 		"--parameter", "JwtKey=hmac:dGhpcnR5LXR3byBieXRlcyB0aGF0IG5vYm9keSBrbm93cw==", "--parameter", "JwtIssuer=https://id.example.com", "--parameter", "JwtAudience=push")...)
 	bearer := http.Header{"Authorization": {"Bearer " + token(t, []byte("thirty-two bytes that nobody knows"), "alice", map[string]any{"subscribe": []string{"lobby"}})}}
 	client, err := wireposttest.Dial(t.Context(), dev.url, bearer)
@@ -100,7 +101,8 @@ func TestTheStackPublishesWhatItsQueueGets(t *testing.T) {
 }
 
 func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
-	withEngines(t)
+	t.Parallel()
+	tools := engineTools(t)
 	needs(t, "AWS's command line", exec.Command("aws", "--version").Run() == nil)
 	readme := readReadme(t)
 	dir := ownProgram(t, "sam")
@@ -108,7 +110,7 @@ func TestTheProgramsThatInitWritesPublishWhatTheirQueueGets(t *testing.T) {
 	if status := run(t.Context(), []string{"package", "--arch", runtime.GOARCH, "--output", filepath.Join(dir, "function.zip"), dir}, nil, &out, &errs); status != exitDone {
 		t.Fatalf("package: %s", errs.String())
 	}
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"), "--sqs", "local")
+	dev := startDevProcess(t, []string{tools}, "--template", filepath.Join(dir, "template.yaml"), "--sqs", "local")
 	client, err := wireposttest.Dial(t.Context(), dev.url+"?user=alice", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ func readyMade(t *testing.T) string {
 // The README's story, as it goes on AWS: the ready-made function in one process for
 // the clients and in another for a publisher, a table, and tokens.
 func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing.T) {
+	t.Parallel()
 	server := dynamolocal.Start(t, dynamolocal.DynamoDBLocal)
 	bootstrap := readyMade(t)
 	storeURL := "dynamodb://story-with-tokens?endpoint=" + server
@@ -48,7 +49,7 @@ func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing
 	settings := []string{"WIREPOST_STORE=" + storeURL, "WIREPOST_JWT_KEY=hmac:" + base64.StdEncoding.EncodeToString(secret), "WIREPOST_JWT_ISSUER=https://id.example.com", "WIREPOST_JWT_AUDIENCE=chat"}
 	envFile := filepath.Join(t.TempDir(), "function.env")
 	write(t, envFile, strings.Join(append(settings, "WIREPOST_HANDLERS=websocket"), "\n"))
-	dev := startDev(t, "--store", storeURL, "--env-file", envFile, "--route-response", "$default", "--", bootstrap)
+	dev := startDevProcess(t, nil, "--store", storeURL, "--env-file", envFile, "--route-response", "$default", "--", bootstrap)
 
 	token := func(user string, ends time.Duration, change jwt.MapClaims) http.Header {
 		claims := jwt.MapClaims{"iss": "https://id.example.com", "aud": "chat", "sub": user, "exp": time.Now().Add(ends).Unix(),
@@ -112,7 +113,7 @@ func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing
 	alice, bob := dial(token("alice", time.Hour, nil)), dial(token("bob", time.Hour, nil))
 
 	// The command, and a program that has never seen a connection.
-	if status, out, errs := runCommand(ctx, "send", "--store", storeURL, "--to", "topic:lobby", `{"text":"hi"}`); status != exitDone || out != "sent 2\n" {
+	if status, out, errs := dev.command(t, "send", "--store", storeURL, "--to", "topic:lobby", `{"text":"hi"}`); status != exitDone || out != "sent 2\n" {
 		t.Errorf("send: %d, %s%s", status, out, errs)
 	}
 	publisher := wirepost.NewPublisher(store, nil)
@@ -192,10 +193,10 @@ func TestTheReadyMadeFunctionTellsTheReadmesStoryWithTokensOnDynamoDB(t *testing
 	}
 
 	// Who is there, and who has to go.
-	if status, out, _ := runCommand(ctx, "list", "--store", storeURL); status != exitDone || !strings.Contains(out, " alice ") || !strings.Contains(out, " bob ") || strings.Contains(out, "carol") {
+	if status, out, _ := dev.command(t, "list", "--store", storeURL); status != exitDone || !strings.Contains(out, " alice ") || !strings.Contains(out, " bob ") || strings.Contains(out, "carol") {
 		t.Errorf("list: %d, %s", status, out)
 	}
-	if status, out, errs := runCommand(ctx, "kick", "--store", storeURL, "--to", "user:bob"); status != exitDone || out != "closed 1\n" {
+	if status, out, errs := dev.command(t, "kick", "--store", storeURL, "--to", "user:bob"); status != exitDone || out != "closed 1\n" {
 		t.Errorf("kick: %d, %s%s", status, out, errs)
 	}
 	if _, err := bob.Receive(ctx); !errors.As(err, &closed) || closed.Code != 1000 {
@@ -208,8 +209,9 @@ const jwtLeeway = time.Minute
 
 // Under dev, and only there, it works without a key.
 func TestTheReadyMadeFunctionWithoutAKeySaysSoUnderDev(t *testing.T) {
+	t.Parallel()
 	bootstrap := readyMade(t)
-	dev := startDev(t, "--route-response", "$default", "--", bootstrap)
+	dev := startDevProcess(t, nil, "--route-response", "$default", "--", bootstrap)
 	dev.url += "?user=alice"
 	c := dev.dial(t)
 	dev.await(t, "NOBODY IS AUTHENTICATED")

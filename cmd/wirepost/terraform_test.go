@@ -6,6 +6,7 @@ import (
 )
 
 func TestAnAppOfTerraformRunsHere(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
 	dir := bundledApp(t, map[string]string{
 		"src/chat.js": "exports.handler = async (event) => ({ statusCode: 200, body: process.env.GREETING + ' ' + event.requestContext.routeKey });\n",
@@ -76,8 +77,7 @@ resource "aws_apigatewayv2_stage" "live" {
   name   = "live"
 }
 `})
-	t.Setenv("TF_VAR_greeting", "hello")
-	dev := startDev(t, "--template", dir)
+	dev := startDevProcess(t, []string{"TF_VAR_greeting=hello"}, "--template", dir)
 	dev.await(t, `^connect +ws://\S+/live$`)
 	for route, want := range map[string]string{"say": "hello say", "written": "written"} {
 		if got := dev.asks(t, route); got != want {
@@ -89,8 +89,8 @@ resource "aws_apigatewayv2_stage" "live" {
 // Serverless's own template works handlers out of __dirname, through a path of
 // tsconfig.json, and exports in the way of CommonJS.
 func TestAServiceInTypeScriptRunsHere(t *testing.T) {
+	t.Parallel()
 	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	dir := bundledApp(t, map[string]string{
 		"serverless.ts": `import type { AWS } from '@serverless/typescript';
 import say from '@functions/say';
@@ -107,7 +107,7 @@ module.exports = service;
 		"src/here.ts":                  "export const here = (folder: string) => folder.split(process.cwd())[1].substring(1);\n",
 		"tsconfig.json":                `{"compilerOptions": {"baseUrl": ".", "paths": {"@functions/*": ["src/functions/*"]}}}`,
 	})
-	dev := startDev(t, "--template", dir+"/serverless.ts")
+	dev := startDevProcess(t, []string{"AWS_SECRET_ACCESS_KEY=mine"}, "--template", dir+"/serverless.ts")
 	dev.await(t, `^connect +ws://\S+/dev$`)
 	if got, want := dev.asks(t, "say"), "wirepost say"; got != want {
 		t.Errorf("received %q, want %q", got, want)

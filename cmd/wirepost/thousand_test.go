@@ -17,12 +17,12 @@ import (
 )
 
 // devProcess is a dev that can be killed, in a folder.
-func devProcess(t *testing.T, dir string, args ...string) (r *running, cmd *exec.Cmd) {
+func devProcess(t *testing.T, dir string, env []string, args ...string) (r *running, cmd *exec.Cmd) {
 	t.Helper()
 	r = &running{output: &transcript{said: make(chan struct{}, 1)}}
 	cmd = exec.CommandContext(t.Context(), "wirepost", append([]string{"dev", "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, r.output, r.output, time.Second
-	cmd.Env = append(os.Environ(), "WIREPOST_STORE=", "WIREPOST_ENDPOINT=")
+	cmd.Env = append(append(os.Environ(), "WIREPOST_STORE=", "WIREPOST_ENDPOINT="), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -53,8 +53,8 @@ func awaits(t *testing.T, limit time.Duration, what string, done func() bool) {
 }
 
 func TestAThousandMessagesOutliveADevThatIsKilledInTheMiddle(t *testing.T) {
-	withEngines(t)
-	withPython(t)
+	t.Parallel()
+	env := []string{engineTools(t), onePython(t)}
 	template := copied(t, "thousand", "template.yaml")
 	dir := filepath.Dir(template)
 	taken := func() map[string]int {
@@ -65,7 +65,7 @@ func TestAThousandMessagesOutliveADevThatIsKilledInTheMiddle(t *testing.T) {
 		}
 		return all
 	}
-	first, cmd := devProcess(t, dir, "--template", template, "--sqs", "local")
+	first, cmd := devProcess(t, dir, env, "--template", template, "--sqs", "local")
 	queue := first.await(t, `^queue +(http://127\.0\.0\.1:\d+/000000000000/jobs)$`)[1]
 	client, err := wireposttest.Dial(t.Context(), first.url, nil)
 	if err != nil {
@@ -81,7 +81,7 @@ func TestAThousandMessagesOutliveADevThatIsKilledInTheMiddle(t *testing.T) {
 		t.Fatalf("%d messages were taken before the kill", before)
 	}
 
-	again, cmd := devProcess(t, dir, "--template", template, "--sqs", "local")
+	again, cmd := devProcess(t, dir, env, "--template", template, "--sqs", "local")
 	if now := again.await(t, `^queue +(http://\S+/jobs)$`)[1]; now != queue {
 		t.Errorf("the queue is at %s, and was at %s", now, queue)
 	}

@@ -31,9 +31,10 @@ func needsNodeAndPython(t *testing.T) {
 
 // Seven of them run anywhere. They are asked before and after the three.
 func TestOfTenRoutesSevenRunAndThreeSayWhyNot(t *testing.T) {
+	t.Parallel()
 	needsNodeAndPython(t)
 	template := filepath.Join(moduleFolder(t, "testdata/templates/ten"), "template.yaml")
-	dev := startDev(t, "--template", template)
+	dev := startDevProcess(t, nil, "--template", template)
 	for _, line := range []string{
 		`function Report, which route report needs, cannot be run here: its runtime is java21, .*; run 'sam local start-lambda --port 3002' and give --function "Report=lambda:`,
 		`function Render, which route render needs, cannot be run here: it is a container image; .* give --function "Render=lambda:`,
@@ -64,6 +65,7 @@ func TestOfTenRoutesSevenRunAndThreeSayWhyNot(t *testing.T) {
 }
 
 func TestStandInsMakeAllTenRoutesWork(t *testing.T) {
+	t.Parallel()
 	needsNodeAndPython(t)
 	template := filepath.Join(moduleFolder(t, "testdata/templates/ten"), "template.yaml")
 	report := t.TempDir()
@@ -78,7 +80,7 @@ def handler(event, context): return {"statusCode": 200, "body": os.environ["TITL
 		}
 	}))
 	t.Cleanup(render.Close)
-	dev := startDev(t, "--template", template, "--strict", "--function", "Words="+words, "--function", "Report=python:"+report+"#main.handler",
+	dev := startDevProcess(t, nil, "--template", template, "--strict", "--function", "Words="+words, "--function", "Report=python:"+report+"#main.handler",
 		"--function", "Render=lambda:"+render.URL+"#function", "--route", "events=mock:kept", "--route-response", "$default")
 	client := dev.dial(t)
 	dev.await(t, `^\[Hub\] .*\$connect of \S+$`)
@@ -132,11 +134,12 @@ func TestFlagsNextToATemplateThatNameNothingOfItAreRefused(t *testing.T) {
 }
 
 func TestAFunctionOfATemplateThatDoesNotStartFailsItsOwnInvocationsOnly(t *testing.T) {
+	t.Parallel()
 	needsNodeAndPython(t)
 	dir := copyOf(t, filepath.Join(moduleFolder(t, "testdata/templates/ten")))
 	app := filepath.Join(dir, "words/app.py")
 	write(t, app, "import os\nNAME = os.environ['NOT_SET']\n")
-	dev := startDev(t, "--template", filepath.Join(dir, "template.yaml"), "--watch")
+	dev := startDevProcess(t, nil, "--template", filepath.Join(dir, "template.yaml"), "--watch")
 	dev.await(t, `^\[Words\] KeyError: 'NOT_SET'$`)
 	dev.await(t, `^wirepost: error: \S+template\.yaml:16: function Words did not start: it said KeyError: 'NOT_SET'\n\t.*--function Words=FUNCTION`)
 	client := dev.dial(t)
