@@ -45,7 +45,7 @@ func (c *command) readTemplate(ctx context.Context, d *devFlags) error {
 	c.step("reading the template %s", d.template.file)
 	a, notes, err := template.Read(d.template.file, &template.Options{
 		Parameters: parameters, Values: values, MoreValues: d.valuesOfEnvFile(), StandIns: d.template.standIns, Overrides: d.overrides,
-		API: d.template.api, Stage: d.config.Stage, Region: d.config.Region, Env: dev.TemplateEnv(d.config.Inherit), CLI: options, Program: c.runProgram(ctx, d),
+		API: d.template.api, Stage: d.config.Stage, Region: d.config.Region, Env: dev.TemplateEnv(d.config.Inherit), CLI: options, Program: c.runProgram(ctx, d, options),
 	})
 	stops := func(n app.Note) bool { return n.Severity == app.Stops }
 	strict := err == nil && d.config.Strict && slices.ContainsFunc(notes, stops)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -110,6 +111,22 @@ module.exports = service;
 	dev := startDevProcess(t, []string{"AWS_SECRET_ACCESS_KEY=mine"}, "--template", dir+"/serverless.ts")
 	dev.await(t, `^connect +ws://\S+/dev$`)
 	if got, want := dev.asks(t, "say"), "wirepost say"; got != want {
+		t.Errorf("received %q, want %q", got, want)
+	}
+}
+
+// Many services keep what differs between stages in JavaScript.
+func TestAServiceTakesValuesFromProgramsNextToIt(t *testing.T) {
+	needs(t, "Node.js", exec.Command("node", "--version").Run() == nil)
+	dir := bundledApp(t, map[string]string{
+		"serverless.yml": "service: ws\nprovider: {name: aws, runtime: nodejs22.x, stage: '${opt:stage, \"dev\"}', environment: '${file(config/settings.js):variables}'}\n" +
+			"functions: {say: {handler: say.main, events: [{websocket: {route: say, routeResponseSelectionExpression: $default}}]}}\n",
+		"config/settings.js": "const word = require('./word');\nmodule.exports.variables = async ({ options }) => ({ WORD: word, STAGE: options.stage, IN: require('node:path').basename(process.cwd()) });\n",
+		"config/word.js":     "module.exports = 'hello';\n",
+		"say.js":             "exports.main = async () => ({ statusCode: 200, body: `${process.env.WORD} ${process.env.STAGE} ${process.env.IN}` });\n",
+	})
+	dev := startDev(t, "--template", filepath.Join(dir, "serverless.yml"), "--stage", "blue")
+	if got, want := dev.asks(t, "say"), "hello blue "+filepath.Base(dir); got != want {
 		t.Errorf("received %q, want %q", got, want)
 	}
 }

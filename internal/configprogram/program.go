@@ -28,6 +28,7 @@ type Options struct {
 	Folder string        // the working directory
 	Env    []string      // the whole environment, NAME=VALUE each
 	Limit  time.Duration // how long it may take; 0 means 30 s
+	Part   bool          // the result is a part of an app, which may be any value
 }
 
 // NewMark is a mark that no program can know.
@@ -35,16 +36,29 @@ func NewMark() string { return "wirepost-" + rand.Text() }
 
 // After is the code that comes behind a program and prints its result: what the file
 // exports, what a function makes that it exports, and what a promise of these comes to.
-// program is the namespace of the file.
-func After(mark string) string {
+// program is the namespace of the file. With an address, such as a.b, the result is what
+// is there, and functions on the way are called, too; the framework's options are what
+// functions get (Serverless Framework 3 docs, "Variables").
+func After(mark, address string, options map[string]string) string {
+	names := []string{}
+	if address != "" {
+		names = strings.Split(address, ".")
+	}
 	return `
 import { writeSync as __wirepost_write } from 'node:fs';
+const names = ` + text(names) + `;
+const missing = (name) => async () => { throw new Error(name + ' is only in the Serverless Framework, not in wirepost dev'); };
+const given = { options: ` + text(options) + `, resolveVariable: missing('resolveVariable'), resolveConfigurationProperty: missing('resolveConfigurationProperty') };
 let result = program;
-for (let i = 0; i < 4 && result !== null && typeof result === 'object' && ('default' in result || 'module.exports' in result); i++) {
+for (let i = 0; i < 4 && result !== null && typeof result === 'object' && !(names.length > 0 && names[0] in result) && ('default' in result || 'module.exports' in result); i++) {
   result = 'default' in result ? result.default : result['module.exports'];
 }
 result = await result;
-if (typeof result === 'function') result = await result();
+if (typeof result === 'function') result = await result(given);
+for (const name of names) {
+  result = await result?.[name];
+  if (typeof result === 'function') result = await result(given);
+}
 let text = Buffer.from('\n` + mark + `' + JSON.stringify(result ?? null) + '` + mark + `\n');
 while (text.length > 0) {
   try {
@@ -56,6 +70,15 @@ while (text.length > 0) {
 }
 process.exit(0);
 `
+}
+
+// text is a value as JavaScript.
+func text(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil || string(data) == "null" {
+		return "{}"
+	}
+	return string(data)
 }
 
 // Run runs the source of a module, with what After has behind it, and gives the JSON of
@@ -88,6 +111,8 @@ func Run(ctx context.Context, source []byte, mark string, o Options) ([]byte, er
 	}
 	result, found := Marked(out.kept.Bytes(), mark)
 	switch {
+	case found == nil && !o.Part && !bytes.HasPrefix(bytes.TrimSpace(result), []byte("{")):
+		return nil, errors.New("exports nothing that describes an app")
 	case found == nil:
 		return result, nil
 	case err != nil:
@@ -109,9 +134,6 @@ func Marked(output []byte, mark string) ([]byte, error) {
 	result := output[begin+len(mark) : end]
 	if !json.Valid(result) {
 		return nil, errors.New("has a result that is not JSON")
-	}
-	if first := bytes.TrimSpace(result); len(first) == 0 || first[0] != '{' {
-		return nil, errors.New("exports nothing that describes an app")
 	}
 	return result, nil
 }

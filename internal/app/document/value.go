@@ -95,6 +95,21 @@ func (v *Value) Where() app.Position {
 	return v.Pos
 }
 
+// At is a value whose parts are all at one place.
+func At(v *Value, pos app.Position) *Value {
+	if v == nil {
+		return nil
+	}
+	out := &Value{Kind: v.Kind, Text: v.Text, Pos: pos}
+	for _, item := range v.Items {
+		out.Items = append(out.Items, At(item, pos))
+	}
+	for _, f := range v.Fields {
+		out.Fields = append(out.Fields, Field{Key: f.Key, Pos: pos, Value: At(f.Value, pos)})
+	}
+	return out
+}
+
 // NewText is a Scalar.
 func NewText(pos app.Position, s string) *Value {
 	return &Value{Kind: Scalar, Text: s, Pos: pos}

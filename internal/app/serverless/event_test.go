@@ -60,8 +60,8 @@ func TestAnEventThatIsNoMapIsTold(t *testing.T) {
 
 func TestAPartOfTheFunctionsThatIsNotKnownStopsNothingElse(t *testing.T) {
 	for text, want := range map[string]string{
-		"functions:\n  - {f: {handler: a.b, events: [{websocket: $connect}]}}\n  - ${file(more.js)}\n": "serverless.yml:5: a part of functions cannot be run here: file(more.js) is a program, which is never run here\n",
-		"functions:\n  f: {handler: a.b, events: [{websocket: $connect}]}\n  g: ${file(g.js)}\n":       "serverless.yml:5: function g cannot be run here: file(g.js) is a program, which is never run here\n",
+		"functions:\n  - {f: {handler: a.b, events: [{websocket: $connect}]}}\n  - ${file(more.js)}\n": "serverless.yml:5: a part of functions cannot be run here: file(more.js) is a program, which only 'wirepost dev' runs\n",
+		"functions:\n  f: {handler: a.b, events: [{websocket: $connect}]}\n  g: ${file(g.js)}\n":       "serverless.yml:5: function g cannot be run here: file(g.js) is a program, which only 'wirepost dev' runs\n",
 	} {
 		s, notes, err := expandWith("serverless.yml", "service: a\nprovider: {name: aws, runtime: nodejs22.x}\n"+text, Options{})
 		if err != nil || s.Template.Get("Resources", "FLambdaFunction") == nil || !strings.HasPrefix(notes, want) {

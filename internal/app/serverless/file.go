@@ -25,6 +25,7 @@ type files struct {
 	dir     string // of the template
 	known   map[string]*value
 	bytes   int
+	program func(file, address string) ([]byte, error) // or nil: none is run
 }
 
 // read is a file's content: values for YAML and JSON, a string for any other.
@@ -98,11 +99,64 @@ func (f *files) local(name string) (local, why string) {
 	if local = filepath.Clean(local); !filepath.IsLocal(local) || strings.HasPrefix(name, "~") {
 		return "", outside
 	}
-	switch path.Ext(filepath.ToSlash(local)) {
-	case ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts":
-		return "", "is a program, which is never run here"
-	}
 	return local, ""
+}
+
+// isProgram reports whether the framework runs a file and takes what it exports
+// (Serverless Framework 3 docs, "Variables": "Reference Variables in Javascript Files").
+func isProgram(name string) bool {
+	switch path.Ext(filepath.ToSlash(strings.Trim(strings.TrimSpace(name), `'"`))) {
+	case ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts":
+		return true
+	}
+	return false
+}
+
+// run is what a program exports at an address. It is run once for each address.
+func (f *files) run(name, address string, pos app.Position) *value {
+	name = strings.Trim(strings.TrimSpace(name), `'"`)
+	key := name + ":" + address
+	if v, ok := f.known[key]; ok {
+		return v
+	}
+	v := f.exported(name, address, pos)
+	if len(f.known) < maxFiles {
+		f.known[key] = v
+	}
+	return v
+}
+
+// exported is what a program that is not known yet exports at an address.
+func (f *files) exported(name, address string, pos app.Position) *value {
+	local, why := f.local(name)
+	switch {
+	case why != "":
+	case f.program == nil:
+		why = "is a program, which only 'wirepost dev' runs"
+	case len(f.known) >= maxFiles:
+		why = "is one file too many"
+	default:
+		var err error
+		if _, why, err = f.content(local); errors.Is(err, fs.ErrNotExist) {
+			return document.NewUnknown(pos, "file("+document.Clip(name)+") does not exist")
+		}
+	}
+	if why != "" {
+		return f.refuse(name, why, pos)
+	}
+	shown := filepath.Join(f.dir, local)
+	data, err := f.program(shown, address)
+	if err != nil {
+		return f.refuse(name, err.Error(), pos)
+	}
+	if f.bytes += len(data); f.bytes > maxFileBytes {
+		return f.refuse(name, "exports too much", pos)
+	}
+	v, err := document.Parse(shown, data, f.reading)
+	if err != nil {
+		return f.refuse(name, "exports what cannot be read", pos)
+	}
+	return document.At(v, app.Position{File: shown, Line: 1})
 }
 
 // content is what a plain file holds, or why it is not read. The error is that of

@@ -39,6 +39,11 @@ type Options struct {
 
 	// Env is ${env:}. Nil, or an empty answer, means that it is not set.
 	Env func(name string) string
+
+	// Program runs a program that ${file()} names and gives the JSON of what it exports
+	// at an address. Nil means that none is run. Its error is one clause that begins
+	// with a verb.
+	Program func(file, address string) ([]byte, error)
 }
 
 // Service is what serverless.yml becomes.
@@ -62,7 +67,7 @@ func Is(root *document.Value) bool {
 func Expand(root *document.Value, reading *document.Reading, o Options) (*Service, error) {
 	o.Account = cmp.Or(o.Account, app.DefaultAccount)
 	x := &variables{Reading: reading, options: o, root: root, asked: map[string]bool{}, parameters: map[string]bool{}, flags: map[string]bool{}, dotenv: map[string]string{},
-		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}}}
+		files: &files{reading: reading, dir: filepath.Dir(reading.File()), known: map[string]*value{}, program: o.Program}}
 	s := &service{Reading: reading, variables: x, ids: map[string]bool{}, counts: map[string]int{}, paths: map[string]*preflight{}}
 	return s.expand(root)
 }

@@ -43,7 +43,12 @@ func (x *variables) source(s string, pos app.Position) (v *value, key string) {
 func (x *variables) call(name, argument, address string, pos app.Position) (*value, string) {
 	switch name {
 	case "file":
-		return x.at("file("+argument+"):"+address, pos, func() *value { return x.walk(x.files.read(argument, pos), address) })
+		return x.at("file("+argument+"):"+address, pos, func() *value {
+			if isProgram(argument) {
+				return x.walk(x.files.run(argument, address, pos), "")
+			}
+			return x.walk(x.files.read(argument, pos), address)
+		})
 	case "strToBool":
 		switch b := strings.ToLower(strings.Trim(argument, `'" `)); b {
 		case "true", "1":

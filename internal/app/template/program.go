@@ -30,7 +30,7 @@ func readProgram(file string, o *Options) (*app.App, []app.Note, error) {
 	if _, err := document.ReadFile(file); err != nil { // whether there is one, and whether it is plain
 		return nil, nil, err
 	}
-	data, err := o.Program(file)
+	data, err := o.Program(file, "")
 	if err != nil {
 		return nil, nil, app.Errorf(pos, "%v", err)
 	}
@@ -39,23 +39,8 @@ func readProgram(file string, o *Options) (*app.App, []app.Note, error) {
 	if err != nil {
 		return nil, nil, app.Errorf(pos, "exports what cannot be read: %v", err)
 	}
-	if root = atOnePlace(root, pos); !serverless.Is(root) {
+	if root = document.At(root, pos); !serverless.Is(root) {
 		return nil, nil, app.Errorf(pos, "exports no service of the Serverless Framework: it has no provider")
 	}
 	return readDocument(file, root, reading, o)
-}
-
-// atOnePlace is a value whose parts are all at one place.
-func atOnePlace(v *document.Value, pos app.Position) *document.Value {
-	if v == nil {
-		return nil
-	}
-	out := &document.Value{Kind: v.Kind, Text: v.Text, Pos: pos}
-	for _, item := range v.Items {
-		out.Items = append(out.Items, atOnePlace(item, pos))
-	}
-	for _, f := range v.Fields {
-		out.Fields = append(out.Fields, document.Field{Key: f.Key, Pos: pos, Value: atOnePlace(f.Value, pos)})
-	}
-	return out
 }

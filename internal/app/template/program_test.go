@@ -15,13 +15,13 @@ func TestAProgramIsReadByWhatItExports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gives := func(text string, err error) func(string) ([]byte, error) {
-		return func(string) ([]byte, error) { return []byte(text), err }
+	gives := func(text string, err error) func(_, _ string) ([]byte, error) {
+		return func(_, _ string) ([]byte, error) { return []byte(text), err }
 	}
 	const service = `{"service": "ws", "provider": {"name": "aws", "runtime": "nodejs22.x"}, "functions": {"f": {"handler": "a.b", "events": [{"websocket": "$connect"}]}}}`
 	for _, c := range []struct {
 		name, file, want string
-		program          func(string) ([]byte, error)
+		program          func(_, _ string) ([]byte, error)
 	}{
 		{"a service", "serverless.ts", "", gives(service, nil)},
 		{"a service with another name", "serverless.prod.js", "", gives(service, nil)},

@@ -51,10 +51,11 @@ type Options struct {
 	// CLI is ${opt:}.
 	CLI map[string]string
 
-	// Program runs a program that describes an app, such as serverless.ts, and gives the
-	// JSON of what it exports. Nil means that none is run. Its error is one clause that
-	// begins with a verb.
-	Program func(file string) ([]byte, error)
+	// Program runs a program that describes an app, such as serverless.ts, or a part of
+	// one, such as ${file(a.js):b}, and gives the JSON of what it exports at an address:
+	// all of it where that is empty. Nil means that none is run. Its error is one clause
+	// that begins with a verb.
+	Program func(file, address string) ([]byte, error)
 }
 
 // Read reads the template in file, or all stacks of the folder with that name, such as
@@ -144,7 +145,7 @@ func readDocument(file string, root *document.Value, reading *document.Reading, 
 		stack.Others = exporters(file, root, stack, reading)
 	case serverless.Is(root):
 		service, err := serverless.Expand(root, reading, serverless.Options{
-			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values, MoreValues: o.MoreValues,
+			Parameters: o.Parameters, CLI: o.CLI, Stage: o.Stage, Region: o.Region, Account: o.Account, Env: o.Env, Values: o.Values, MoreValues: o.MoreValues, Program: o.Program,
 		})
 		if err != nil {
 			return nil, reading.Notes(), err
