@@ -153,7 +153,7 @@ func (d decision) build() string {
 	switch kindOf(d.Runtime) {
 	case LaunchNode:
 		if command := npmScript(filepath.Dir(artifact), d.dir, filepath.Base(artifact)); command != "" {
-			return "make it with '" + command + "'" + or
+			return "make it with " + command + or
 		}
 	case LaunchProgram:
 		if d.Code.Build != "" && d.format == "SAM" {
@@ -172,11 +172,12 @@ func (d decision) build() string {
 	return "make it with the project's own build" + or
 }
 
-// npmScript is the command of package.json that seems to make a file: one that names
-// it, or else one with a usual name. The folder of the file comes before the
+// npmScript is the command of package.json that seems to make a file, in quotes, and
+// where to run it: one that names the file, or else one with a usual name. The folder of
+// the file and those above it, up to the first with a package.json, come before the
 // template's.
 func npmScript(folder, dir, file string) string {
-	for _, in := range []string{folder, dir} {
+	for _, in := range []string{packageAbove(folder), dir} {
 		scripts := npmScripts(filepath.Join(in, "package.json"))
 		var names []string
 		for name, command := range scripts {
@@ -186,12 +187,28 @@ func npmScript(folder, dir, file string) string {
 		}
 		slices.Sort(names)
 		for _, usual := range append(names, "build", "package", "bundle", "dist", "compile") {
-			if _, ok := scripts[usual]; ok {
-				return runner(in) + " " + terminal.Word(usual)
+			if _, ok := scripts[usual]; !ok {
+				continue
 			}
+			command := "'" + runner(in) + " " + terminal.Word(usual) + "'"
+			if here := filepath.Clean(in); here != filepath.Clean(dir) && here != "." {
+				command += " in " + Clip(here)
+			}
+			return command
 		}
 	}
 	return ""
+}
+
+// packageAbove is a folder, or the first of four above it, that has a package.json; or
+// else the folder.
+func packageAbove(folder string) string {
+	for up, i := folder, 0; i < 5; up, i = filepath.Join(up, ".."), i+1 {
+		if isPlain(filepath.Join(up, "package.json")) {
+			return up
+		}
+	}
+	return folder
 }
 
 // runner is the package manager of a folder by its lock file.

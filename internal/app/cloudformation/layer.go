@@ -40,6 +40,10 @@ func (r *reader) layer(item *value, what string) (app.Layer, bool) {
 	default:
 		return app.Layer{}, false
 	}
+	if e.Text == "" {
+		r.Note(e.Where(), app.Warning, "a layer of %s is left out: its ARN is empty", what)
+		return app.Layer{}, false
+	}
 	x := r.layers[e.Text]
 	if x == nil {
 		r.Note(e.Where(), app.Warning, "layer %s of %s is only on AWS", document.Clip(e.Text), what)
