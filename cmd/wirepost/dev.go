@@ -231,8 +231,8 @@ func (d *devFlags) complete(c *command) {
 }
 
 // notifyFunction is the example function. The gateway has decided which pages may connect.
-func notifyFunction(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Logger) *wirepost.Mux {
-	return notify.New(store, publisher, &notify.Options{Logger: logger, Origin: func(string) bool { return true }})
+func notifyFunction(store wirepost.Store, publisher *wirepost.Publisher, at wirepost.Endpoint, logger *slog.Logger) *wirepost.Mux {
+	return notify.New(store, publisher, &notify.Options{Logger: logger, Origin: func(string) bool { return true }, Endpoint: at.URL, Region: at.Region})
 }
 
 // namesFunctions reports whether a function was named for all routes or for one.

@@ -30,6 +30,8 @@ type Options struct {
 	Logger *slog.Logger // nil: nowhere
 	// Origin decides about the pages that may connect. Nil: those of this machine.
 	Origin func(origin string) bool
+	// Endpoint and Region are those of wirepost.MuxOptions.
+	Endpoint, Region string
 }
 
 // New makes the function on a store and a publisher.
@@ -42,7 +44,7 @@ func New(store wirepost.Store, publisher *wirepost.Publisher, o *Options) *wirep
 		allow = loopback
 	}
 	connect := func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) { return accept(r, allow) }
-	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: o.Logger, Publisher: publisher,
+	mux := wirepost.NewMux(store, &wirepost.MuxOptions{Connect: connect, Logger: o.Logger, Publisher: publisher, Endpoint: o.Endpoint, Region: o.Region,
 		Presence: &wirepost.PresenceOptions{Gather: 250 * time.Millisecond}})
 	mux.HandleProtocol(publisher, nil)
 	return mux

@@ -167,8 +167,10 @@ type NamedRoute struct{ Key, Function string }
 
 // InProcess is a function that runs in this process, on the store of the dev.
 type InProcess struct {
-	// New makes the function. It must not post before the dev has started.
-	New func(wirepost.Store, *wirepost.Publisher, *slog.Logger) *wirepost.Mux
+	// New makes the function, for the API that has the endpoint: an environment that names
+	// another, or a region, is for other programs. It must not post before the dev has
+	// started.
+	New func(wirepost.Store, *wirepost.Publisher, wirepost.Endpoint, *slog.Logger) *wirepost.Mux
 
 	// Query is proposed for clients, such as user=alice. Page is served at / if
 	// Config.Page is empty; nil means no page.

@@ -70,7 +70,7 @@ func (k *credentials) choose() error {
 
 // publisher makes a publisher that the gateway accepts. The caller closes it.
 func (k *credentials) publisher(store wirepost.Store, keep map[string]time.Duration) *wirepost.Publisher {
-	o := &wirepost.PublisherOptions{Logger: k.c.Logger}
+	o := &wirepost.PublisherOptions{Logger: k.c.Logger, Endpoint: k.listener.endpoint(), Region: k.c.Region}
 	if os.Getenv("WIREPOST_KEEP") == "" {
 		o.Keep = keep
 	}

@@ -270,9 +270,9 @@ func TestAContextThatEndsDuringTheStartEndsTheDev(t *testing.T) {
 	}{
 		{"while a function in this process is made", func(interrupt context.CancelFunc) Config {
 			made := echo()
-			return Config{InProcess: &InProcess{New: func(s wirepost.Store, p *wirepost.Publisher, l *slog.Logger) *wirepost.Mux {
+			return Config{InProcess: &InProcess{New: func(s wirepost.Store, p *wirepost.Publisher, at wirepost.Endpoint, l *slog.Logger) *wirepost.Mux {
 				interrupt()
-				return made.New(s, p, l)
+				return made.New(s, p, at, l)
 			}}}
 		}, "interrupted before everything had started: context canceled"},
 		{"while a process starts that never asks for an invocation", func(interrupt context.CancelFunc) Config {

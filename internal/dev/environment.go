@@ -174,6 +174,7 @@ func functionEnvironment(caller []string, pair gateway.Credentials, inherit bool
 	// For clients that honour it. Others are given domainName by their events, and
 	// post to https:// there, which the certificates below make work.
 	e = e.Set("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", endpoint)
+	e = e.without(func(name string) bool { return name == "WIREPOST_ENDPOINT" }) // is of the API that the shell posts to
 	e = e.Set("AWS_REGION", region).Set("AWS_DEFAULT_REGION", region)
 	e = e.Set("NODE_EXTRA_CA_CERTS", more)
 	for _, name := range []string{"AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} {

@@ -107,8 +107,13 @@ func TestNoVariableThatAWSTakesForACredentialReachesAFunction(t *testing.T) {
 			}
 		}
 	}
+	// The shell may post to an API on AWS.
+	e := functionEnvironment(Environment{"WIREPOST_ENDPOINT=https://abc123.execute-api.eu-west-1.amazonaws.com/prod"}, gateway.DevelopmentCredentials(), false, "us-east-1", "http://localhost:3001/dev", "", "", "")
+	if got, times := e.get("WIREPOST_ENDPOINT"); times != 0 {
+		t.Errorf("a function finds the endpoint of the shell: %s", got)
+	}
 	// --credentials inherit passes bearer tokens on.
-	e := functionEnvironment(caller, gateway.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, true, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem")
+	e = functionEnvironment(caller, gateway.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, true, "us-east-1", "http://localhost:3001/dev", "", "/ca.pem", "/bundle.pem")
 	for _, s := range e {
 		if name, _, _ := strings.Cut(s, "="); strings.HasSuffix(s, "=real") && !isBearerToken(name) {
 			t.Errorf("with inherited credentials a function also finds %s", s)

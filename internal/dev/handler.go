@@ -15,6 +15,7 @@ type handler struct {
 	listener    *listener
 	store       *store
 	credentials *credentials
+	api         *apiID
 
 	publisher *wirepost.Publisher
 	mux       *wirepost.Mux
@@ -30,9 +31,10 @@ func (h *handler) start(context.Context) error {
 	if h.c.InProcess.IfPublic != "" && !h.listener.address().IP.IsLoopback() {
 		h.c.Report.Hint(h.c.InProcess.IfPublic)
 	}
+	at := wirepost.Endpoint{Identity: h.api.identity(), URL: h.listener.endpoint()}
 	h.publisher = h.credentials.publisher(h.store.opened, h.c.InProcess.Keep)
 	h.life, h.end = context.WithCancel(context.Background())
-	h.mux = h.c.InProcess.New(h.store.opened, h.publisher, h.c.Logger)
+	h.mux = h.c.InProcess.New(h.store.opened, h.publisher, at, h.c.Logger)
 	return nil
 }
 

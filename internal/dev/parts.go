@@ -23,7 +23,7 @@ func New(config Config) (*Dev, error) {
 	store := add(d, &store{c: c})
 	control := add(d, &controlServer{c: c, listener: listener, store: store})
 	credentials := add(d, &credentials{c: c, listener: listener})
-	handler := add(d, &handler{c: c, listener: listener, store: store, credentials: credentials})
+	handler := add(d, &handler{c: c, listener: listener, store: store, credentials: credentials, api: api})
 	lambda := add(d, &lambdaEndpoint{c: c})
 	engines := add(d, &engines{c: c, app: app, port: port, credentials: credentials, interception: interception})
 	env := add(d, &functionEnv{c: c, listener: listener, trust: trust, control: control, credentials: credentials, lambda: lambda, engines: engines, interception: interception})

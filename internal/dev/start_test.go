@@ -69,7 +69,7 @@ func functionDoes(what string) []string { return append(os.Environ(), "WIREPOST_
 
 // echo is a function in this process, which answers each message with itself.
 func echo() *InProcess {
-	return &InProcess{New: func(store wirepost.Store, publisher *wirepost.Publisher, logger *slog.Logger) *wirepost.Mux {
+	return &InProcess{New: func(store wirepost.Store, publisher *wirepost.Publisher, _ wirepost.Endpoint, logger *slog.Logger) *wirepost.Mux {
 		mux := wirepost.NewMux(store, &wirepost.MuxOptions{Logger: logger, Connect: func(_ context.Context, r *wirepost.ConnectRequest) (wirepost.Accept, error) {
 			return wirepost.Accept{User: r.Query("user")[0]}, nil
 		}})
