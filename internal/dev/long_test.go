@@ -31,7 +31,9 @@ func TestAnAnswerThatTakesLongerThanARouteWaitsArrives(t *testing.T) {
 	for name, c := range map[string]Config{
 		"a folder":   {Named: &Named{Function: []string{"go:" + folder}, RouteResponses: []string{"$default"}}, Processes: one},
 		"a template": {App: template, Processes: one},
-		"in process": {InProcess: &InProcess{New: func(s wirepost.Store, p *wirepost.Publisher, _ wirepost.Endpoint, l *slog.Logger) *wirepost.Mux { return ask.New(s, p, nil) }}},
+		"in process": {InProcess: &InProcess{New: func(s wirepost.Store, p *wirepost.Publisher, _ wirepost.Endpoint, l *slog.Logger) *wirepost.Mux {
+			return ask.New(s, p, nil)
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.IntegrationTimeout = time.Second
