@@ -26,6 +26,7 @@ func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
 		"vanished items are passed over":                {log: logBreaks{holesUntold: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(100) {
 				if c := runChaos(t, seed, breaks); len(c.faults) > 0 {
 					t.Logf("seed %d: %s", seed, c.faults[0])
@@ -58,6 +59,7 @@ func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
 		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(100) {
 				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
 					t.Logf("seed %d: %s", seed, c.faults[0])
@@ -65,6 +67,31 @@ func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
 				}
 			}
 			t.Error("100 seeds have shown no fault")
+		})
+	}
+}
+
+func TestEachRuleOfALogIsNeeded(t *testing.T) {
+	for name, breaks := range map[string]logBreaks{
+		"ends never fall":                    {endsMayFall: true},
+		"nobody appends behind what is over": {noSeal: true},
+		"nor into an epoch that was emptied": {noEmptySeal: true},
+		"an end is proved":                   {endUnproved: true},
+		"a seal proves only what it can":     {sealProves: true},
+		"what is remembered is forgotten":    {neverForgets: true},
+		"holes are told":                     {holesUntold: true},
+		"an own put is known again":          {repeatsPuts: true},
+		"an unproved seal is told":           {sealsAreQuiet: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(400) {
+				if s := simulate(t, seed, breaks); len(s.faults) > 0 {
+					t.Logf("seed %d: %s", seed, s.faults[0])
+					return
+				}
+			}
+			t.Error("400 seeds have shown no fault without this rule")
 		})
 	}
 }

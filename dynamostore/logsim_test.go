@@ -18,7 +18,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-var logSeeds = flag.Int("log-seeds", 20, "how many seeds of the log's rules are simulated")
+var logSeeds = flag.Int("log-seeds", 4, "how many seeds of the log's rules are simulated")
 
 type simCredentials struct{}
 
@@ -247,28 +247,4 @@ func TestNothingOfALogIsLostUnsaidInMonthsOfRemovalsAndFailures(t *testing.T) {
 		}
 	}
 	t.Logf("%d seeds, %d messages in %d epochs, %d gaps, all told", *logSeeds, messages, epochs, gaps)
-}
-
-func TestEachRuleOfALogIsNeeded(t *testing.T) {
-	for name, breaks := range map[string]logBreaks{
-		"ends never fall":                    {endsMayFall: true},
-		"nobody appends behind what is over": {noSeal: true},
-		"nor into an epoch that was emptied": {noEmptySeal: true},
-		"an end is proved":                   {endUnproved: true},
-		"a seal proves only what it can":     {sealProves: true},
-		"what is remembered is forgotten":    {neverForgets: true},
-		"holes are told":                     {holesUntold: true},
-		"an own put is known again":          {repeatsPuts: true},
-		"an unproved seal is told":           {sealsAreQuiet: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(400) {
-				if s := simulate(t, seed, breaks); len(s.faults) > 0 {
-					t.Logf("seed %d: %s", seed, s.faults[0])
-					return
-				}
-			}
-			t.Error("400 seeds have shown no fault without this rule")
-		})
-	}
 }

@@ -55,7 +55,7 @@ func TestTemplatesThatTakeTooMuchEnd(t *testing.T) {
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = \"$s$s\")#end":                                              "more than",
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s + $s)#end":                                               "more than",
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.concat($s))#end":                                         "more than",
-		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.replaceAll('x', 'xxxx'))#end":                            "more than",
+		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.replaceAll('x', 'xxxxxxxxxxxxxxxx'))#end":                "more than",
 		"#set($s = 'xxxxxxxx')#foreach($i in [1..100])#set($s = $s.replace('x', 'xxxx'))#end":                               "more than",
 		"#set($l = ['xxxxxxxx'])#foreach($i in [1..100])#set($l = [$l, $l])#end$l":                                          "more than",
 		"#set($l = ['x'])#foreach($i in [1..100])#set($q = $l.addAll($l))#end":                                              "more than",
@@ -76,7 +76,7 @@ func TestTemplatesThatTakeTooMuchEnd(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80q: %.200v, want %s", text, err, want)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 2*time.Minute { // endless, even for the race detector on a busy machine
 			t.Errorf("%.80q took %v", text, took)
 		}
 	}
