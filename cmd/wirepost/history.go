@@ -111,6 +111,12 @@ type messageLine struct {
 	End    *time.Time      `json:"end,omitempty"`
 }
 
+// rawLine is a post that is no message of docs/protocol.md, as listen prints it with --json.
+type rawLine struct {
+	Type string `json:"type"` // raw
+	Text string `json:"text"`
+}
+
 // gapLine is what is gone for good, as they print it with --json.
 type gapLine struct {
 	Type  string `json:"type"` // gap

@@ -34,9 +34,10 @@ func (c *command) listenCommand() *cobra.Command {
 		Long: `Connects as a client, subscribes to a topic and prints its messages. It stays
 connected, over limits and restarts of the server: of a topic with a log it prints
 each kept message once and in order, and says what is gone for good. The position
-that each begins with is what --after takes. A stream is a line for each piece, with
-its ID and how much was before it; one that is kept goes on where it was after a
-restart. Ends with Ctrl-C.
+that each begins with is what --after takes. Behind a - are messages that were not
+kept, and posts that do not say which topic they are for, such as those of 'wirepost
+send' without --keep. A stream is a line for each piece, with its ID and how much was
+before it; one that is kept goes on where it was after a restart. Ends with Ctrl-C.
 
 Without --url it connects to the API whose endpoint the store has learned last, which
 is that of the running 'wirepost dev'. $WIREPOST_TOKEN is the token that it gives.`,
@@ -167,6 +168,11 @@ func (c *command) printEvent(l listening, e client.Event) error {
 	switch {
 	case e.Gap != nil:
 		return c.printGap(e.Gap.Topic, l.json, e.Gap.From, e.Gap.To)
+	case e.Raw != nil && l.json:
+		return c.stdout.JSON(rawLine{"raw", string(e.Raw)})
+	case e.Raw != nil:
+		c.printMessage("-", "", "", e.Raw)
+		return nil
 	case e.Message == nil:
 		return nil
 	}

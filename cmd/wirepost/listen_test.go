@@ -114,3 +114,32 @@ func TestListenTellsAGap(t *testing.T) {
 		t.Errorf("it ended with %d", status)
 	}
 }
+
+func TestListenPrintsPostsThatAreNoMessages(t *testing.T) {
+	d := startDev(t)
+	for flag, want := range map[string]string{"": "- +plain text\n", "--json": `\{"type":"raw","text":"plain\\ntext"\}\n`} {
+		ctx, cancel := context.WithCancel(t.Context())
+		output := &transcript{said: make(chan struct{}, 1)}
+		ended := make(chan int, 1)
+		go func() { // ends with ctx, below
+			ended <- run(ctx, append([]string{"listen", "--topic", "lobby", "--url", clientURL(d)}, strings.Fields(flag)...), strings.NewReader(""), output, output)
+		}()
+		tick := time.NewTicker(100 * time.Millisecond) // until it has subscribed
+		timeout := time.After(time.Minute)
+		for match := regexp.MustCompile("^(" + want + ")+$"); !match.MatchString(output.String()); {
+			select {
+			case <-tick.C:
+				if status, stdout, stderr := runCommand(t.Context(), "send", "--to", "topic:lobby", "plain\ntext"); status != exitDone {
+					t.Fatal(stdout, stderr)
+				}
+			case <-timeout:
+				t.Fatalf("%s: it said\n%s", flag, output)
+			}
+		}
+		tick.Stop()
+		cancel()
+		if status := <-ended; status != exitDone {
+			t.Errorf("%s: it ended with %d", flag, status)
+		}
+	}
+}
