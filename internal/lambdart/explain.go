@@ -79,7 +79,7 @@ func (l *launch) explainInit(e *FunctionError) string {
 				if say := l.missingPackage(install); say != "" {
 					return say
 				}
-				return fmt.Sprintf("the handler %s loads %s, which is not installed; npm install %s in %s", l.handler, name, install, cmp.Or(l.from, l.dir))
+				return fmt.Sprintf("the handler %s loads %s, which is not installed; %s", l.handler, name, npmInstall(cmp.Or(l.from, l.dir), install))
 			}
 		}
 		if e.Type == "Runtime.UserCodeSyntaxError" {
@@ -99,7 +99,7 @@ func (l *launch) explainInit(e *FunctionError) string {
 				if say := l.missingPackage(install); say != "" {
 					return say
 				}
-				return fmt.Sprintf("the handler %s imports %s, which is not installed; %s -m pip install %s", l.handler, m[1], l.path, install)
+				return fmt.Sprintf("the handler %s imports %s, which is not installed; %s -m pip %s", l.handler, m[1], l.path, pipInstall(cmp.Or(l.from, l.dir), install))
 			}
 		}
 		if e.Type == "Runtime.UserCodeSyntaxError" {
