@@ -26,14 +26,7 @@ func TestEachBreakOfALogIsFoundByTheChaos(t *testing.T) {
 		"vanished items are passed over":                {log: logBreaks{holesUntold: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for seed := range uint64(100) {
-				if c := runChaos(t, seed, breaks); len(c.faults) > 0 {
-					t.Logf("seed %d: %s", seed, c.faults[0])
-					return
-				}
-			}
-			t.Error("100 seeds have shown no fault")
+			isFound(t, 100, func(seed uint64) []string { return runChaos(t, seed, breaks).faults })
 		})
 	}
 }
@@ -59,14 +52,7 @@ func TestEachBreakOfPresenceIsFoundByTheChaos(t *testing.T) {
 		"a lease lapses before it is over":       {store: presenceBreaks{lapsesTooEarly: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for seed := range uint64(100) {
-				if c := runPresenceChaos(t, seed, breaks); len(c.faults) > 0 {
-					t.Logf("seed %d: %s", seed, c.faults[0])
-					return
-				}
-			}
-			t.Error("100 seeds have shown no fault")
+			isFound(t, 100, func(seed uint64) []string { return runPresenceChaos(t, seed, breaks).faults })
 		})
 	}
 }
@@ -84,14 +70,20 @@ func TestEachRuleOfALogIsNeeded(t *testing.T) {
 		"an unproved seal is told":           {sealsAreQuiet: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for seed := range uint64(400) {
-				if s := simulate(t, seed, breaks); len(s.faults) > 0 {
-					t.Logf("seed %d: %s", seed, s.faults[0])
-					return
-				}
-			}
-			t.Error("400 seeds have shown no fault without this rule")
+			isFound(t, 400, func(seed uint64) []string { return simulate(t, seed, breaks).faults })
 		})
 	}
+}
+
+// isFound fails the test if no simulation of some seeds has a fault.
+func isFound(t *testing.T, seeds uint64, faults func(seed uint64) []string) {
+	t.Helper()
+	t.Parallel()
+	for seed := range seeds {
+		if found := faults(seed); len(found) > 0 {
+			t.Logf("seed %d: %s", seed, found[0])
+			return
+		}
+	}
+	t.Errorf("%d seeds have shown no fault", seeds)
 }

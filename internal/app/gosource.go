@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// maxProgram is how much of a program is read for what Go noted in it: Lambda's limit
-// of a function's code.
+// maxProgram is how much of a program is read for what Go noted in it: Lambda's limit of a
+// function's code, unzipped (AWS Lambda Developer Guide, "Lambda quotas").
 const maxProgram = 250 << 20
 
 // sourceOfMissing is the folder of the Go package that code which is not there is surely
